@@ -1,0 +1,60 @@
+# Greffier. `make demo` and `make test` work on a fresh machine with Python >= 3.11, a C++ compiler and cmake.
+# Everything is installed into .venv (and .venv-independent for verifiers that we did not write).
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := test
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Compile of llama.cpp cut to what the bindings load: no vision library, no common library (see runtime/build.cmake).
+export CMAKE_ARGS := -DLLAVA_BUILD=OFF -DGGML_NATIVE=ON -DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/runtime/build.cmake $(CMAKE_EXTRA)
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
+HOME_DIR ?= demo
+
+.PHONY: install install-tools install-test demo serve test quick lint bench clean
+
+install: $(VENV)/installed
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: set PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "PYTHON is older than 3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet 'uv>=0.9'
+
+# The lock is complete, so nothing outside it is resolved (--no-deps) and every file is checked by hash.
+$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@command -v cmake >/dev/null || echo "note: cmake is fetched by the build of llama-cpp-python" >&2
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps -e .
+	touch $@
+
+demo: install
+	$(BIN)/greffier demo --home $(HOME_DIR)
+
+serve: install
+	@test -d $(HOME_DIR) || { echo "no $(HOME_DIR)/ yet: run 'make demo' first" >&2; exit 2; }
+	$(BIN)/greffier serve --home $(HOME_DIR)
+
+# What the tests need besides: Debian's Chromium for the pages, and the independent C2SP verifier (Python >= 3.12).
+install-test: install
+	bash tests/independent/setup.sh
+	bash tests/browser/setup.sh
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+
+test: install-test lint
+	$(BIN)/python -m pytest
+
+quick: install
+	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser
+
+bench: install
+	$(BIN)/greffier bench append --writers 1,16,64
+
+clean:
+	rm -rf $(VENV) .venv-independent demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
