@@ -1,0 +1,1 @@
+"""Documents that people read: one folder each, made from a frozen context and nothing else."""

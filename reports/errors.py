@@ -1,0 +1,23 @@
+"""What can go wrong while a document is made. A document that would be wrong or blank is never made."""
+
+from __future__ import annotations
+
+
+class ReportError(Exception):
+    """Root of this package's errors."""
+
+
+class UnknownLanguage(ReportError):
+    """The language asked for has no catalogue."""
+
+
+class MissingTranslation(ReportError):
+    """A sentence of a template has no translation in the language asked for."""
+
+
+class CatalogueError(ReportError):
+    """A catalogue cannot be read, or two catalogues translate one sentence differently."""
+
+
+class TemplateProblem(ReportError):
+    """A template asks for what its context does not have, or would print a value without a format."""

@@ -1,0 +1,136 @@
+"""The one home of Jinja for documents and pages.
+
+A template gets its context, `lang`, `now` and the filters of `reports.formats`. Whatever is missing fails: a variable, a
+translation, a value that is None. A disclosure is never silently blank (style habit 11). The same data and clock give the
+same bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from enum import Enum
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.ext import InternationalizationExtension
+from markupsafe import Markup
+
+from reports.catalogue import HERE, SOURCE, languages, read_translations
+from reports.errors import TemplateProblem, UnknownLanguage
+from reports.formats import Formats
+
+Clock = Callable[[], datetime]
+
+
+class Renderer:
+    """Makes documents and pages.
+
+    `clock` gives an aware UTC time. `templates` are further folders (the site's pages), each with its own
+    `locale/<lang>/messages.po`. `stylesheet` is CSS text that `base.html` puts inside a document, so that a saved file
+    looks the same without a server; the site's layout overrides that block with a link.
+    """
+
+    def __init__(self, clock: Clock, *, templates: Sequence[Path] = (), stylesheet: str = "") -> None:
+        if "</" in stylesheet:
+            raise TemplateProblem("stylesheet: CSS must not contain '</', it would end the style element")
+        self._clock = clock
+        folders = (HERE, *templates)
+        self._environments = {lang: _environment(lang, folders, stylesheet) for lang in languages()}
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that a document can be made in."""
+        return tuple(self._environments)
+
+    def document(self, name: str, context: object, lang: str, *, layout: str = "base.html", **site: object) -> str:
+        """The document of folder `name` as a whole HTML page; `context` is that folder's dataclass, its fields are the variables.
+
+        `layout` is the page around it, `site` what only that layout needs. Raises UnknownLanguage, MissingTranslation, TemplateProblem.
+        """
+        return self.page(f"{name}/body.html", lang, **site, **_variables(context), layout=layout)
+
+    def text(self, name: str, context: object, lang: str) -> str:
+        """The document of folder `name` as plain text in one paragraph (`body.txt`). Raises as `document` does."""
+        return " ".join(self.page(f"{name}/body.txt", lang, **_variables(context)).split())
+
+    def page(self, template: str, lang: str, **context: object) -> str:
+        """One template with these variables, `lang` and `now`. Raises UnknownLanguage, MissingTranslation, TemplateProblem."""
+        environment = self._environments.get(lang)
+        if environment is None:
+            raise UnknownLanguage(f"lang: use one of {', '.join(self._environments)}")
+        try:
+            return environment.get_template(template).render(context, lang=lang, now=self._clock())
+        except TemplateError as error:
+            raise TemplateProblem(f"{template}: {error}") from error
+
+
+def json_twin(context: object) -> bytes:
+    """The same data for machines: UTF-8 JSON with sorted members, one line. Times are ISO 8601, a share is {"of", "part"}."""
+    return (
+        json.dumps(_jsonable(context), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        + "\n"
+    ).encode()
+
+
+def source_environment() -> Environment:
+    """An environment to read templates with (extraction); it renders nothing that needs a catalogue."""
+    return _environment(SOURCE, (HERE,), "")
+
+
+def _environment(lang: str, folders: Sequence[Path], stylesheet: str) -> Environment:
+    # One recipe, bound to a language once: macros and filters then need no language passed along, and none can be forgotten.
+    environment = Environment(
+        loader=FileSystemLoader(list(folders)),
+        # .txt is plain text for a JSON member or a printed line; everything else is HTML.
+        autoescape=lambda name: not (name or "").endswith(".txt"),
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=[InternationalizationExtension],
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    translations = read_translations(lang, folders)
+    install: Callable[..., None] = environment.install_gettext_callables  # type: ignore[attr-defined]
+    install(translations.gettext, translations.ngettext, newstyle=True)
+    environment.filters.update(Formats(lang).table())
+    # Our own file, not input: the stylesheet is CSS and would be mangled by HTML escaping.
+    environment.globals["stylesheet"] = Markup(stylesheet)  # noqa: S704
+    return environment
+
+
+def _printable(value: object) -> object:
+    """Only text and whole numbers print as they are; all else needs a filter, and nothing ever prints "None" or "True"."""
+    if isinstance(value, str | StrictUndefined) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise TemplateProblem(f"a value of type {type(value).__name__} was printed without a filter")
+
+
+def _variables(context: object) -> dict[str, Any]:
+    if not dataclasses.is_dataclass(context) or isinstance(context, type):
+        raise TemplateProblem("context: give the document's dataclass")
+    return {field.name: getattr(context, field.name) for field in dataclasses.fields(context)}
+
+
+def _jsonable(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: _jsonable(member) for name, member in _variables(value).items()}
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(member) for key, member in value.items()}
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Fraction):
+        return {"part": value.numerator, "of": value.denominator}
+    if isinstance(value, Sequence | frozenset | set) and not isinstance(value, bytes):
+        return [_jsonable(member) for member in (value if isinstance(value, Sequence) else sorted(value))]
+    raise TemplateProblem(f"a value of type {type(value).__name__} has no JSON form")
