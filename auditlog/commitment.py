@@ -1,0 +1,93 @@
+"""Commitments to single values, each opened alone.
+
+Per record there is a random secret `s` of 32 bytes, which never leaves the vault. For a field `f` (the name of the
+commitment: `outcome`, `in_income`) and its value `x` in RFC 8785 form, fractions included:
+
+    salt_f     = HMAC-SHA-256(s, "greffier/1/salt" 0x00 f)
+    commitment = HMAC-SHA-256(salt_f, "greffier/1/field" 0x00 x)
+
+Opening a field reveals (f, x, salt_f): enough to check this field, and nothing that helps to guess another.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from auditlog.canonical import Json, format_canonical
+from auditlog.errors import FormatError, OpeningError
+
+SECRET_SIZE = 32
+_SALT = b"greffier/1/salt\0"
+_FIELD = b"greffier/1/field\0"
+_FIELD_NAME = re.compile(r"[a-z0-9_]{1,43}")  # `in_` and 40
+_HEX = re.compile(r"[0-9a-f]{64}")
+_string = json.JSONEncoder(ensure_ascii=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One opened field: its name, its value, its salt (64 hex digits)."""
+
+    field: str
+    value: Json
+    salt: str
+
+
+def canonical_value(value: Json, *, field: str) -> bytes:
+    """The value in RFC 8785 form, fractions included. Strings, most of the values, take the short way."""
+    try:
+        if type(value) is str:
+            return _string(value).encode("utf-8")
+        if value is None:
+            return b"null"
+        return format_canonical(value, fractions=True)
+    except UnicodeEncodeError:
+        raise FormatError("holds half a surrogate pair; give well-formed text", field=field) from None
+    except FormatError as error:
+        raise FormatError("is no value that JSON (RFC 8785) can hold", field=field) from error
+
+
+def salt_for(secret: bytes, field: str) -> bytes:
+    """The salt of a field, 32 bytes."""
+    if len(secret) != SECRET_SIZE:
+        raise FormatError(f"must be {SECRET_SIZE} bytes", field="secret")
+    if _FIELD_NAME.fullmatch(field) is None:
+        raise FormatError("a field's name is 1 to 43 of a-z, 0-9 and _", field="field")
+    return hmac.digest(secret, _SALT + field.encode("ascii"), "sha256")
+
+
+def commit_canonical(salt: bytes, data: bytes) -> str:
+    """The commitment to a value that is already in RFC 8785 form: 64 hex digits."""
+    return hmac.digest(salt, _FIELD + data, "sha256").hex()
+
+
+def commit(salt: bytes, value: Json) -> str:
+    """The commitment to a value: 64 hex digits."""
+    return commit_canonical(salt, canonical_value(value, field="value"))
+
+
+def commit_all(secret: bytes, values: Mapping[str, Json]) -> dict[str, str]:
+    """The member `commitments` of an entry: field → commitment."""
+    return {
+        field: commit_canonical(salt_for(secret, field), canonical_value(value, field=field))
+        for field, value in values.items()
+    }
+
+
+def open_field(secret: bytes, field: str, value: Json) -> Opening:
+    """What to hand out so that someone can check this field, and only this one."""
+    return Opening(field, value, salt_for(secret, field).hex())
+
+
+def verify_opening(opening: Opening, commitment: str) -> None:
+    """Raises OpeningError, with the field's name, where the value is not the one committed."""
+    # A shorter key would be padded with zeros by HMAC and so have several forms: 64 digits, no other.
+    if _HEX.fullmatch(opening.salt) is None:
+        raise FormatError("must be 64 lower-case hex digits", field=f"{opening.field}.salt")
+    data = canonical_value(opening.value, field=opening.field)
+    if not hmac.compare_digest(commit_canonical(bytes.fromhex(opening.salt), data), commitment):
+        raise OpeningError("the value is not the one recorded in the entry", field=opening.field)

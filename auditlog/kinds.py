@@ -1,0 +1,420 @@
+"""The table of entry kinds: one literal, read by the strict parser (`record`), `docs/records.md`, the tests' generator
+of entries and the test of their privacy.
+
+An entry is public or may become so. Its members are therefore codes, random ids, counters, digests of public artefacts
+and commitments. Every member is always there, `null` where it has nothing to say, and a commitment is always 64 hex
+digits: neither the members nor the size of an entry about a person depend on how that person's case ended.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Type = Literal[
+    "id",
+    "slug",
+    "uint",
+    "digest",
+    "hash",
+    "code",
+    "origin",
+    "release",
+    "feature",
+    "time",
+    "object",
+]
+
+MAX_UINT = 2**53 - 1
+
+# What a value of each type looks like; `uint` and `object` have no pattern, a `code` has its own list.
+PATTERNS: dict[Type, re.Pattern[str]] = {
+    "id": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"),
+    "slug": re.compile(r"[a-z0-9-]{1,64}"),
+    "digest": re.compile(r"sha256:[0-9a-f]{64}"),
+    "hash": re.compile(r"[0-9a-f]{64}"),
+    "origin": re.compile(r"[!-*,-~]{1,255}"),  # visible ASCII without "+", which separates fields in key names
+    "release": re.compile(r"[A-Za-z0-9 ._+-]{1,80}"),
+    "feature": re.compile(r"[A-Z0-9_]{1,24}"),
+    "time": re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2})Z"),
+}
+
+MEANING: dict[Type, str] = {
+    "id": "a random UUIDv4 in lower case",
+    "slug": "1 to 64 of a-z, 0-9 and -",
+    "uint": "an integer from 0 to 2^53-1",
+    "digest": '"sha256:" and 64 lower-case hex digits',
+    "hash": "64 lower-case hex digits",
+    "code": "one of the codes listed",
+    "origin": 'the name of a log: 1 to 255 visible ASCII characters without space and "+"',
+    "release": 'a technical version: 1 to 80 of A-Z, a-z, 0-9, space and "._+-"',
+    "feature": "a processor feature: 1 to 24 of A-Z, 0-9 and _",
+    "time": 'UTC, cut to the minute: "2026-11-24T08:15Z"',
+    "object": "an object with exactly the members listed",
+}
+
+KIND_NAME = re.compile(r"[a-z_]{1,40}/[1-9][0-9]{0,3}")
+FIELD_ID = re.compile(r"[a-z0-9_]{1,40}")
+INPUT_PREFIX = "in_"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of an entry. `many`: a list in strictly rising order; an object is ordered by its first member."""
+
+    name: str
+    type: Type
+    doc: str
+    nullable: bool = False
+    codes: tuple[str, ...] = ()
+    many: bool = False
+    members: tuple[Member, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A value that the entry commits to (64 hex digits), and what the value is once it is opened."""
+
+    name: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind with its version. `person`: the entry is about one affected person, and must betray nothing of the case.
+
+    `inputs`: besides `committed` there is one commitment `in_<field>` per declared input field.
+    `one_of`: exactly one of these members is not null. `together`: these are null together.
+    """
+
+    name: str
+    doc: str
+    members: tuple[Member, ...] = ()
+    committed: tuple[Committed, ...] = ()
+    inputs: bool = False
+    person: bool = False
+    one_of: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
+
+    @property
+    def commits(self) -> tuple[str, ...]:
+        """Names of the fixed commitments, in the table's order."""
+        return tuple(one.name for one in self.committed)
+
+
+STATES = ("draft", "in_review", "approved", "pilot", "active", "suspended", "retired")
+STATE_REASONS = (
+    "registered",
+    "submitted",
+    "returned",
+    "approved",
+    "started",
+    "new_version",
+    "malfunction",
+    "incident",
+    "complaint",
+    "authority",
+    "maintenance",
+    "resolved",
+    "ended",
+    "other",
+)
+ROLES = ("administrator", "operator", "officer", "approver", "auditor", "privacy_officer", "program")
+CAPTURES = ("runtime", "gateway", "external")
+MODES = ("live", "pilot", "test", "shadow")
+DETERMINISM = ("not_measured", "bit", "token", "tolerance")
+OUTAGE_CAUSES = ("disk_full", "unwritable", "database", "guard", "key_store", "worker_lost", "unknown")
+REFUSALS = (
+    "unknown_system",
+    "not_running",
+    "suspended",
+    "retired",
+    "model_missing",
+    "model_altered",
+    "model_not_registered",
+    "build_not_accepted",
+    "input_invalid",
+    "input_undeclared",
+    "stopped_meanwhile",
+    "version_mismatch",
+    "too_large",
+)
+UNFINISHED = ("worker_lost", "output_invalid", "stopped", "too_large", "client_left", "deadline")
+GROUNDS = (  # GDPR 17(1)(a) to (f), and the end of a retention period
+    "not_needed",
+    "consent_withdrawn",
+    "objection",
+    "unlawful",
+    "legal_obligation",
+    "child",
+    "retention_expired",
+)
+REVIEW_ACTIONS = ("confirm", "override", "refer", "release")  # committed, hence no member has them
+ENERGY_METHODS = ("measured", "measured_package", "estimated", "not_measured")  # committed, too
+
+COMMON = (
+    Member("kind", "code", "the kind and its version"),
+    Member("id", "id", "of this entry; a time-ordered id would betray the time"),
+    Member("agency", "slug", "the agency whose log this is"),
+    Member("time", "time", "when the entry was made"),
+)
+
+_SYSTEM = Member("system", "slug", "the system as registered")
+_VERSION = Member("version", "uint", "its version")
+_MANIFEST = Member("manifest", "digest", "of the version manifest: all that determines an answer")
+_CAPTURE = Member("capture", "code", "how the record was made", codes=CAPTURES)
+_MODE = Member("mode", "code", "follows from the state of the system; only live and pilot enter figures", codes=MODES)
+_BOOT = Member("boot", "id", "the worker process (see `boot/1`)")
+_N = Member("n", "uint", "its counter, risen before the first decode")
+_BOOTS = (Member("boot", "id", "the worker process"), Member("n", "uint", "the number that it had reached"))
+
+_TABLE = (
+    Kind(
+        "genesis/1",
+        "The first entry of a log.",
+        (
+            Member("origin", "origin", "the name of this log, as in its checkpoints"),
+            Member("log", "uint", "its number in this installation"),
+            Member("software", "release", "the version of this program"),
+            Member(
+                "predecessor",
+                "object",
+                "the log that this one continues",
+                nullable=True,
+                members=(
+                    Member("origin", "origin", "its name"),
+                    Member("size", "uint", "its last size"),
+                    Member("root", "hash", "its last root"),
+                ),
+            ),
+            Member("lost", "uint", "entries of the predecessor that are lost", nullable=True),
+        ),
+    ),
+    Kind(
+        "system/1",
+        "A system was registered, or its public record changed.",
+        (
+            _SYSTEM,
+            Member("record", "digest", "of the whole public record"),
+            Member("action", "code", "what happened", codes=("registered", "changed")),
+        ),
+    ),
+    Kind(
+        "version/1",
+        "A version of a system was registered. Versions never change.",
+        (_SYSTEM, _VERSION, _MANIFEST, Member("model", "digest", "of the model file", nullable=True)),
+    ),
+    Kind(
+        "state/1",
+        "A system changed its state.",
+        (
+            _SYSTEM,
+            Member("version", "uint", "the version that runs from now on", nullable=True),
+            Member("manifest", "digest", "of that version's manifest", nullable=True),
+            Member("from", "code", "the state before", nullable=True, codes=STATES),
+            Member("to", "code", "the state from now on", codes=STATES),
+            Member("reason", "code", "why", codes=STATE_REASONS),
+            Member("role", "code", "in which role it was done", codes=ROLES),
+        ),
+        together=("version", "manifest"),
+    ),
+    Kind(
+        "model/1",
+        "A model file was taken into the folder of models.",
+        (
+            Member("model", "digest", "of the file"),
+            Member("size", "uint", "of the file, in bytes"),
+            Member("format", "code", "of the file", codes=("gguf",)),
+            Member("derived_from", "digest", "of the file from which it was made", nullable=True),
+            Member("quantization", "release", "the name of its quantisation", nullable=True),
+        ),
+    ),
+    Kind(
+        "boot/1",
+        "A worker process started.",
+        (
+            _BOOT,
+            Member("runtime", "release", "the name and version of the runtime"),
+            Member("build", "digest", "of the native libraries"),
+            Member("cpu", "feature", "features of the processor that the build uses", many=True),
+            Member("threads", "uint", "number of threads"),
+            Member("determinism", "code", "the class measured on this device", codes=DETERMINISM),
+            Member("unclosed", "object", "earlier boots that never closed", many=True, members=_BOOTS),
+        ),
+    ),
+    Kind("close/1", "A worker process ended in good order.", (_BOOT, Member("n", "uint", "its last number"))),
+    Kind(
+        "pulse/1",
+        "Once an hour: the program runs and records, so that silence is a statement.",
+        (
+            Member("boots", "object", "worker processes that run now", many=True, members=_BOOTS),
+            Member("recording", "code", "the state of the log", codes=("ok", "recovered")),
+        ),
+    ),
+    Kind(
+        "outage/1",
+        # `ended` may lie before `began`: a clock that was set back must not keep an outage from being recorded.
+        "For some time nothing could be recorded, hence nothing was decided.",
+        (
+            Member("cause", "code", "why", codes=OUTAGE_CAUSES),
+            Member("began", "time", "when it was noticed"),
+            Member("ended", "time", "when recording went on"),
+            Member("boot", "id", "the worker process that was lost, where that is the cause", nullable=True),
+        ),
+    ),
+    Kind(
+        "refused/1",
+        "The program refused to decide.",
+        (
+            Member("system", "slug", "the system, where it is registered", nullable=True),
+            Member("version", "uint", "its version", nullable=True),
+            Member("reason", "code", "why", codes=REFUSALS),
+            Member("boot", "id", "the worker process, where one had begun", nullable=True),
+            Member("n", "uint", "its counter", nullable=True),
+        ),
+        person=True,
+        together=("boot", "n"),
+    ),
+    Kind(
+        "opened/1",
+        "A streamed answer was opened; its decision follows.",
+        (_SYSTEM, _VERSION, _MANIFEST, _CAPTURE, _MODE, _BOOT, _N),
+        person=True,
+    ),
+    Kind(
+        "unfinished/1",
+        "A run of the model that did not become a decision.",
+        (
+            _SYSTEM,
+            _VERSION,
+            _MANIFEST,
+            _BOOT,
+            _N,
+            Member("reason", "code", "why", codes=UNFINISHED),
+            Member("opened", "id", "the `opened/1` entry of a stream", nullable=True),
+        ),
+        (Committed("reached", "what the run had given until then"),),
+        person=True,
+    ),
+    Kind(
+        "decision/1",
+        "The system gave a result.",
+        (
+            _SYSTEM,
+            _VERSION,
+            _MANIFEST,
+            _CAPTURE,
+            _MODE,
+            Member("boot", "id", "the worker process (see `boot/1`)", nullable=True),
+            Member("source", "slug", "the system elsewhere that made the record", nullable=True),
+            Member("n", "uint", "the counter of boot or source"),
+            Member("opened", "id", "the `opened/1` entry of a stream", nullable=True),
+        ),
+        (
+            Committed("output", "the output as the output schema has it"),
+            Committed("outcome", "the code of the outcome"),
+            Committed("subjects", "the normalised references of the persons concerned, in rising order"),
+            Committed("parent", "the id of the step before, in a pipeline, or null"),
+            Committed(
+                "usage",
+                "prompt_tokens, output_tokens, queue_us, first_us, total_us, energy_uj, energy_method, "
+                "cost_millionths, currency, tariff_valid_from",
+            ),
+            Committed(
+                "run",
+                "prompt_tokens, output_tokens, logprobs (millionths of a nat), alternatives, seed, sampler, threads, "
+                "build, model: what a replay needs",
+            ),
+            Committed("times", "received, decided, recorded, in microseconds of UTC"),
+        ),
+        inputs=True,
+        person=True,
+        one_of=("boot", "source"),
+    ),
+    Kind(
+        "review/1",
+        "A member of staff reviewed a result. Which one is committed: that there is a review can hint at an outcome.",
+        (),
+        (
+            Committed("reference", "the id of the decision entry"),
+            Committed("action", "confirm, override, refer or release"),
+            Committed("decision", "what the agency decided"),
+            Committed("reasons", "the reasons of the officer"),
+            Committed("text", "the final text as sent"),
+            Committed("effect", "the legal effect"),
+            Committed("notified", "the day on which the person was told"),
+        ),
+        person=True,
+    ),
+    Kind(
+        "erasure/1",
+        "The content of a record was erased. Its entry and its proof remain.",
+        (
+            Member("record", "id", "the record that was erased"),
+            Member("ground", "code", "GDPR 17(1)(a) to (f) in their order, or the end of its retention", codes=GROUNDS),
+            Member("role", "code", "in which role it was ordered", codes=ROLES),
+        ),
+        person=True,
+    ),
+)
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in _TABLE}
+
+
+def _cell(member: Member) -> str:
+    shape = f"list of {member.type}" if member.many else member.type
+    return shape + (" or null" if member.nullable else "")
+
+
+def _rows(members: tuple[Member, ...], prefix: str = "") -> list[str]:
+    rows = []
+    for member in members:
+        codes = f": {', '.join(f'`{code}`' for code in member.codes)}" if member.codes else ""
+        rows.append(f"| `{prefix}{member.name}` | {_cell(member)} | {member.doc}{codes} |")
+        rows.extend(_rows(member.members, f"{prefix}{member.name}."))
+    return rows
+
+
+def _section(kind: Kind) -> list[str]:
+    lines = [f"## `{kind.name}`", "", kind.doc, ""]
+    if kind.members:
+        lines += ["| member | type | meaning |", "|---|---|---|", *_rows(kind.members), ""]
+    if kind.one_of:
+        lines += [f"Exactly one of {' and '.join(f'`{name}`' for name in kind.one_of)} is not null.", ""]
+    if kind.together:
+        lines += [f"{' and '.join(f'`{name}`' for name in kind.together)} are null together.", ""]
+    if kind.committed:
+        lines += ["| `commitments.` | the value behind it |", "|---|---|"]
+        if kind.inputs:
+            lines.append(f"| `{INPUT_PREFIX}<field>` | one per declared input field; null where it was not given |")
+        lines += [*(f"| `{one.name}` | {one.doc} |" for one in kind.committed), ""]
+    return lines
+
+
+def describe() -> str:
+    """`docs/records.md`: the table as Markdown, made from nothing else."""
+    lines = [
+        "# Records: the kinds of entries",
+        "",
+        "<!-- Made from auditlog/kinds.py by describe(); a test compares. Change the table, not this page. -->",
+        "",
+        "An entry is one JSON object in RFC 8785 form, at most 65,535 bytes long, without fractions. All members of",
+        "its kind are there, `null` where they have nothing to say; others are errors. A list is in strictly rising",
+        "order.",
+        "A commitment is 64 lower-case hex digits. Kinds and versions that a reader does not know are opaque to it.",
+        "",
+        "| type | a value is |",
+        "|---|---|",
+        *(f"| {name} | {meaning} |" for name, meaning in MEANING.items()),
+        "",
+        "## In every entry",
+        "",
+        "| member | type | meaning |",
+        "|---|---|---|",
+        *_rows(COMMON),
+        "",
+    ]
+    for kind in KINDS.values():
+        lines += _section(kind)
+    return "\n".join(lines).rstrip("\n") + "\n"
