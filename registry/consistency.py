@@ -1,0 +1,163 @@
+"""What holds between the members of a manifest, and between a manifest and its system's record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from registry.errors import FormatError
+
+if TYPE_CHECKING:
+    from registry.manifest import Context, Manifest
+    from registry.system import AISystem
+
+_EXPRESSION = re.compile(r"\{\{\s*([a-z0-9_]{1,40})\s*\}\}")
+_MARKUP = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|#\}")
+RESERVED_OUTCOMES = frozenset({"length", "invalid"})
+"""Outcomes that the runtime gives by itself: the answer was cut off, or did not fit its schema."""
+
+
+def variables(template: str, path: str) -> tuple[str, ...]:
+    """The variables of a prompt template, in order.
+
+    Only `{{ name }}` is allowed, so that an explanation knows where each detail stands; Jinja's other markup is refused.
+    """
+    if _MARKUP.search(_EXPRESSION.sub("", template)):
+        raise FormatError("has markup other than {{ field }}; write plain text and {{ field }}", field=path)
+    return tuple(_EXPRESSION.findall(template))
+
+
+def verify_manifest(manifest: Manifest, path: str) -> None:
+    """Raises FormatError with the path of the member that does not fit the others."""
+    _verify_fields_and_steps(manifest, path)
+    _verify_outcomes(manifest, path)
+    _verify_answer(manifest, path)
+    _verify_place(manifest, path)
+    _verify_choice(manifest, path)
+
+
+def verify_together(system: AISystem, manifest: Manifest | None) -> None:
+    """What holds between the public record and the version that it comes with."""
+    if system.capture == "none" and manifest is not None:
+        raise FormatError("runs elsewhere unrecorded and has no version; leave `version` out", field="system.capture")
+    if manifest is None:
+        if system.capture in {"runtime", "gateway"}:
+            raise FormatError("is missing; give the version, or capture none or external", field="version")
+        return
+    if system.capture == "runtime" and manifest.model is None:
+        raise FormatError("is missing; a system that runs here names its model", field="version.model")
+    if system.capture == "gateway" and manifest.remote is None:
+        raise FormatError("is missing; a system asked through us names provider and endpoint", field="version.remote")
+    if manifest.streaming and system.classification.annex_iii:
+        raise FormatError(
+            "is true for a system of Annex III; write false: a result leaves whole, after its record",
+            field="version.streaming",
+        )
+
+
+def _verify_fields_and_steps(manifest: Manifest, path: str) -> None:
+    _once((item.id for item in manifest.fields), f"{path}.fields", "id")
+    known = {item.id for item in manifest.fields}
+    for index, step in enumerate(manifest.steps):
+        place = f"{path}.steps[{index}]"
+        unknown = [name for name in variables(step.template, f"{place}.template") if name not in known]
+        if unknown:
+            raise FormatError(
+                f"uses {unknown[0]}, which is no declared field and no earlier output; declare it in fields",
+                field=f"{place}.template",
+            )
+        if step.output in known:
+            raise FormatError("has the name of a field or of an earlier step; choose another", field=f"{place}.output")
+        known.add(step.output)
+
+
+def _verify_outcomes(manifest: Manifest, path: str) -> None:
+    _once((outcome.code for outcome in manifest.outcomes), f"{path}.outcomes", "code")
+    _once((outcome.text for outcome in manifest.outcomes), f"{path}.outcomes", "text")
+    for index, outcome in enumerate(manifest.outcomes):
+        if outcome.code in RESERVED_OUTCOMES:
+            raise FormatError(
+                "is reserved for the runtime; choose another code", field=f"{path}.outcomes[{index}].code"
+            )
+
+
+def _verify_answer(manifest: Manifest, path: str) -> None:
+    place = f"{path}.output_schema"
+    schema = manifest.output_schema
+    properties = schema.get("properties")
+    outputs = [step.output for step in manifest.steps]
+    if schema["type"] != "object" or not isinstance(properties, dict) or set(properties) != set(outputs):
+        raise FormatError(f"is not an object with one property a step; give it {', '.join(outputs)}", field=place)
+    if schema.get("required") != outputs or schema.get("additionalProperties") is not False:
+        raise FormatError(
+            'leaves members open; write "required" with each step in order and "additionalProperties": false',
+            field=place,
+        )
+    if not all(isinstance(item, dict) and item.get("type") == "string" for item in properties.values()):
+        raise FormatError(
+            'has a property that is no text; write "type": "string" for each step', field=f"{place}.properties"
+        )
+    texts = [outcome.text for outcome in manifest.outcomes]
+    if properties[outputs[0]].get("enum") != texts:
+        raise FormatError(
+            "does not list the texts of the outcomes; write them in the order of outcomes",
+            field=f"{place}.properties.{outputs[0]}.enum",
+        )
+
+
+def _verify_place(manifest: Manifest, path: str) -> None:
+    if (manifest.model is None) == (manifest.remote is None):
+        raise FormatError("and remote exclude each other; give one of them, null for the other", field=f"{path}.model")
+    if manifest.model is None:
+        if manifest.context is not None or manifest.builds or manifest.adapters:
+            raise FormatError(
+                "is for a model that runs here; write null, and [] for builds and adapters", field=f"{path}.context"
+            )
+        return
+    if manifest.context is None:
+        raise FormatError("is missing; a model that runs here needs it", field=f"{path}.context")
+    if not manifest.builds:
+        raise FormatError("is empty; name at least one accepted build of the runtime", field=f"{path}.builds")
+    _verify_context(manifest.context, max(step.max_tokens for step in manifest.steps), f"{path}.context")
+
+
+def _verify_context(context: Context, longest: int, path: str) -> None:
+    if context.n_batch > context.n_ctx:
+        raise FormatError(
+            "is larger than n_ctx, where llama.cpp cuts it silently; write n_ctx or less", field=f"{path}.n_batch"
+        )
+    if context.n_ubatch > context.n_batch:
+        raise FormatError("is larger than n_batch; write n_batch or less", field=f"{path}.n_ubatch")
+    if context.n_seq_max > context.n_batch:
+        raise FormatError("is larger than n_batch; each sequence needs a row", field=f"{path}.n_seq_max")
+    room = context.n_ctx if context.kv_unified else context.n_ctx // context.n_seq_max
+    if room <= longest:
+        raise FormatError(
+            f"leaves {room} tokens a sequence, no more than max_tokens; raise n_ctx or lower n_seq_max",
+            field=f"{path}.n_ctx",
+        )
+    if context.type_v == "q8_0" and context.flash_attention == "off":
+        raise FormatError("is off, and V in q8_0 needs it; write auto or on", field=f"{path}.flash_attention")
+
+
+def _verify_choice(manifest: Manifest, path: str) -> None:
+    greedy = manifest.sampler.kind == "greedy"
+    if greedy != (manifest.sampler.temperature_milli is None):
+        fix = "leave it out for greedy" if greedy else "gumbel needs it, in thousandths"
+        raise FormatError(f"does not fit the sampler; {fix}", field=f"{path}.sampler.temperature_milli")
+    if greedy != (manifest.seed == "none"):
+        fix = "none, since greedy draws nothing" if greedy else "record, so that the draw can be repeated"
+        raise FormatError(f"does not fit the sampler; write {fix}", field=f"{path}.seed")
+    if manifest.streaming and "after_review" in {manifest.release, *(item.release for item in manifest.outcomes)}:
+        raise FormatError(
+            "is true, and a result waits for review; write false, or release immediate", field=f"{path}.streaming"
+        )
+
+
+def _once(values: Iterable[str], path: str, member: str) -> None:
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            raise FormatError("is used twice; choose another", field=f"{path}[{index}].{member}")
+        seen.add(value)
