@@ -1,0 +1,132 @@
+"""The engine: durability switches, transactions, and what an error of the database means for the log."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from auditlog.errors import CannotRecord
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for `url` (`sqlite:///…` or `postgresql://…`, driven by psycopg), with durability switched on.
+
+    SQLite: WAL, `synchronous=FULL` (one fsync a commit), foreign keys, deleted content zeroed. Raises nothing: the
+    first connection does.
+    """
+    target = make_url(url)
+    if target.get_backend_name() == "postgresql":
+        return create_engine(target.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=8)
+    # Threads wait rather than fail when readers outnumber connections; a file is opened once per pooled connection.
+    engine = create_engine(target, poolclass=QueuePool, pool_size=8, max_overflow=24)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "connect", _note_file)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_pragmas(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+    """Take transactions out of pysqlite's hands and switch on what the promises need."""
+    connection.isolation_level = None
+    for pragma in (
+        "busy_timeout=10000",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        # REPLACE must fire the triggers that forbid deleting an entry.
+        "recursive_triggers=ON",
+        "wal_autocheckpoint=2000",
+        "cache_size=-16000",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _note_file(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+    """Remember which file was opened: SQLite goes on writing, content, into one that was deleted or replaced."""
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    record.info["file"] = (path, _identity(path)) if path else None
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino)
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    """A writer takes the lock at once: a read lock that is upgraded later fails under a second writer."""
+    if not conn.get_execution_options().get("writing"):
+        conn.exec_driver_sql("BEGIN")
+        return
+    file = conn.connection.info.get("file")
+    if file is not None and _identity(file[0]) != file[1]:
+        conn.invalidate()
+        raise CannotRecord("the database file was removed or replaced while it was open: put it back", cause="database")
+    conn.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One write transaction, committed at the end. On SQLite it holds the write lock from its beginning."""
+    with engine.connect().execution_options(writing=True) as conn, conn.begin():
+        yield conn
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One short read transaction over one snapshot."""
+    options: dict[str, Any] = {}
+    if engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect().execution_options(**options) as conn, conn.begin():
+        yield conn
+
+
+_SQLITE_CAUSES: Mapping[int, str] = {
+    sqlite3.SQLITE_FULL: "disk_full",
+    sqlite3.SQLITE_READONLY: "unwritable",
+    sqlite3.SQLITE_PERM: "unwritable",
+    sqlite3.SQLITE_IOERR: "unwritable",
+    sqlite3.SQLITE_CANTOPEN: "database",
+    sqlite3.SQLITE_BUSY: "database",
+    sqlite3.SQLITE_LOCKED: "database",
+    sqlite3.SQLITE_CORRUPT: "database",
+    sqlite3.SQLITE_NOTADB: "database",
+    sqlite3.SQLITE_PROTOCOL: "database",
+}
+_POSTGRESQL_CAUSES: Sequence[tuple[str, str]] = (
+    ("53100", "disk_full"),
+    ("25006", "unwritable"),
+    ("58", "unwritable"),
+    ("08", "database"),
+    ("53", "database"),
+    ("55P03", "database"),
+    ("57", "database"),
+    ("40", "database"),
+    ("XX", "database"),
+)
+
+
+def outage_cause(error: BaseException) -> str | None:
+    """The `outage/1` cause when the database itself failed; None when a caller's statement was at fault."""
+    if not isinstance(error, DBAPIError):
+        return "database" if isinstance(error, sqlite3.OperationalError) else None
+    original = cast("Any", error.orig)
+    if isinstance(original, sqlite3.Error):
+        code = getattr(original, "sqlite_errorcode", None)
+        return None if code is None else _SQLITE_CAUSES.get(code & 0xFF)
+    state = getattr(original, "sqlstate", None)
+    if state is None:
+        # The connection broke before the server could say anything.
+        return "database" if type(original).__name__ == "OperationalError" else None
+    return next((cause for prefix, cause in _POSTGRESQL_CAUSES if state.startswith(prefix)), None)
