@@ -7,11 +7,11 @@ class ReportError(Exception):
     """Root of this package's errors."""
 
 
-class UnknownLanguage(ReportError):
+class LanguageError(ReportError):
     """The language asked for has no catalogue."""
 
 
-class MissingTranslation(ReportError):
+class TranslationError(ReportError):
     """A sentence of a template has no translation in the language asked for."""
 
 
@@ -19,5 +19,5 @@ class CatalogueError(ReportError):
     """A catalogue cannot be read, or two catalogues translate one sentence differently."""
 
 
-class TemplateProblem(ReportError):
+class ContextError(ReportError):
     """A template asks for what its context does not have, or would print a value without a format."""

@@ -1,4 +1,4 @@
-"""Numbers as people read them, in one language. Units are in the names: millionths of a currency unit, microjoule, microsecond."""
+"""Numbers as people read them, in one language. Inputs are millionths of a currency unit, microjoules, microseconds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Formats:
 
     def table(self) -> dict[str, Callable[..., object]]:
         """Filter name → function."""
-        names = ("date", "time", "number", "share", "duration", "money", "energy", "say", "listed")
+        names = ("date", "time", "number", "share", "duration", "money", "energy", "say", "listed", "plain")
         return {name: getattr(self, name) for name in names}
 
     def date(self, value: date) -> str:
@@ -35,7 +35,7 @@ class Formats:
         return format_date(value, "d MMMM y", locale=self._locale)
 
     def time(self, value: datetime) -> str:
-        """An aware moment, in UTC, to the minute: "24 November 2026, 08:10 UTC". Raises ValueError when it has no zone."""
+        """An aware moment, in UTC, to the minute: "24 November 2026, 08:10 UTC". Raises ValueError without a zone."""
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be shown")
         return format_datetime(value.astimezone(UTC), "d MMMM y, HH:mm", locale=self._locale) + " UTC"
@@ -73,12 +73,16 @@ class Formats:
         return format_currency(amount, currency, pattern, locale=self._locale, currency_digits=False)
 
     def say(self, text: Mapping[str, str]) -> str | Markup:
-        """A text that is kept per language. One that is missing in this language is shown in another, and marked so (WCAG 3.1.2)."""
+        """A text that is kept per language. Missing in this one, it is shown in another and marked so (WCAG 3.1.2)."""
         if self._lang in text:
             return text[self._lang]
-        for lang in sorted(text):
+        for lang in sorted(text, key=lambda lang: (lang != "en", lang)):
             return Markup('<span lang="{}">{}</span>').format(lang, escape(text[lang]))
         raise ValueError("a text has no language at all")
+
+    def plain(self, text: Mapping[str, str]) -> str:
+        """As `say`, for plain text, where a language cannot be marked."""
+        return text.get(self._lang) or text.get("en") or text[min(text)]
 
     def listed(self, items: Sequence[str]) -> str:
         """Several words as a sentence lists them: "a, b and c"."""

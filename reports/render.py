@@ -1,8 +1,7 @@
 """The one home of Jinja for documents and pages.
 
-A template gets its context, `lang`, `now` and the filters of `reports.formats`. Whatever is missing fails: a variable, a
-translation, a value that is None. A disclosure is never silently blank (style habit 11). The same data and clock give the
-same bytes.
+A template gets its context, `lang`, `now` and the filters of `reports.formats`. Whatever is missing fails: a variable,
+a translation, a value that is None. A disclosure is never silently blank. The same data and clock give the same bytes.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
 from jinja2.ext import InternationalizationExtension
 from markupsafe import Markup
 
 from reports.catalogue import HERE, SOURCE, languages, read_translations
-from reports.errors import TemplateProblem, UnknownLanguage
+from reports.errors import ContextError, LanguageError
 from reports.formats import Formats
 
 Clock = Callable[[], datetime]
@@ -37,7 +36,7 @@ class Renderer:
 
     def __init__(self, clock: Clock, *, templates: Sequence[Path] = (), stylesheet: str = "") -> None:
         if "</" in stylesheet:
-            raise TemplateProblem("stylesheet: CSS must not contain '</', it would end the style element")
+            raise ContextError("stylesheet: CSS must not contain '</', it would end the style element")
         self._clock = clock
         folders = (HERE, *templates)
         self._environments = {lang: _environment(lang, folders, stylesheet) for lang in languages()}
@@ -48,9 +47,10 @@ class Renderer:
         return tuple(self._environments)
 
     def document(self, name: str, context: object, lang: str, *, layout: str = "base.html", **site: object) -> str:
-        """The document of folder `name` as a whole HTML page; `context` is that folder's dataclass, its fields are the variables.
+        """The document of folder `name` as a whole HTML page; the fields of its dataclass are the variables.
 
-        `layout` is the page around it, `site` what only that layout needs. Raises UnknownLanguage, MissingTranslation, TemplateProblem.
+        `layout` is the page around it, `site` what only that layout needs.
+        Raises LanguageError, TranslationError, ContextError.
         """
         return self.page(f"{name}/body.html", lang, **site, **_variables(context), layout=layout)
 
@@ -59,35 +59,46 @@ class Renderer:
         return " ".join(self.page(f"{name}/body.txt", lang, **_variables(context)).split())
 
     def page(self, template: str, lang: str, **context: object) -> str:
-        """One template with these variables, `lang` and `now`. Raises UnknownLanguage, MissingTranslation, TemplateProblem."""
+        """One template with these variables, `lang` and `now`. Raises as `document` does."""
         environment = self._environments.get(lang)
         if environment is None:
-            raise UnknownLanguage(f"lang: use one of {', '.join(self._environments)}")
+            raise LanguageError(f"lang: use one of {', '.join(self._environments)}")
         try:
             return environment.get_template(template).render(context, lang=lang, now=self._clock())
         except TemplateError as error:
-            raise TemplateProblem(f"{template}: {error}") from error
+            raise ContextError(f"{template}: {error}") from error
 
 
 def json_twin(context: object) -> bytes:
-    """The same data for machines: UTF-8 JSON with sorted members, one line. Times are ISO 8601, a share is {"of", "part"}."""
+    """The same data for machines: UTF-8 JSON, one line, members sorted; times in ISO 8601, a share {"of", "part"}."""
     return (
         json.dumps(_jsonable(context), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
         + "\n"
     ).encode()
 
 
-def source_environment() -> Environment:
-    """An environment to read templates with (extraction); it renders nothing that needs a catalogue."""
-    return _environment(SOURCE, (HERE,), "")
+def sentences(folder: Path) -> list[tuple[str, ...]]:
+    """What the folder's templates say, in file order: (message,) or (singular, plural). Raises ContextError."""
+    environment: Any = _environment(SOURCE, (HERE,), "")
+    found: list[tuple[str, ...]] = []
+    for path in sorted([*folder.rglob("*.html"), *folder.rglob("*.txt")]):
+        try:
+            extracted = list(environment.extract_translations(path.read_text("utf-8")))
+        except TemplateError as error:
+            raise ContextError(f"{path}: {error}") from error
+        for _line, _function, message in extracted:
+            found.append(
+                (message,) if isinstance(message, str) else tuple(text for text in message if text is not None)
+            )
+    return found
 
 
 def _environment(lang: str, folders: Sequence[Path], stylesheet: str) -> Environment:
-    # One recipe, bound to a language once: macros and filters then need no language passed along, and none can be forgotten.
+    # One recipe, bound to a language once: macros and filters need no language passed along, so none can be forgotten.
     environment = Environment(
         loader=FileSystemLoader(list(folders)),
         # .txt is plain text for a JSON member or a printed line; everything else is HTML.
-        autoescape=lambda name: not (name or "").endswith(".txt"),
+        autoescape=select_autoescape(disabled_extensions=("txt",), default=True, default_for_string=True),
         undefined=StrictUndefined,
         finalize=_printable,
         trim_blocks=True,
@@ -106,19 +117,19 @@ def _environment(lang: str, folders: Sequence[Path], stylesheet: str) -> Environ
 
 
 def _printable(value: object) -> object:
-    """Only text and whole numbers print as they are; all else needs a filter, and nothing ever prints "None" or "True"."""
+    """Only text and whole numbers print as they are; all else needs a filter: nothing ever prints "None" or "True"."""
     if isinstance(value, str | StrictUndefined) or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    raise TemplateProblem(f"a value of type {type(value).__name__} was printed without a filter")
+    raise ContextError(f"a value of type {type(value).__name__} was printed without a filter")
 
 
 def _variables(context: object) -> dict[str, Any]:
     if not dataclasses.is_dataclass(context) or isinstance(context, type):
-        raise TemplateProblem("context: give the document's dataclass")
+        raise ContextError("context: give the document's dataclass")
     return {field.name: getattr(context, field.name) for field in dataclasses.fields(context)}
 
 
-def _jsonable(value: object) -> object:
+def _jsonable(value: object) -> object:  # noqa: PLR0911 - one line per type reads best
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {name: _jsonable(member) for name, member in _variables(value).items()}
     if isinstance(value, Mapping):
@@ -133,4 +144,4 @@ def _jsonable(value: object) -> object:
         return {"part": value.numerator, "of": value.denominator}
     if isinstance(value, Sequence | frozenset | set) and not isinstance(value, bytes):
         return [_jsonable(member) for member in (value if isinstance(value, Sequence) else sorted(value))]
-    raise TemplateProblem(f"a value of type {type(value).__name__} has no JSON form")
+    raise ContextError(f"a value of type {type(value).__name__} has no JSON form")

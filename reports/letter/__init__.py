@@ -1,0 +1,1 @@
+"""The letter that explains one result from its record."""

@@ -1,0 +1,1 @@
+"""The notice that goes with one result (AI Act 26(11))."""

@@ -1,0 +1,50 @@
+"""What the notice for people is made of (AI Act 26(11) for Annex III systems; otherwise plain information)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from registry.system import AISystem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """The words that the notice is built from; without a reference it is the notice as the system's page shows it."""
+
+    system: Mapping[str, str]
+    """Name of the system, per language."""
+    application: Mapping[str, str]
+    """What the person came for, to follow "For your": AISystem.notice.application."""
+    estimates: Mapping[str, str]
+    """What the system estimates, to follow "It estimates": AISystem.notice.estimates."""
+    human: Literal["before", "on_request"]
+    """Whether a member of staff looks at the result first, or only when asked."""
+    url: str
+    """Address of the system's page in the register."""
+    phone: str
+    """The agency's telephone number."""
+    reference: str | None = None
+    """Id of the record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeDecision:
+    """The notice of one result: `Renderer.text("notice_decision", …)` gives one paragraph for the answer of `decide`."""
+
+    notice: Notice
+    """Its words."""
+
+
+def notice_of(system: AISystem, *, url: str, phone: str, reference: str | None = None) -> Notice:
+    """The notice of a registered system; `url` is its page in the register."""
+    return Notice(
+        system=system.name,
+        application=system.notice.application,
+        estimates=system.notice.estimates,
+        human=system.notice.human,
+        url=url,
+        phone=phone,
+        reference=reference,
+    )

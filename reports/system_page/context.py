@@ -1,0 +1,82 @@
+"""What the public page of one system is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from registry.system import AISystem
+from reports.agency import Agency, LogStamp
+from reports.notice_decision.context import Notice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredField:
+    """One detail that the system reads."""
+
+    label: Mapping[str, str]
+    """What it is called, per language."""
+    source: Mapping[str, str]
+    """Where it comes from, per language."""
+    data_class: Literal["none", "personal", "special", "criminal"]
+    """How sensitive it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PossibleResult:
+    """One result that the system can give."""
+
+    label: Mapping[str, str]
+    """In words, per language."""
+    held: bool
+    """True when a member of staff sees it before anyone else does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionFacts:
+    """The running version, or the newest one while none runs."""
+
+    version: int
+    """Its number."""
+    manifest: str
+    """Digest of the version manifest, "sha256:…"."""
+    fields: tuple[DeclaredField, ...]
+    """All details that the system reads, in the order of the manifest."""
+    results: tuple[PossibleResult, ...]
+    """All results that it can give."""
+    model_name: str | None
+    """Name of the AI model; None when none runs here."""
+    model_digest: str | None
+    """Digest of the model file, "sha256:…"."""
+    model_quantization: str | None
+    """How the model's numbers are stored, such as "Q4_1"."""
+    model_licence: str | None
+    """SPDX id of the model's licence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemPage:
+    """The public page of one system."""
+
+    agency: Agency
+    """Who uses the system."""
+    system: AISystem
+    """The register's record."""
+    rows: Sequence[tuple[str, str | Sequence[str]]]
+    """Everything in the record as labels and values in the page's language: registry.system.rows(system, lang)."""
+    state: str
+    """State code, as in registry.lifecycle."""
+    since: date | None
+    """The day on which it came into this state; None when it is as old as the record."""
+    version: VersionFacts | None
+    """None when no version is registered (a system that runs elsewhere)."""
+    notice: Notice
+    """The notice for people, without a reference."""
+    demonstration: bool
+    """True when the model is the small one of the demo, whose judgement nobody should trust."""
+    url: str
+    """Address of this page."""
+    log: LogStamp
+    """The log at the moment the page was made."""
