@@ -1,0 +1,1 @@
+"""The log: records, commitments, proofs and their verification. Import the modules, not this package."""
