@@ -23,8 +23,8 @@ from auditlog.errors import FormatError, OpeningError
 SECRET_SIZE = 32
 _SALT = b"greffier/1/salt\0"
 _FIELD = b"greffier/1/field\0"
-_FIELD_NAME = re.compile(r"[a-z0-9_]{1,43}")  # `in_` and 40
-_HEX = re.compile(r"[0-9a-f]{64}")
+FIELD_NAME = re.compile(r"[a-z0-9_]{1,43}")  # `in_` and 40
+SALT = re.compile(r"[0-9a-f]{64}")
 _string = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -55,7 +55,7 @@ def salt_for(secret: bytes, field: str) -> bytes:
     """The salt of a field, 32 bytes."""
     if len(secret) != SECRET_SIZE:
         raise FormatError(f"must be {SECRET_SIZE} bytes", field="secret")
-    if _FIELD_NAME.fullmatch(field) is None:
+    if FIELD_NAME.fullmatch(field) is None:
         raise FormatError("a field's name is 1 to 43 of a-z, 0-9 and _", field="field")
     return hmac.digest(secret, _SALT + field.encode("ascii"), "sha256")
 
@@ -86,7 +86,7 @@ def open_field(secret: bytes, field: str, value: Json) -> Opening:
 def verify_opening(opening: Opening, commitment: str) -> None:
     """Raises OpeningError, with the field's name, where the value is not the one committed."""
     # A shorter key would be padded with zeros by HMAC and so have several forms: 64 digits, no other.
-    if _HEX.fullmatch(opening.salt) is None:
+    if SALT.fullmatch(opening.salt) is None:
         raise FormatError("must be 64 lower-case hex digits", field=f"{opening.field}.salt")
     data = canonical_value(opening.value, field=opening.field)
     if not hmac.compare_digest(commit_canonical(bytes.fromhex(opening.salt), data), commitment):

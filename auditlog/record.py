@@ -16,7 +16,8 @@ from typing import Any
 
 from auditlog.canonical import parse_canonical
 from auditlog.errors import FormatError, TooLarge
-from auditlog.kinds import COMMON, FIELD_ID, INPUT_PREFIX, KIND_NAME, KINDS, MAX_UINT, MEANING, PATTERNS, Kind, Member
+from auditlog.kinds import COMMON, KINDS, Kind, Member
+from auditlog.vocabulary import FIELD_ID, INPUT_PREFIX, KIND_NAME, MAX_UINT, MEANING, PATTERNS
 
 MAX_ENTRY = 65_535
 COMMITMENTS = "commitments"
