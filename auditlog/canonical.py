@@ -23,6 +23,7 @@ MAX_UINT64: Final = 2**64 - 1
 MAX_DEPTH: Final = 64
 MAX_NAME: Final = 255  # bytes: ML-DSA-44 cosignatures give names and origins a one-byte length
 
+_NO_TEXT = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,19})\Z")
 # For integers, strings and ASCII names the C encoder writes RFC 8785: names sort the same by code point as by UTF-16
 # unit, and both escape only quotation mark, backslash and controls (a property test compares them).
@@ -252,3 +253,11 @@ def check_name(name: str, *, field: str) -> None:
         raise FormatError("must be Unicode text", field=field) from None
     if size > MAX_NAME:
         raise FormatError(f"must be at most {MAX_NAME} bytes", field=field)
+
+
+def check_text(text: str, *, field: str) -> None:
+    """Raise FormatError unless `text` can be a note's: ends with a newline, and has no other control character."""
+    if not text.endswith("\n"):
+        raise FormatError("must end with a newline", field=field)
+    if _NO_TEXT.search(text):
+        raise FormatError("has a control character or half of a surrogate pair", field=field)

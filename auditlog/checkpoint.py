@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditlog.canonical import MAX_UINT64, check_name, format_base64
+from auditlog.cosignature import parse_body
 from auditlog.errors import FormatError, SignatureError
 from auditlog.merkle import EMPTY_ROOT, HASH_SIZE
-from auditlog.note import ML_DSA_44, Note, Signer, VerifierKey, format_note, open_note, parse_body
+from auditlog.note import ML_DSA_44, Note, Signer, VerifierKey, format_note, open_note
 
 
 @dataclass(frozen=True, slots=True)

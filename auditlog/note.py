@@ -15,7 +15,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
-from auditlog.canonical import MAX_NAME, MAX_UINT64, check_name, format_base64, parse_base64, parse_decimal
+from auditlog.canonical import check_name, check_text, format_base64, parse_base64
+from auditlog.cosignature import cosignature_message, parse_body, subtree_message, uint64
 from auditlog.errors import FormatError, SignatureError
 
 ED25519: Final = 0x01
@@ -31,7 +32,6 @@ _SEED_SIZE = 32
 _PUBLIC_SIZE = {ED25519: 32, COSIGNATURE: 32, ML_DSA_44: 1312}
 _SIGNATURE_SIZE = {ED25519: 64, COSIGNATURE: 8 + 64, ML_DSA_44: 8 + 2420}
 _VKEY = re.compile(r"([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)\Z")
-_NO_TEXT = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 _DASH = "\u2014 "
 
 _Public: TypeAlias = Ed25519PublicKey | MLDSA44PublicKey
@@ -53,16 +53,6 @@ class Note:
 
     text: str
     signatures: tuple[Signature, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointBody:
-    """The lines of a checkpoint (c2sp.org/tlog-checkpoint): origin, size, root (32 bytes) and extension lines."""
-
-    origin: str
-    size: int
-    root: bytes
-    extensions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +85,18 @@ class VerifierKey:
         if self.type != ED25519:
             timestamp, blob = int.from_bytes(blob[:8], "big"), blob[8:]
         try:
-            self._parsed.verify(blob, _signed_message(self.name, self.type, text, timestamp or 0))
-        except InvalidSignature:
-            raise SignatureError("does not verify", field=f"signature of {self.name}") from None
+            message = _signed_message(self.name, self.type, text, timestamp or 0)
         except FormatError as error:  # a cosignature below a text that is no checkpoint
             raise SignatureError(f"signs no checkpoint ({error})", field=f"signature of {self.name}") from None
+        self.verify_message(message, blob)
         return timestamp
+
+    def verify_message(self, message: bytes, signature: bytes) -> None:
+        """Raise SignatureError unless `signature`, without key id and time, is this key's over these bytes."""
+        try:
+            self._parsed.verify(signature, message)
+        except (InvalidSignature, ValueError):
+            raise SignatureError("does not verify", field=f"signature of {self.name}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +139,11 @@ class Signer:
 
         ML-DSA signatures are randomised: signing twice gives two different valid lines.
         """
-        check_text(text)
+        check_text(text, field="note text")
         if self.type == ED25519 and timestamp:
             raise FormatError("is not part of an Ed25519 note signature", field="timestamp")
         blob = self._parsed.sign(_signed_message(self.name, self.type, text, timestamp))
-        return Signature(self.name, self.vkey.key_id, blob if self.type == ED25519 else _uint64(timestamp) + blob)
+        return Signature(self.name, self.vkey.key_id, blob if self.type == ED25519 else uint64(timestamp) + blob)
 
 
 def verifier_key(name: str, key_type: int, public: bytes) -> VerifierKey:
@@ -201,7 +197,7 @@ def parse_note(data: bytes) -> Note:
     if cut < 0:
         raise FormatError("has no empty line between text and signatures", field="note")
     text, lines = whole[: cut + 1], whole[cut + 2 :]
-    check_text(text)
+    check_text(text, field="note text")
     if not lines.endswith("\n"):
         raise FormatError("must end with a signature line and a newline", field="note")
     if lines.count("\n") > MAX_SIGNATURES:
@@ -211,7 +207,7 @@ def parse_note(data: bytes) -> Note:
 
 def format_note(note: Note) -> bytes:
     """Return the bytes of a note."""
-    check_text(note.text)
+    check_text(note.text, field="note text")
     return f"{note.text}\n{''.join(format_signature(s) + chr(10) for s in note.signatures)}".encode()
 
 
@@ -256,51 +252,6 @@ def open_note(data: bytes, keys: Sequence[VerifierKey]) -> OpenedNote:
     return OpenedNote(note, tuple(by.values()))
 
 
-def parse_body(text: str) -> CheckpointBody:
-    """Return the lines of any log's checkpoint text: its origin may hold spaces, extension lines may follow."""
-    if not text.endswith("\n"):
-        raise FormatError("must end with a newline", field="checkpoint")
-    lines = text[:-1].split("\n")
-    if len(lines) < 3:
-        raise FormatError("must have the lines origin, size and root", field="checkpoint")
-    if not 1 <= len(lines[0].encode()) <= MAX_NAME:
-        raise FormatError(f"must be 1 to {MAX_NAME} bytes", field="origin")
-    if "" in lines[3:]:
-        raise FormatError("has an empty extension line", field="checkpoint")
-    return CheckpointBody(
-        origin=lines[0],
-        size=parse_decimal(lines[1], field="size"),
-        root=parse_base64(lines[2], field="root", length=32),
-        extensions=tuple(lines[3:]),
-    )
-
-
-def cosignature_message(text: str, timestamp: int) -> bytes:
-    """Return what a 0x04 cosignature signs: its header with the time, and the whole checkpoint text."""
-    return f"cosignature/v1\ntime {timestamp}\n{text}".encode()
-
-
-def subtree_message(*, name: str, timestamp: int, origin: str, start: int, end: int, root: bytes) -> bytes:
-    """Return what a 0x06 cosignature by `name` signs: the subtree [start, end) of the log, a checkpoint for start 0."""
-    if start and timestamp:
-        raise FormatError("must be 0 for a subtree that is no checkpoint", field="timestamp")
-    if len(root) != 32:
-        raise FormatError("must be 32 bytes", field="root")
-    names = [value.encode() for value in (name, origin)]
-    if any(len(value) > MAX_NAME for value in names):
-        raise FormatError(f"must be at most {MAX_NAME} bytes", field="name or origin")
-    cosigner, log = (bytes([len(value)]) + value for value in names)
-    return b"subtree/v1\n\0" + cosigner + _uint64(timestamp) + log + _uint64(start) + _uint64(end) + root
-
-
-def check_text(text: str) -> None:
-    """Raise FormatError unless `text` can be a note's: ends with a newline, no other control characters."""
-    if not text.endswith("\n"):
-        raise FormatError("must end with a newline", field="note text")
-    if _NO_TEXT.search(text):
-        raise FormatError("has a control character or half of a surrogate pair", field="note text")
-
-
 def _signed_message(name: str, key_type: int, text: str, timestamp: int) -> bytes:
     if key_type == ED25519:
         return text.encode()
@@ -325,9 +276,3 @@ def _size_of(sizes: dict[int, int], key_type: int) -> int:
     if key_type not in sizes:
         raise FormatError("must be 0x01 (Ed25519), 0x04 (cosignature) or 0x06 (ML-DSA-44)", field="key type")
     return sizes[key_type]
-
-
-def _uint64(value: int) -> bytes:
-    if not 0 <= value <= MAX_UINT64:
-        raise FormatError(f"must be 0 to {MAX_UINT64}", field="number")
-    return value.to_bytes(8, "big")
