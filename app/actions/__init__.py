@@ -1,0 +1,1 @@
+"""What the program does, one file a subject: plain functions that HTTP, command line and demo call alike."""

@@ -1,0 +1,108 @@
+"""The log as operators and auditors handle it: health, export, full check, gaps, doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.home import Greffier
+from auditlog import export, fsck, gaps
+from auditlog.errors import AuditLogError
+from auditlog.store import log as log_store
+from registry.store import systems as register_store
+from runtime import weights
+from runtime.errors import RuntimeFault
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether decisions can be recorded. `cause` is an outage cause code, `since` UTC to the minute."""
+
+    recording: bool
+    cause: str | None
+    since: str | None
+    size: int
+    runtime: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `fsck` or `doctor` found: where, and what with its fix."""
+
+    place: str
+    message: str
+
+
+def health(g: Greffier) -> Health:
+    """State of the log and of the runtime, without touching either."""
+    state = g.log.state()
+    runtime = "running" if g.boot is not None and g.runtime.alive() else "not started"
+    if g.problem is not None:
+        return Health(False, g.problem.cause, None, state.size, runtime)
+    since = state.since.strftime("%Y-%m-%dT%H:%MZ") if state.since else None
+    return Health(state.recording, state.cause, since, state.size, runtime)
+
+
+def export_log(g: Greffier, to: Path) -> int:
+    """Write the log as a static tree that anyone can check; returns its size."""
+    with g.reading() as conn:
+        return export.export_log(conn, g.log.number, g.keys, to)
+
+
+def check_all(g: Greffier) -> list[Finding]:
+    """`log fsck`: every column of the log's tables, and the register against the log. An empty list is a clean log."""
+    with g.reading() as conn:
+        found = [
+            Finding(f.place, f.message)
+            for f in fsck.fsck(conn, g.keys, g.guard, g.vault, origin=g.settings.log_origin, number=g.log.number)
+        ]
+        found += _register_findings(g, conn)
+    return found
+
+
+def read_gaps(g: Greffier) -> gaps.Gaps:
+    """Per boot: counters recorded, missing, refused, unfinished, and whether it was closed."""
+    with g.reading() as conn:
+        return gaps.gaps(log_store.iterate_entries(conn, g.log.number))
+
+
+def doctor(g: Greffier) -> list[Finding]:
+    """What an operator should mend: guard beside the database, models missing or changed, keys readable by others."""
+    found: list[Finding] = []
+    if g.problem is not None:
+        found.append(Finding("log", str(g.problem)))
+    if g.guard.path.resolve().is_relative_to(g.home.resolve()):
+        found.append(
+            Finding("guard_dir", "lies in the same backup tree as the database: set guard_dir to another disk")
+        )
+    if g.profile is None:
+        found.append(Finding("agency.json", "is missing: without names, address and rights no letter can be written"))
+    for path in sorted((g.home / "keys").iterdir()):
+        if path.suffix in {".key", ".keys"} and path.stat().st_mode & 0o077:
+            found.append(Finding(f"keys/{path.name}", "can be read by others: chmod 600"))
+    found += _model_findings(g)
+    return found
+
+
+def _model_findings(g: Greffier) -> Iterator[Finding]:
+    with g.reading() as conn:
+        models = register_store.list_models(conn)
+    for model in models:
+        try:
+            weights.open_model(g.models(), model.sha256).close()
+        except RuntimeFault as error:
+            yield Finding(f"models/{model.sha256[:12]}….gguf", str(error))
+
+
+def _register_findings(g: Greffier, conn: log_store.Connection) -> Iterator[Finding]:
+    """The register's rows against what the log last said about them."""
+    expected = register_store.replay(
+        (entry.kind, entry.members)
+        for _, entry in log_store.entries_of_kinds(conn, g.log.number, ("system/1", "version/1", "state/1", "model/1"))
+    )
+    for place, message in register_store.differences(conn, expected):
+        yield Finding(place, message)
+
+
+__all__ = ["AuditLogError", "Finding", "Health", "check_all", "doctor", "export_log", "health", "read_gaps"]

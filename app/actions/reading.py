@@ -1,0 +1,50 @@
+"""The only way to plaintext: every reading of sealed content names its purpose (DESIGN §3, §5.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.errors import UnknownRecord
+from app.home import Greffier
+from auditlog.canonical import Json
+from auditlog.record import Entry
+from auditlog.store import log as log_store
+from auditlog.vault.seal import Opened
+
+Purpose = Literal["receipt", "letter", "review", "erasure", "report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record with its content: entry, its index, and the committed values by field."""
+
+    entry: Entry
+    index: int
+    opened: Opened
+
+    @property
+    def values(self) -> dict[str, Json]:
+        """Committed values by field name (`in_<field>`, `output`, …)."""
+        return self.opened.values
+
+
+def open(g: Greffier, purpose: Purpose, record_id: str) -> Record:  # noqa: A001 - DESIGN's name: reading.open(purpose, …)
+    """Open a record's content; raises UnknownRecord, or auditlog's Erased or VaultError.
+
+    The `access` entry that each reading of personal content leaves is the records issue's; this function is where it goes.
+    """
+    del purpose
+    entry, index = find(g, record_id)
+    with g.reading() as conn:
+        return Record(entry, index, g.vault.open(conn, record_id, entry))
+
+
+def find(g: Greffier, record_id: str) -> tuple[Entry, int]:
+    """A record's entry and index, without its content; raises UnknownRecord."""
+    with g.reading() as conn:
+        found = log_store.find_entry(conn, g.log.number, record_id)
+    if found is None:
+        raise UnknownRecord("no record with this reference in the log of this agency: check the reference", field="id")
+    index, entry = found
+    return entry, index

@@ -1,0 +1,132 @@
+"""Receipts: made from the log, and checked against it in the sentences that a citizen reads (CONTENT, DESIGN §5.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from app.actions import programs, reading
+from app.errors import UnknownRecord
+from app.home import Greffier
+from auditlog import receipt as receipts
+from auditlog.checkpoint import open_checkpoint
+from auditlog.commitment import Opening, open_field
+from auditlog.errors import AuditLogError, Erased, FormatError, VerifyError
+from auditlog.merkle import prove_inclusion
+from auditlog.proof import LogProof
+from auditlog.record import Entry, OpaqueEntry, parse_entry
+from auditlog.store import decisions as decision_store
+from auditlog.store import log as log_store
+from registry.store import systems as register_store
+
+Verdict = Literal["published", "integrated", "not_found", "altered", "erased", "could_not_check"]
+RESULT_FIELDS = ("outcome", "output")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The result of a check, with the facts that its sentence needs."""
+
+    verdict: Verdict
+    facts: dict[str, str | int]
+
+
+def receipt(g: Greffier, record_id: str, *, openings: bool) -> receipts.Receipt:
+    """A record's receipt: entry, proof, and (for who may see them) the openings of inputs, output and outcome.
+
+    Never staff fields. While an officer still has the result, output and outcome stay closed. Raises UnknownRecord, Erased.
+    """
+    entry, index = reading.find(g, record_id)
+    opened: tuple[Opening, ...] = ()
+    if openings:
+        record = reading.open(g, "receipt", record_id)
+        fields = [field for field in record.values if field.startswith("in_")]
+        if not _held(g, entry, record.values):
+            fields += RESULT_FIELDS
+        opened = tuple(open_field(record.opened.secret, field, record.values[field]) for field in sorted(fields))
+    with g.reading() as conn:
+        head = log_store.covering_head(conn, g.log.number, index)
+        hashes = prove_inclusion(index, head.size, log_store.reader(conn, g.log.number, head.size))
+    return receipts.Receipt(entry.data, LogProof(index, tuple(hashes), head.note, None), opened)
+
+
+def check(g: Greffier, data: bytes) -> Check:
+    """Check a receipt against this agency's log; nothing of it is kept."""
+    facts = _facts(g)
+    try:
+        parsed = receipts.parse_receipt(data)
+        entry = parse_entry(parsed.entry)
+    except FormatError as error:
+        return Check("altered", facts | {"field": error.field or "receipt"})
+    if not _ours(g, parsed):
+        return Check("not_found", facts)
+    try:
+        receipts.verify_receipt(parsed, g.keys, origin=g.settings.log_origin)
+    except AuditLogError as error:
+        return Check("altered", facts | {"field": error.field or "receipt"})
+    if isinstance(entry, OpaqueEntry):
+        return Check("could_not_check", facts | {"why": "kind"})
+    return _found(g, entry, parsed.proof.index, facts)
+
+
+def find(g: Greffier, record_id: str) -> Check:
+    """Check by reference alone: whether the log has it, and whether it was erased."""
+    facts = _facts(g)
+    try:
+        entry, index = reading.find(g, record_id)
+    except UnknownRecord:
+        return Check("not_found", facts)
+    return _found(g, entry, index, facts)
+
+
+def _found(g: Greffier, entry: Entry, index: int, facts: dict[str, str | int]) -> Check:
+    try:
+        stored, at = reading.find(g, entry.id)
+    except UnknownRecord:
+        return Check("not_found", facts)
+    if stored.data != entry.data or at != index:
+        return Check("altered", facts | {"field": "entry"})
+    facts = facts | {"date": entry.time}
+    with g.reading() as conn:
+        erased = log_store.find_erasure(conn, g.log.number, entry.id)
+    if erased is not None:
+        return Check("erased", facts | {"date": erased.time, "ground": str(erased.members["ground"])})
+    published = open_checkpoint(g.publisher.checkpoint(), g.keys, origin=g.settings.log_origin)
+    return Check("published" if published.checkpoint.size > index else "integrated", facts)
+
+
+def _ours(g: Greffier, parsed: receipts.Receipt) -> bool:
+    """Whether the receipt's checkpoint says that it is of this log (its signatures are checked later)."""
+    return parsed.proof.checkpoint.startswith(f"{g.settings.log_origin}\n".encode())
+
+
+def _held(g: Greffier, entry: Entry, values: dict[str, object]) -> bool:
+    if entry.kind != "decision/1":
+        return False
+    with g.reading() as conn:
+        if decision_store.has_release(conn, entry.id):
+            return False
+        version = register_store.show_version(conn, str(entry.members["system"]), _uint(entry.members["version"]))
+    return programs.held(version.manifest, str(values["outcome"]))
+
+
+def _facts(g: Greffier) -> dict[str, str | int]:
+    profile = g.profile
+    minutes = max(1, g.settings.publish_pace_s // 60)
+    return {
+        "agency": profile.name("en") if profile else g.settings.agency,
+        "witnesses": 0,
+        "minutes": minutes,
+        "time": (g.clock() + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%MZ"),
+        "contact": profile.phone if profile else g.settings.base_url,
+        "authority": profile.authorities[0] if profile and profile.authorities else "",
+    }
+
+
+def _uint(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+__all__ = ["Check", "Erased", "VerifyError", "check", "find", "receipt"]

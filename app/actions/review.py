@@ -1,0 +1,70 @@
+"""The officer's part: look at a held result, then confirm, override, refer or release it, with reasons (AI Act 14, 26(2))."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Literal
+
+from app.actions import reading
+from app.errors import Refused
+from app.home import Greffier
+from auditlog.canonical import Json
+from auditlog.log import Unit
+from auditlog.store import decisions as decision_store
+
+Action = Literal["confirm", "override", "refer", "release"]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What the officer decided; every member is committed, none is in clear."""
+
+    action: Action
+    decision: str
+    reasons: str
+    text: str | None = None
+    effect: str | None = None
+    notified: str | None = None
+
+
+def show(g: Greffier, record_id: str) -> dict[str, Json]:
+    """The held result and its inputs, for the officer."""
+    record = reading.open(g, "review", record_id)
+    return {
+        "id": record_id,
+        "system": record.entry.members["system"],
+        "version": record.entry.members["version"],
+        "inputs": {name.removeprefix("in_"): value for name, value in record.values.items() if name.startswith("in_")},
+        "outcome": record.values["outcome"],
+        "output": record.values["output"],
+    }
+
+
+def record_review(g: Greffier, record_id: str, review: Review) -> str:
+    """Record a review and release the result; returns the review's own id.
+
+    Raises UnknownRecord, Erased, or Refused where the record is no decision.
+    """
+    record = reading.open(g, "review", record_id)
+    if record.entry.kind != "decision/1":
+        raise Refused("only a decision can be reviewed", reason="not_a_decision", field="id")
+    review_id = str(uuid.uuid4())
+    values: dict[str, Json] = {
+        "reference": record_id,
+        "action": review.action,
+        "decision": review.decision,
+        "reasons": review.reasons,
+        "text": review.text,
+        "effect": review.effect,
+        "notified": review.notified,
+    }
+    prepared = g.vault.prepare(review_id, values)
+    entry = g.make("review/1", id=review_id, commitments=prepared.commitments)
+
+    def rows(conn: decision_store.Connection, _: tuple[decision_store.Sequenced, ...]) -> None:
+        prepared.insert(conn)
+        decision_store.insert_review(conn, review_id, values)
+
+    g.log.append(Unit((entry,), rows)).result()
+    return review_id

@@ -1,0 +1,119 @@
+"""`greffier decide`, `receipt`, `review`, `erase`, `stop`, `resume`: one decision, or one system at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.actions import decide, erase, lifecycle, receipts, review
+from app.cli.options import Home, plain, print_json, progress, read_file, write_file
+from app.errors import UsageError
+from app.wiring import open_home
+from auditlog.canonical import parse_json
+from auditlog.errors import FormatError
+from auditlog.receipt import format_receipt
+
+RecordId = Annotated[str, typer.Argument(metavar="ID", help="The record's id, as on the letter.")]
+Slug = Annotated[str, typer.Argument(help="The system's slug.")]
+StopReason = Annotated[str, typer.Option(help="Reason code.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Register this file's commands."""
+    for name, command in (
+        ("decide", decide_one),
+        ("receipt", write_receipt),
+        ("review", review_one),
+        ("erase", erase_one),
+        ("stop", stop_system),
+        ("resume", resume_system),
+    ):
+        app.command(name)(command)
+
+
+def decide_one(
+    home: Home,
+    slug: Slug,
+    file: Annotated[Path, typer.Option("--input", help="JSON object of declared fields; - for standard input.")],
+    receipt: Annotated[Path | None, typer.Option(help="Where to write the receipt.")] = None,
+    subject: Annotated[list[str] | None, typer.Option(help="Reference of the person concerned.")] = None,
+    lang: Annotated[str, typer.Option(help="Language of the notice.")] = "en",
+) -> None:
+    """Decide one case; the answer is JSON on stdout."""
+    inputs = _object(read_file(file, "--input"))
+    with open_home(home) as g:
+        answer = decide.decide(g, slug, inputs, subjects=tuple(subject or ()), lang=lang)
+        if receipt is not None:
+            write_file(receipt, format_receipt(receipts.receipt(g, answer.id, openings=True)), "--receipt")
+    print_json(plain(answer))
+
+
+def write_receipt(
+    home: Home,
+    record_id: RecordId,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the receipt.")],
+    openings: Annotated[bool, typer.Option(help="Include the opened input, output and outcome.")] = True,
+) -> None:
+    """Write a record's receipt."""
+    with open_home(home, tolerant=True) as g:
+        data = format_receipt(receipts.receipt(g, record_id, openings=openings))
+    write_file(output, data, "-o")
+
+
+def review_one(
+    home: Home,
+    record_id: RecordId,
+    action: Annotated[str | None, typer.Option(help="confirm, override, refer or release.")] = None,
+    decision: Annotated[str | None, typer.Option(help="The agency's decision.")] = None,
+    reasons: Annotated[str | None, typer.Option(help="The officer's reasons.")] = None,
+    text: Annotated[str | None, typer.Option(help="Final text as sent.")] = None,
+    effect: Annotated[str | None, typer.Option(help="Legal effect.")] = None,
+    notified: Annotated[str | None, typer.Option(help="Date on which the person was told, YYYY-MM-DD.")] = None,
+) -> None:
+    """Show a held result; with --action, record the review and release it."""
+    with open_home(home) as g:
+        if action is None:
+            print_json(review.show(g, record_id))
+            return
+        if not decision or not reasons:
+            raise UsageError("both are needed with --action", field="--decision, --reasons")
+        made = review.Review(review.action(action), decision, reasons, text, effect, notified)
+        review_id = review.record_review(g, record_id, made)
+    print_json({"review": review_id, "record": record_id})
+
+
+def erase_one(
+    home: Home,
+    record_id: RecordId,
+    ground: Annotated[str, typer.Option(help="Ground code (GDPR 17(1), or retention_expired).")],
+) -> None:
+    """Erase one record's content; its entry and proof remain."""
+    with open_home(home) as g:
+        tombstone = erase.erase(g, record_id, ground=ground)
+    print_json({"erased": record_id, "tombstone": tombstone})
+
+
+def stop_system(home: Home, slug: Slug, reason: StopReason = "stop_incident") -> None:
+    """Stop a system at once."""
+    with open_home(home) as g:
+        lifecycle.stop(g, slug, reason=reason)
+    progress(f"{slug} is stopped")
+
+
+def resume_system(home: Home, slug: Slug, reason: StopReason = "cause_removed") -> None:
+    """Bring a stopped system back."""
+    with open_home(home) as g:
+        state = lifecycle.resume(g, slug, reason=reason).state
+    progress(f"{slug} is {state} again")
+
+
+def _object(data: bytes) -> dict[str, decide.Json]:
+    try:
+        value = parse_json(data)
+    except FormatError as error:
+        raise UsageError(str(error), field="--input") from None
+    if not isinstance(value, dict):
+        raise UsageError("must be a JSON object of declared fields", field="--input")
+    return value

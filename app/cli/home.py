@@ -1,0 +1,104 @@
+"""`greffier init`, `migrate`, `doctor`, `key`, `serve`, `demo`, `bench`: the installation itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app import bench as benches
+from app.access import keys
+from app.actions import log, migrate
+from app.cli.options import AsJson, Home, plain, print_json, print_rows, progress
+from app.demo import run as demo_run
+from app.errors import UsageError
+from app.http import server
+from app.wiring import create_home, open_database, open_home
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Register this file's commands."""
+    app.command("init")(init)
+    app.command("migrate")(migrate_database)
+    app.command("doctor")(doctor)
+    app.command("serve")(serve)
+    app.command("demo")(demo)
+    app.command("bench")(bench)
+    app.add_typer(_key_app(), name="key")
+
+
+def init(
+    home: Home,
+    agency: Annotated[str, typer.Option(help="Slug of the agency.")],
+    origin: Annotated[str, typer.Option(help="Name of the log, a schema-less URL such as waterveen.example/log.")],
+    database_url: Annotated[str | None, typer.Option(help="PostgreSQL URL; SQLite in the home by default.")] = None,
+) -> None:
+    """Make an installation: settings, keys, guard, database and the log's first entry."""
+    settings = create_home(home, agency, origin, database_url=database_url)
+    progress(f"made {home}: log {settings.log_origin}. Keep keys/ and the guard apart from the database's backups.")
+
+
+def migrate_database(home: Home) -> None:
+    """Bring the database to the schema of this program."""
+    with open_database(home) as engine:
+        progress(f"database at revision {migrate.migrate(engine)}")
+
+
+def doctor(home: Home, as_json: AsJson = False) -> int:
+    """Look for what an operator should mend; exit 1 when something was found."""
+    with open_home(home, tolerant=True) as g:
+        found = log.doctor(g)
+    if not found:
+        progress("nothing to mend")
+        return 0
+    print_rows([plain(f) for f in found], as_json=as_json, columns=("place", "message"))
+    return 1
+
+
+def serve(
+    home: Home,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+) -> None:
+    """Serve the portal and the API."""
+    with open_home(home, tolerant=True) as g:
+        progress(f"Greffier on http://{host}:{port}/")
+        server.serve(g, host, port)
+
+
+def demo(home: Annotated[Path, typer.Option("--home", help="Folder to leave the demo in.")] = Path("demo")) -> int:
+    """The main job end to end on a real model; leaves a home to look at."""
+    return demo_run.run(home)
+
+
+def bench(
+    what: Annotated[str, typer.Argument(help="append")],
+    writers: Annotated[str, typer.Option(help="Numbers of writers, with commas.")] = "1,16,64",
+    seconds: Annotated[float, typer.Option(min=0.2, max=600)] = 5.0,
+    database_url: Annotated[str | None, typer.Option(help="PostgreSQL URL; a temporary SQLite file by default.")] = None,
+) -> None:
+    """Measure; prints JSON with medians, p99 and the device's fsync time."""
+    if what not in benches.KINDS:
+        raise UsageError(f"must be one of {', '.join(benches.KINDS)}", field="what")
+    if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", writers):
+        raise UsageError("must be numbers with commas, such as 1,16,64", field="--writers")
+    print_json(benches.KINDS[what]([int(n) for n in writers.split(",")], seconds, database_url))
+
+
+def _key_app() -> typer.Typer:
+    app = typer.Typer(no_args_is_help=True, help="API keys.")
+
+    @app.command("add")
+    def add(
+        home: Home,
+        role: Annotated[str, typer.Option(help="client, officer, auditor, operator or administrator.")],
+        system: Annotated[list[str] | None, typer.Option(help="Only these systems.")] = None,
+    ) -> None:
+        """Make a key; it is shown once and kept as a digest."""
+        with open_home(home, tolerant=True) as g:
+            made = keys.create_key(g.engine, role=role, systems=tuple(system or ()), now=g.clock())
+        print_json({"key": made.secret, "prefix": made.prefix, "role": role})
+
+    return app

