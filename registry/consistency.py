@@ -21,7 +21,7 @@ RESERVED_OUTCOMES = frozenset({"length", "invalid"})
 def variables(template: str, path: str) -> tuple[str, ...]:
     """The variables of a prompt template, in order.
 
-    Only `{{ name }}` is allowed, so that an explanation knows where each detail stands; Jinja's other markup is refused.
+    Only `{{ name }}` is allowed, so that explanations know where a detail stands; Jinja's other markup is refused.
     """
     if _MARKUP.search(_EXPRESSION.sub("", template)):
         raise FormatError("has markup other than {{ field }}; write plain text and {{ field }}", field=path)

@@ -168,7 +168,7 @@ class Manifest:
         return next((outcome for outcome in self.outcomes if outcome.code == code), None)
 
     def release_of(self, code: str) -> str:
-        """`immediate` or `after_review`: the outcome's own rule, else the version's; reserved ones wait for a person."""
+        """`immediate` or `after_review`: the outcome's rule, else the version's; reserved ones wait for a person."""
         outcome = self.outcome(code)
         return "after_review" if outcome is None else outcome.release or self.release
 

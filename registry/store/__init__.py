@@ -1,0 +1,7 @@
+"""The register in SQL. Functions take a connection and write nothing beside it; actions import no SQLAlchemy."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+
+metadata = MetaData()
