@@ -63,7 +63,7 @@ TRANSITIONS: Final = (
 class Gate:
     """What the gate let through: the running version of a system in use, and the mode of its decisions.
 
-    `manifest_digest` is `sha256:…`; `model` the SHA-256 of the weights (64 hexadecimal digits), None for a remote model.
+    `manifest_digest` is `sha256:…`; `model` the SHA-256 of the weights (64 hex digits), None for a remote model.
     """
 
     system: str

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData
+from registry.store.tables import metadata
 
-metadata = MetaData()
+__all__ = ["metadata"]

@@ -12,7 +12,7 @@ from registry.store.tables import MODEL
 
 @dataclass(frozen=True, slots=True)
 class RegisteredModel:
-    """A model file: `sha256` (64 hexadecimal digits), `size` in bytes, the file it was made from by quantising, if any."""
+    """A model file: `sha256` (64 hex digits), `size` in bytes, the file that it was quantised from, if any."""
 
     sha256: str
     size: int

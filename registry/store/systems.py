@@ -1,7 +1,8 @@
 """Systems, versions and models in SQL, and the gate.
 
-What the log must witness is planned on a reading connection (`plan_…`), made into entries by an action, and written by the
-log's writer in the transaction of those entries (`apply_…`), which refuses if the register changed in between.
+What the log must witness is planned on a reading connection (`plan_…`), made into entries by an action, and written by
+the log's writer in the transaction of those entries (`apply_registration`, `set_state`), which refuse if the register
+changed in between.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from registry.system import AISystem, format_record, parse_record
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A system as the register holds it. `version` is the running one; `newest` the number of the latest, 0 for none."""
+    """A system as the register holds it. `version` is the running one; `newest` the latest number, 0 for none."""
 
     system: AISystem
     state: str
@@ -67,7 +68,7 @@ class StateChange:
 
 
 def plan_registration(conn: Connection, file: RegisterFile) -> Registration:
-    """What registering this file would change. Raises SameManifest or Conflict when nothing would, Retired at the end."""
+    """What registering this file would change. Raises SameManifest or Conflict if nothing would, Retired."""
     slug = file.system.slug
     row = _system_row(conn, slug)
     if row is None:
@@ -132,17 +133,17 @@ def add_version(conn: Connection, version: SystemVersion) -> None:
 def plan_state(
     conn: Connection, slug: str, target: str, *, reason: str, role: str, version: int | None = None
 ) -> StateChange:
-    """Check one step against the table and against what the target state needs: a running version, its model registered.
+    """Check a step against the table and what the target state needs: a version to run, and its model registered.
 
-    `version` picks the version to run; otherwise the running one stays, and the newest is the first to run.
+    `version` picks the version to run; otherwise the running one stays, or the newest starts. Pilot and active run a
+    version, suspended keeps it for the return, every other state runs none.
     """
     found = read_system(conn, slug)
     lifecycle.check_transition(found.state, target, reason=reason, role=role)
     if found.state == "suspended" and target in lifecycle.MODES and target != found.state_before:
         raise TransitionRefused(f"was {found.state_before} before it was stopped; go back to that", field="state")
-    if target not in lifecycle.MODES:
-        running = found.version
-    else:
+    running = found.version if target == "suspended" else None
+    if target in lifecycle.MODES:
         running = _runnable(conn, found, version)
         if found.state == target and (running is None or running.version == found.running_version):
             raise TransitionRefused("runs already; name another version to run", field="version")
@@ -188,7 +189,7 @@ def gate(conn: Connection, slug: str) -> Gate:
 
 
 def gate_again(conn: Connection, before: Gate) -> None:
-    """Asked when the record is written: what was stopped meanwhile does not leave (StoppedMeanwhile, VersionMismatch)."""
+    """Asked when the record is written: what was stopped does not leave (StoppedMeanwhile, VersionMismatch)."""
     row = _system_row(conn, before.system)
     if row is None or lifecycle.mode_of(row.state) is None:
         raise StoppedMeanwhile("was stopped while this result was made; nothing leaves", field="system")

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     ForeignKeyConstraint,
     Integer,
+    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -15,7 +16,8 @@ from sqlalchemy import (
 )
 
 from registry.lifecycle import STATES
-from registry.store import metadata
+
+metadata = MetaData()
 
 _STATES = ", ".join(f"'{state}'" for state in STATES)
 
