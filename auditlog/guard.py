@@ -77,6 +77,10 @@ class Guard:
             os.close(file)
         _sync_folder(self.path.parent)
 
+    def exists(self) -> bool:
+        """Whether there is a file."""
+        return self.path.exists()
+
     def read_line(self) -> GuardLine | None:
         """The line, or None when there is no file. Raises GuardError when it is damaged or unreadable."""
         try:

@@ -130,3 +130,12 @@ def outage_cause(error: BaseException) -> str | None:
         # The connection broke before the server could say anything.
         return "database" if type(original).__name__ == "OperationalError" else None
     return next((cause for prefix, cause in _POSTGRESQL_CAUSES if state.startswith(prefix)), None)
+
+
+def cannot_record(error: Exception) -> CannotRecord:
+    """`error` as the CannotRecord that callers are told."""
+    if isinstance(error, CannotRecord):
+        return error
+    cause = outage_cause(error) or "unknown"
+    reason = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    return CannotRecord(f"the log cannot record now ({reason}): nothing was decided or released", cause=cause)

@@ -1,0 +1,339 @@
+"""The log's writer: one thread that commits whatever waited while the last group committed (group commit, no timer).
+
+A caller hands in a `Unit` and gets an `Integrated` once its entries are durable, sequenced, covered by a signed
+checkpoint, and the guard stands there. Several processes take turns on one database; indices stay dense.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from queue import Empty, SimpleQueue
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from auditlog.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.errors import AuditLogError, CannotRecord, FormatError
+from auditlog.guard import Guard
+from auditlog.head import EMPTY_TIP, Tip, check_prefix, read_tip
+from auditlog.merkle import EMPTY_ROOT, leaf_hash
+from auditlog.note import Signer
+from auditlog.record import Entry
+from auditlog.store.engine import cannot_record, outage_cause, reading
+from auditlog.store.log import Head, insert_entries, lock_log, read_head, taken_ids, write_head, write_tiles
+from auditlog.tiles import Growth, grow, root_from_edge
+from auditlog.unit import Integrated, LogState, Published, Sequenced, Unit, path_nodes
+
+__all__ = ("Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+OutageEntry = Callable[[str, datetime, datetime], Entry]
+# Entries of one group: bounds its memory and the wait of the next; a single larger unit still goes in whole.
+_GROUP_ENTRIES = 4096
+
+
+class _UnitFailed(Exception):  # noqa: N818 (control flow, never seen outside)
+    def __init__(self, waiting: _Waiting, error: Exception) -> None:
+        super().__init__(str(error))
+        self.waiting = waiting
+        self.error = error
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    unit: Unit
+    future: Future[Integrated]
+    sequenced: tuple[Sequenced, ...] = ()
+
+
+class Log:
+    """One log on one database. `start()` before the first append, `close()` at the end.
+
+    `before_commit` is called once a group (the key store syncs there); `outage_entry(cause, began, ended)` builds the
+    `outage/1` entry; `trace` is told each numbered point of a commit and exists for crash tests. While the log cannot
+    record it tries again with every group, and every `retry_seconds` without one.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        signers: Sequence[Signer],
+        guard: Guard,
+        *,
+        origin: str,
+        outage_entry: OutageEntry,
+        clock: Clock,
+        number: int = 1,
+        before_commit: Callable[[], None] = lambda: None,
+        queue_limit: int = 4096,
+        retry_seconds: float = 1.0,
+        trace: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.origin = origin
+        self.number = number
+        self._engine = engine
+        self._signers = tuple(signers)
+        self._keys = tuple(signer.vkey for signer in self._signers)
+        self._guard = guard
+        self._before_commit = before_commit
+        self._outage_entry = outage_entry
+        self._clock = clock
+        self._limit = queue_limit
+        self._retry_seconds = retry_seconds
+        self._trace = trace
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._open = False
+        self._thread: threading.Thread | None = None
+        self._connection: Connection | None = None
+        self._tip: Tip = EMPTY_TIP
+        self._guarded: tuple[int, bytes] = (0, EMPTY_ROOT)
+        self._state = LogState(False, None, None, 0, EMPTY_ROOT)
+
+    def start(self) -> None:
+        """Check database and guard against each other, then start the writer.
+
+        Raises GuardError when the database lies below the guard or differs from it, CannotRecord when it cannot be
+        read. Either way nothing was signed.
+        """
+        try:
+            tip = self._check_start()
+        except (SQLAlchemyError, AuditLogError) as error:
+            failure = cannot_record(error)
+            self._state = LogState(False, failure.cause, self._clock(), 0, EMPTY_ROOT)
+            raise failure from error
+        self._tip = tip
+        self._guarded = (tip.size, tip.root)
+        self._state = LogState(True, None, None, tip.size, tip.root)
+        self._open = True
+        self._thread = threading.Thread(target=self._run, name="greffier-log", daemon=True)
+        self._thread.start()
+
+    def append(self, unit: Unit) -> Future[Integrated]:
+        """Queue a unit. The future yields Integrated, or raises CannotRecord, or what the unit's `apply` raised.
+
+        After CannotRecord the entries may still stand in the log (the commit's answer was lost), but nobody was told.
+        Raises CannotRecord at once, cause "busy" or "closed" (neither is an outage), when the unit was not queued.
+        """
+        if self._queue.qsize() >= self._limit:
+            raise CannotRecord("the log is busy: try again in a moment", cause="busy")
+        waiting = _Waiting(unit, Future())
+        with self._lock:
+            if not self._open:
+                raise CannotRecord("the log is closed", cause="closed")
+            self._queue.put(waiting)
+        return waiting.future
+
+    def state(self) -> LogState:
+        """The present state; never blocks."""
+        return self._state
+
+    def close(self) -> None:
+        """Commit what waits, then end the writer. A second call does nothing."""
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+            self._queue.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    # --- the writer's thread --------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            group, ended = self._gather()
+            self._record(group)
+        self._drop_connection()
+
+    def _gather(self) -> tuple[list[_Waiting], bool]:
+        """Everything that waits, at least one unit (none: a retry while not recording); True when it is the last."""
+        group: list[_Waiting] = []
+        entries = 0
+        timeout = None if self._state.recording else self._retry_seconds
+        while entries < _GROUP_ENTRIES:
+            try:
+                waiting = self._queue.get(block=not group, timeout=timeout)
+            except Empty:
+                break
+            if waiting is None:
+                return group, True
+            if waiting.future.set_running_or_notify_cancel():
+                group.append(waiting)
+                entries += len(waiting.unit.entries)
+        return group, False
+
+    def _record(self, group: list[_Waiting]) -> None:
+        """Commit a group; units that fail on their own are told so, and the others are committed without them."""
+        while group or not self._state.recording:
+            try:
+                self._commit(group)
+            except _UnitFailed as failed:
+                group = [waiting for waiting in group if waiting is not failed.waiting]
+                failed.waiting.future.set_exception(failed.error)
+                continue
+            except IntegrityError as error:
+                group, before = self._reject_taken(group), group
+                if len(group) < len(before):
+                    continue
+                self._fail(group, error)
+            except Exception as error:
+                self._fail(group, error)
+            return
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        """One group, from the queue to its callers. A crash at point …
+
+        1 (nothing done) loses units that nobody was told about.
+        2 (turn taken, head and guard checked) and 3 (entries inserted), 4 (rows and tiles written) the same: the
+          database rolls back.
+        5 (key store synced, checkpoint signed, head swapped, not committed) the same; the signature left no memory,
+          and keys that no row names stay behind as unused slots.
+        6 (committed) leaves durable entries above the guard that nobody was told about: `start` recomputes the root
+          at the guard's size, then raises the guard.
+        7 (guard raised) leaves integrated entries that nobody was told about: as if the answer was lost on its way.
+        8 (callers told) loses nothing.
+        """
+        self._trace(1)
+        if not self._state.recording:
+            group = [self._outage(), *group]
+        conn = self._connected()
+        with conn.begin():
+            lock_log(conn, self.number)
+            tip = self._current_tip(conn)
+            self._trace(2)
+            growth = self._sequence(conn, tip, group)
+            self._trace(3)
+            _apply(conn, group)
+            write_tiles(conn, self.number, growth.tiles)
+            self._trace(4)
+            self._sync_keys()
+            root = root_from_edge(growth.size, growth.edge)
+            head = Head(growth.size, sign_checkpoint(Checkpoint(self.origin, growth.size, root), self._signers))
+            if not write_head(conn, self.number, head, old=tip.head):
+                raise CannotRecord("another writer took this turn: try again", cause="database")
+            self._trace(5)
+        self._tip = Tip(growth.size, root, growth.edge, head)
+        self._trace(6)
+        self._guard.raise_to(growth.size, root)
+        self._guarded = (growth.size, root)
+        self._trace(7)
+        self._state = LogState(True, None, None, growth.size, root)
+        nodes = path_nodes(growth)
+        for waiting in group:
+            waiting.future.set_result(Integrated(waiting.sequenced, head.note, growth.size, root, nodes))
+        self._trace(8)
+
+    # --- parts of the above ---------------------------------------------------------------------------------------
+
+    def _check_start(self) -> Tip:
+        # The guard is read first: it never leads the database, so a later snapshot can only be further.
+        guarded = self._guard.require(self.origin) if self._guard.exists() else None
+        with reading(self._engine) as conn:
+            tip = read_tip(conn, self.number, self._keys, origin=self.origin)
+            if guarded is None:
+                if tip.size == 0:
+                    self._guard.create(self.origin)
+                guarded = self._guard.require(self.origin)
+            check_prefix(conn, self.number, tip, *guarded)
+        # A crash between commit and guard left the database ahead: the guard follows before anything is served.
+        self._guard.raise_to(tip.size, tip.root)
+        return tip
+
+    def _current_tip(self, conn: Connection) -> Tip:
+        """The tip under the lock; read anew, and held against what was known, when another process moved it."""
+        tip = self._tip
+        if read_head(conn, self.number) != tip.head:
+            tip = read_tip(conn, self.number, self._keys, origin=self.origin)
+            check_prefix(conn, self.number, tip, self._tip.size, self._tip.root)
+        guarded = self._guard.require(self.origin)
+        if guarded not in (self._guarded, (tip.size, tip.root)):
+            check_prefix(conn, self.number, tip, *guarded)
+        return tip
+
+    def _sequence(self, conn: Connection, tip: Tip, group: list[_Waiting]) -> Growth:
+        """Give every entry its index, insert them, and grow the tree."""
+        index = tip.size
+        rows: list[tuple[str, bytes]] = []
+        for waiting in group:
+            entries = waiting.unit.entries
+            waiting.sequenced = tuple(
+                [Sequenced(self.origin, place, entry) for place, entry in enumerate(entries, index)]
+            )
+            rows += [(entry.id, entry.data) for entry in entries]
+            index += len(entries)
+        insert_entries(conn, self.number, tip.size, rows)
+        return grow(tip.size, tip.edge, [leaf_hash(data) for _, data in rows])
+
+    def _sync_keys(self) -> None:
+        try:
+            self._before_commit()
+        except (OSError, AuditLogError) as error:
+            raise CannotRecord(f"the key store cannot be written: {error}", cause="key_store") from error
+
+    def _outage(self) -> _Waiting:
+        state = self._state
+        now = self._clock()
+        entry = self._outage_entry(state.cause or "unknown", state.since or now, now)
+        return _Waiting(Unit((entry,)), Future())
+
+    def _reject_taken(self, group: list[_Waiting]) -> list[_Waiting]:
+        """Tell units whose ids are in the log, or twice in the group; return the others (all, if none can be named)."""
+        try:
+            with reading(self._engine) as conn:
+                seen = taken_ids(conn, [entry.id for waiting in group for entry in waiting.unit.entries])
+        except SQLAlchemyError:
+            return group
+        remaining: list[_Waiting] = []
+        for waiting in group:
+            ids = [entry.id for entry in waiting.unit.entries]
+            if len(set(ids)) < len(ids) or not seen.isdisjoint(ids):
+                waiting.future.set_exception(FormatError("is in the log already: use a new random id", field="id"))
+            else:
+                seen.update(ids)
+                remaining.append(waiting)
+        return remaining
+
+    def _fail(self, group: list[_Waiting], error: Exception) -> None:
+        """Nobody of this group is served; the state says why, from the first failure on."""
+        failure = cannot_record(error)
+        logger.error("the log cannot record (%s)", failure.cause, exc_info=error)
+        state = self._state
+        if state.recording or state.cause is None:
+            self._state = LogState(False, failure.cause, self._clock(), state.size, state.root)
+        self._drop_connection()
+        for waiting in group:
+            if not waiting.future.done():
+                waiting.future.set_exception(failure)
+
+    def _connected(self) -> Connection:
+        """The writer's own connection, kept between groups: taking one from the pool costs more than a small group."""
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(writing=True)
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        conn, self._connection = self._connection, None
+        if conn is not None:
+            conn.invalidate()
+            conn.close()
+
+
+def _apply(conn: Connection, group: list[_Waiting]) -> None:
+    for waiting in group:
+        if waiting.unit.apply is None:
+            continue
+        try:
+            waiting.unit.apply(conn, waiting.sequenced)
+        except Exception as error:
+            if outage_cause(error) is not None:
+                raise
+            raise _UnitFailed(waiting, error) from error
