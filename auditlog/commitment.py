@@ -16,6 +16,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 
 from auditlog.canonical import Json, format_canonical
 from auditlog.errors import FormatError, OpeningError
@@ -25,6 +27,9 @@ _SALT = b"greffier/1/salt\0"
 _FIELD = b"greffier/1/field\0"
 FIELD_NAME = re.compile(r"[a-z0-9_]{1,43}")  # `in_` and 40
 SALT = re.compile(r"[0-9a-f]{64}")
+_REST = bytes(32)  # fills a key of 32 bytes up to the block of SHA-256
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _string = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -55,9 +60,14 @@ def salt_for(secret: bytes, field: str) -> bytes:
     """The salt of a field, 32 bytes."""
     if len(secret) != SECRET_SIZE:
         raise FormatError(f"must be {SECRET_SIZE} bytes", field="secret")
+    return hmac.digest(secret, _label(field), "sha256")
+
+
+@lru_cache(maxsize=4096)
+def _label(field: str) -> bytes:
     if FIELD_NAME.fullmatch(field) is None:
         raise FormatError("a field's name is 1 to 43 of a-z, 0-9 and _", field="field")
-    return hmac.digest(secret, _SALT + field.encode("ascii"), "sha256")
+    return _SALT + field.encode("ascii")
 
 
 def commit_canonical(salt: bytes, data: bytes) -> str:
@@ -72,10 +82,28 @@ def commit(salt: bytes, value: Json) -> str:
 
 def commit_all(secret: bytes, values: Mapping[str, Json]) -> dict[str, str]:
     """The member `commitments` of an entry: field → commitment."""
-    return {
-        field: commit_canonical(salt_for(secret, field), canonical_value(value, field=field))
-        for field, value in values.items()
-    }
+    return commit_forms(secret, {field: canonical_value(value, field=field) for field, value in values.items()})
+
+
+def commit_forms(secret: bytes, forms: Mapping[str, bytes]) -> dict[str, str]:
+    """As `commit_all`, for values that are already in RFC 8785 form.
+
+    HMAC (RFC 2104) is written out here, since this runs twice a field in every decision: hashing the padded secret
+    once, and leaving out the set-up of `hmac`, halves the time. A property test compares with `commit`.
+    """
+    if len(secret) != SECRET_SIZE:
+        raise FormatError(f"must be {SECRET_SIZE} bytes", field="secret")
+    padded = secret + _REST
+    inner_start, outer_start = sha256(padded.translate(_INNER)), sha256(padded.translate(_OUTER))
+    commitments = {}
+    for field, data in forms.items():
+        inner, outer = inner_start.copy(), outer_start.copy()
+        inner.update(_label(field))
+        outer.update(inner.digest())
+        padded = outer.digest() + _REST
+        last = sha256(padded.translate(_INNER) + _FIELD + data)
+        commitments[field] = sha256(padded.translate(_OUTER) + last.digest()).hexdigest()
+    return commitments
 
 
 def open_field(secret: bytes, field: str, value: Json) -> Opening:

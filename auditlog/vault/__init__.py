@@ -1,0 +1,1 @@
+"""The content behind the commitments: sealed, found by a blind index, erased for good."""
