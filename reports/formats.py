@@ -27,7 +27,19 @@ class Formats:
 
     def table(self) -> dict[str, Callable[..., object]]:
         """Filter name → function."""
-        names = ("date", "time", "number", "share", "duration", "money", "energy", "say", "listed", "plain")
+        names = (
+            "date",
+            "time",
+            "number",
+            "share",
+            "millionth_share",
+            "duration",
+            "money",
+            "energy",
+            "say",
+            "listed",
+            "plain",
+        )
         return {name: getattr(self, name) for name in names}
 
     def date(self, value: date) -> str:
@@ -48,6 +60,10 @@ class Formats:
         """A part of one as a percentage with one decimal: 93.4%."""
         decimal = value if isinstance(value, Decimal) else Decimal(value.numerator) / Decimal(value.denominator)
         return format_percent(decimal, "#,##0.0%", locale=self._locale)
+
+    def millionth_share(self, millionths: int) -> str:
+        """A part of one, given in millionths, as a percentage."""
+        return self.share(Fraction(millionths, 1_000_000))
 
     def duration(self, microseconds: int) -> str:
         """A time span in the unit that reads best: ms, s or min."""

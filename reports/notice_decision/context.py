@@ -31,19 +31,21 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeDecision:
-    """The notice of one result: `Renderer.text("notice_decision", …)` gives one paragraph for the answer of `decide`."""
+    """The notice of one result: `Renderer.text("notice_decision", …)` makes it one paragraph."""
 
     notice: Notice
     """Its words."""
 
 
-def notice_of(system: AISystem, *, url: str, phone: str, reference: str | None = None) -> Notice:
-    """The notice of a registered system; `url` is its page in the register."""
+def notice_of(system: AISystem, *, url: str, phone: str, reference: str | None = None) -> Notice | None:
+    """The notice of a registered system, None where the register has none; `url` is its page in the register."""
+    if system.notice is None:
+        return None
     return Notice(
         system=system.name,
         application=system.notice.application,
         estimates=system.notice.estimates,
-        human=system.notice.human,
+        human="before" if system.notice.human == "before" else "on_request",
         url=url,
         phone=phone,
         reference=reference,

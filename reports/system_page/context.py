@@ -72,8 +72,8 @@ class SystemPage:
     """The day on which it came into this state; None when it is as old as the record."""
     version: VersionFacts | None
     """None when no version is registered (a system that runs elsewhere)."""
-    notice: Notice
-    """The notice for people, without a reference."""
+    notice: Notice | None
+    """The notice for people, without a reference: notice_of(system, …); None where the register has none."""
     demonstration: bool
     """True when the model is the small one of the demo, whose judgement nobody should trust."""
     url: str

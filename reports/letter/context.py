@@ -1,0 +1,107 @@
+"""What the letter is made of that explains one result (AI Act 86, GDPR 15; checklist in the law notes, D.2).
+
+The *result* is what the system gave: it comes from the record. The *decision* is what the agency decided: it comes from
+the officer's review. The two never mix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from registry.system import AISystem
+from reports.agency import Agency, LogStamp
+
+Basis = Literal["ai_act_86", "gdpr_15_1_h", "gdpr_15_1", "sector", "reasons", "voluntary"]
+"""Why the person gets the explanation; a letter states exactly one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedValue:
+    """One detail that the system read."""
+
+    label: Mapping[str, str]
+    """What it is called, per language."""
+    value: str | int | None
+    """What the system read; None when it was not given."""
+    source: Mapping[str, str]
+    """Where it came from, per language."""
+    data_class: Literal["none", "personal", "special", "criminal"]
+    """How sensitive it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What the system gave."""
+
+    code: str
+    """Outcome code; the reserved `length` and `invalid` have words of their own."""
+    label: Mapping[str, str] | None
+    """The outcome in words, per language; None for a reserved code."""
+    text: str | None
+    """The text that the system wrote, such as a reply; None when it only chose an outcome."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfficerDecision:
+    """What a member of staff decided, from the review's record."""
+
+    action: Literal["confirm", "override", "refer", "release"]
+    """What was done with the result."""
+    decision: str
+    """The agency's decision, as recorded."""
+    reasons: str | None
+    """The officer's reasons, as recorded; None when none were recorded."""
+    reviewed: date
+    """The day of the review."""
+    notified: date | None
+    """The day on which the decision was sent; the term for an objection runs from it. None when not yet sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """The explanation of one result."""
+
+    agency: Agency
+    """Who writes."""
+    reference: str
+    """Id of the record."""
+    written: date
+    """Date of the letter."""
+    given: date
+    """The day on which the system gave the result."""
+    system: AISystem
+    """The register's record; its notice must be there."""
+    version: int
+    """The version that gave the result."""
+    url: str
+    """The system's page in the register."""
+    mode: Literal["live", "pilot", "test"]
+    """Whether the result was meant to count."""
+    result: Result
+    """What the system gave."""
+    held: bool
+    """True when a member of staff had to see the result before it went out."""
+    data: tuple[UsedValue, ...]
+    """Every detail that the system read, in the order of the manifest."""
+    basis: Basis
+    """Why the person gets this letter."""
+    law: str | None
+    """The law and article; demanded for the bases `sector` and `reasons`, None otherwise."""
+    decision: OfficerDecision | None
+    """None while no member of staff has decided."""
+    check_url: str
+    """Where a receipt is checked."""
+    index: int
+    """Number of the record's entry in the log."""
+    log: LogStamp
+    """The log at the moment of writing."""
+
+    def __post_init__(self) -> None:
+        # Two or no legal grounds in one letter would leave the reader without any: better no letter.
+        if (self.law is not None) != (self.basis in {"sector", "reasons"}):
+            raise ValueError("law: give it for the bases sector and reasons, and for no other")
+        if (self.result.label is None) != (self.result.code in {"length", "invalid"}):
+            raise ValueError("result.label: give it for a declared outcome, and for no reserved one")
