@@ -1,0 +1,260 @@
+"""Recompute a whole log from its published files and say at which place it does not hold.
+
+`audit` trusts nothing but the verifier keys: it hashes every entry, rebuilds every tile and compares it with its file,
+compares the root with the signed one, checks that every key signed, and reads every entry strictly (`auditlog.rules`).
+It does no I/O of its own: `read` fetches a path below the log's prefix and raises NotFound where there is nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from auditlog.canonical import Json
+from auditlog.checkpoint import SignedCheckpoint, open_checkpoint
+from auditlog.errors import FormatError, NotFound, SignatureError, VerifyError
+from auditlog.merkle import HASH_SIZE, root_hash
+from auditlog.note import ED25519, ML_DSA_44, VerifierKey, parse_note
+from auditlog.record import parse_entry
+from auditlog.rules import LogRules
+from auditlog.tiles import (
+    TILE_WIDTH,
+    Tile,
+    entry_bundles_of_size,
+    format_entries_path,
+    format_tile_path,
+    parse_entry_bundle,
+    root_from_edge,
+)
+
+ReadFile = Callable[[str], bytes]
+
+CHECKPOINT: Final = "checkpoint"
+SIGNATURE_NAMES: Final[Mapping[int, str]] = {ED25519: "Ed25519", ML_DSA_44: "ML-DSA-44"}
+_LINES: Final[Mapping[str, str]] = {
+    "origin": "checkpoint line 1",
+    "size": "checkpoint line 2",
+    "root": "checkpoint line 3",
+}
+# tlog-tiles carries no upper bound, but a checkpoint of a log this size cannot be audited in one run.
+_MAX_SIZE: Final = 2**40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditResult:
+    """What held. `kinds` counts entries by kind and version, `opaque` those of kinds this verifier does not know.
+
+    `strict` is False when the entries themselves were not read; then `kinds`, `opaque` and the times are empty.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+    signatures: tuple[str, ...]
+    strict: bool
+    kinds: Mapping[str, int]
+    opaque: int
+    first_time: str | None
+    last_time: str | None
+
+
+def audit(
+    read: ReadFile, keys: Sequence[VerifierKey], *, origin: str | None = None, strict: bool = True
+) -> AuditResult:
+    """Check a whole log. `keys` must all have signed; `origin` is the name they bear unless given.
+
+    Raises VerifyError, whose text begins with the place: "checkpoint …", "entry N", "tile/…".
+    `strict=False` leaves out the reading of the entries (hashes and signatures only), for speed comparisons.
+    """
+    signed = read_signed_checkpoint(read, keys, origin=origin)
+    checkpoint = signed.checkpoint
+    if checkpoint.size > _MAX_SIZE:
+        raise VerifyError("states a size that no log reaches", field="checkpoint line 2")
+    tree = _Tree(read)
+    rules = LogRules(checkpoint.origin)
+    problem: VerifyError | None = None
+    for index, width in entry_bundles_of_size(checkpoint.size):
+        entries = _read_bundle(read, index, width)
+        tree.add_bundle(index, entries)
+        if strict and problem is None:
+            problem = _check_entries(rules, index * TILE_WIDTH, entries)
+    tree.finish(checkpoint.root)
+    # What an entry says matters only once its bytes are known to be the signed ones.
+    if problem is not None:
+        raise problem
+    if strict and checkpoint.size:
+        rules.finish()
+    return AuditResult(
+        origin=checkpoint.origin,
+        size=checkpoint.size,
+        root=checkpoint.root,
+        signatures=tuple(SIGNATURE_NAMES.get(key.type, f"0x{key.type:02x}") for key in keys),
+        strict=strict,
+        kinds=dict(sorted(rules.kinds.items())),
+        opaque=rules.opaque,
+        first_time=rules.first_time,
+        last_time=rules.last_time,
+    )
+
+
+def origin_of(keys: Sequence[VerifierKey]) -> str:
+    """The log that the keys are for: they all bear its origin as their name. Raises FormatError."""
+    names = {key.name for key in keys}
+    if len(names) != 1:
+        raise FormatError("must hold the keys of one log: all with the same name", field="log.vkey")
+    return names.pop()
+
+
+def read_signed_checkpoint(read: ReadFile, keys: Sequence[VerifierKey], *, origin: str | None) -> SignedCheckpoint:
+    """The checkpoint, signed by every key. Raises VerifyError("checkpoint line N: …")."""
+    note = _read(read, CHECKPOINT)
+    expected = origin_of(keys) if origin is None else origin
+    # Said before the signatures are: another log's checkpoint bears other keys too, and the name explains both.
+    if note.split(b"\n", 1)[0] != expected.encode():
+        raise VerifyError(f"this is not the checkpoint of {expected}", field="checkpoint line 1")
+    try:
+        _check_signatures(note, keys)
+        return open_checkpoint(note, keys, origin=expected)
+    except (FormatError, SignatureError) as error:
+        text = str(error)
+        place = _LINES.get(error.field or "", CHECKPOINT)
+        raise VerifyError(text if text.startswith(CHECKPOINT) else f"{place}: {text}") from error
+
+
+def _check_signatures(note: bytes, keys: Sequence[VerifierKey]) -> None:
+    """Name the line that does not hold, or the signature that is missing. Raises SignatureError or FormatError."""
+    opened = parse_note(note)
+    first_line = opened.text.count("\n") + 2
+    for key in keys:
+        kind = SIGNATURE_NAMES.get(key.type, f"0x{key.type:02x}")
+        lines = [n for n, line in enumerate(opened.signatures) if (line.name, line.key_id) == (key.name, key.key_id)]
+        if not lines:
+            raise SignatureError(
+                f"the {kind} signature of this log is missing: it was stripped, or other keys signed", field=CHECKPOINT
+            )
+        for n in lines:
+            try:
+                key.verify(opened.text, opened.signatures[n].blob)
+            except SignatureError as error:
+                sentence = f"the {kind} signature does not belong to this checkpoint: one of the two was changed"
+                raise SignatureError(sentence, field=f"checkpoint line {first_line + n}") from error
+
+
+class _Tree:
+    """Rebuilds the tree from the entries, bundle by bundle, and compares each tile with its file."""
+
+    def __init__(self, read: ReadFile) -> None:
+        self._read = read
+        self._size = 0
+        self._edge: dict[int, list[bytes]] = {}
+        self._indices: dict[int, int] = {}
+        # The first difference found at level 0 and above; who is at fault is known only once the root is.
+        self._entry_differs: VerifyError | None = None
+        self._tile_differs: VerifyError | None = None
+
+    def add_bundle(self, index: int, entries: Sequence[bytes]) -> None:
+        """Take the entries of the next bundle; a bundle below 256 entries is the last."""
+        leaves = [sha256(b"\0" + entry).digest() for entry in entries]
+        self._size += len(leaves)
+        if len(leaves) < TILE_WIDTH:
+            self._edge[0] = leaves
+        else:
+            self._add_tile(0, index, leaves)
+
+    def _add_tile(self, level: int, index: int, hashes: list[bytes]) -> None:
+        """A full tile: compare it, and pass its root up."""
+        self._compare(Tile(level, index), hashes)
+        above = self._edge.setdefault(level + 1, [])
+        above.append(root_hash(hashes))
+        if len(above) == TILE_WIDTH:
+            self._edge[level + 1] = []
+            position = self._indices.get(level + 1, 0)
+            self._indices[level + 1] = position + 1
+            self._add_tile(level + 1, position, above)
+
+    def finish(self, root: bytes) -> None:
+        """Compare the partial tiles and the root. Raises VerifyError naming the entry, the tile or the checkpoint."""
+        for level, hashes in sorted(self._edge.items()):
+            if hashes:
+                self._compare(Tile(level, self._size >> 8 * (level + 1), len(hashes)), hashes)
+        computed = root_from_edge(self._size, {level: b"".join(hashes) for level, hashes in self._edge.items()})
+        if computed == root:
+            # The entries are the signed ones, so a tile that says otherwise is the one at fault.
+            if self._tile_differs is not None:
+                raise self._tile_differs
+            return
+        if self._entry_differs is not None:
+            raise self._entry_differs
+        raise VerifyError(
+            "the entries do not lead to the root that was signed: entries were changed, removed, added or reordered",
+            field="checkpoint line 3",
+        )
+
+    def _compare(self, tile: Tile, hashes: Sequence[bytes]) -> None:
+        if self._tile_differs is not None:
+            return
+        path = format_tile_path(tile)
+        stored = _read(self._read, path)
+        expected = b"".join(hashes)
+        if stored == expected:
+            return
+        if len(stored) != len(expected):
+            self._tile_differs = VerifyError(f"must be {len(expected)} bytes and has {len(stored)}", field=path)
+            return
+        position = next(n for n in range(len(hashes)) if stored[n * HASH_SIZE : (n + 1) * HASH_SIZE] != hashes[n])
+        self._tile_differs = VerifyError(f"hash {position} is not the one that the entries give", field=path)
+        if tile.level == 0:
+            entry = tile.index * TILE_WIDTH + position
+            self._entry_differs = VerifyError(
+                "its bytes are not those that were signed: it was changed, moved or replaced", field=f"entry {entry}"
+            )
+
+
+def _read(read: ReadFile, path: str) -> bytes:
+    try:
+        return read(path)
+    except NotFound:
+        raise VerifyError("this file is missing", field=path) from None
+
+
+def _read_bundle(read: ReadFile, index: int, width: int) -> list[bytes]:
+    path = format_entries_path(index, width)
+    data = _read(read, path)
+    try:
+        entries = parse_entry_bundle(data)
+    except FormatError as error:
+        raise VerifyError(f"the file is damaged ({error})", field=path) from error
+    if len(entries) != width:
+        raise VerifyError(f"must hold {width} entries and holds {len(entries)}", field=path)
+    return entries
+
+
+def _check_entries(rules: LogRules, start: int, entries: Sequence[bytes]) -> VerifyError | None:
+    """The first entry that breaks a rule, if any."""
+    index = start
+    try:
+        for index, data in enumerate(entries, start):
+            rules.add(index, parse_entry(data))
+    except FormatError as error:
+        return VerifyError(f"is not a proper entry: {error}", field=f"entry {index}")
+    except VerifyError as error:
+        return error
+    return None
+
+
+def result_json(result: AuditResult) -> dict[str, Json]:
+    """The result as JSON; the root in base64, as the checkpoint writes it."""
+    return {
+        "origin": result.origin,
+        "size": result.size,
+        "root": base64.b64encode(result.root).decode(),
+        "signatures": list(result.signatures),
+        "strict": result.strict,
+        "kinds": dict(result.kinds),
+        "opaque": result.opaque,
+        "first_time": result.first_time,
+        "last_time": result.last_time,
+    }
