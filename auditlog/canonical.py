@@ -192,6 +192,16 @@ def _integer(digits: str) -> int:
     return value
 
 
+def _whole_double(digits: str) -> int | float:
+    """Among fractions a whole number may be a large double: then these digits are how RFC 8785 writes it."""
+    value = int(digits) if len(digits) <= 22 else 10**22  # from 10^21 on a double is written with an exponent
+    if -MAX_INTEGER <= value <= MAX_INTEGER:
+        return value
+    if rfc8785.dumps(float(value)).decode() != digits:
+        raise _BadValueError("is JSON with an integer that no double holds: write it as a string")
+    return float(value)
+
+
 def _fraction(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
@@ -208,7 +218,7 @@ def _constant(name: str) -> NoReturn:
 
 
 _FRACTIONS = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
+    object_pairs_hook=_object, parse_int=_whole_double, parse_float=_fraction, parse_constant=_constant
 )
 _INTEGERS = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_no_fraction, parse_constant=_constant
