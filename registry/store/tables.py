@@ -1,4 +1,4 @@
-"""The three tables of the register. Every constraint has a name, so that a migration can find it."""
+"""The tables of the register. Every constraint has a name, so that a migration can find it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKeyConstraint,
+    Index,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
@@ -55,4 +56,14 @@ MODEL = Table(
     Column("quantization", String(40), nullable=True),
     PrimaryKeyConstraint("sha256", name="pk_registry_model"),
     CheckConstraint("size > 0", name="ck_registry_model_size"),
+)
+
+CHANGE = Table(
+    "registry_change",
+    metadata,
+    Column("idx", BigInteger, nullable=False, autoincrement=False),
+    Column("slug", String(64), nullable=False),
+    PrimaryKeyConstraint("idx", name="pk_registry_change"),
+    ForeignKeyConstraint(["slug"], ["registry_system.slug"], name="fk_registry_change_slug"),
+    Index("ix_registry_change_slug", "slug", "idx"),
 )
