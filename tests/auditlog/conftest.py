@@ -1,0 +1,99 @@
+"""A log on each real database (see tests/conftest.py), with keys and guard of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import Engine
+
+from auditlog.guard import Guard
+from auditlog.log import Log
+from auditlog.note import ED25519, ML_DSA_44, Signer
+from auditlog.record import Entry, make_entry
+from auditlog.store import metadata
+from auditlog.store.log import open_engine
+
+ORIGIN = "register.example/audit/1"
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+SIGNERS = (Signer.generate(ORIGIN, ED25519, bytes(32)), Signer.generate(ORIGIN, ML_DSA_44, bytes(32)))
+
+
+def entry(kind: str = "pulse/1", **members: object) -> Entry:
+    """An entry with a fresh id; by default one that says nothing."""
+    if kind == "pulse/1":
+        members = {"boots": [], "recording": "ok"} | members
+    return make_entry(kind, id=str(uuid.uuid4()), agency="example-agency", time=NOW, **members)
+
+
+def outage(cause: str, began: datetime, ended: datetime) -> Entry:
+    return entry("outage/1", cause=cause, began=began, ended=ended, boot=None)
+
+
+@dataclass
+class Database:
+    """One empty database with the log's tables, and the ways to open a log on it."""
+
+    url: str
+    folder: Path
+    engine: Engine
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def guard(self) -> Guard:
+        return Guard(self.folder / "guard")
+
+    def log(self, **options: object) -> Log:
+        """A log that is not started; closed at the end of the test."""
+        options = {"outage_entry": outage, "clock": lambda: NOW, "retry_seconds": 0.05, "origin": ORIGIN} | options
+        log = Log(self.engine, SIGNERS, self.guard, **options)
+        self.stack.callback(log.close)
+        return log
+
+    def started(self, **options: object) -> Log:
+        log = self.log(**options)
+        log.start()
+        return log
+
+
+def make_database(url: str, folder: Path) -> Iterator[Database]:
+    engine = open_engine(url)
+    metadata.create_all(engine)
+    database = Database(url, folder, engine)
+    yield database
+    database.stack.close()
+    engine.dispose()
+
+
+@pytest.fixture
+def database(url: str, tmp_path: Path) -> Iterator[Database]:
+    """Each test runs on both databases."""
+    yield from make_database(url, tmp_path)
+
+
+@pytest.fixture
+def sqlite(sqlite_url: str, tmp_path: Path) -> Iterator[Database]:
+    yield from make_database(sqlite_url, tmp_path)
+
+
+@pytest.fixture
+def postgresql(postgresql_url: str, tmp_path: Path) -> Iterator[Database]:
+    yield from make_database(postgresql_url, tmp_path)
+
+
+@pytest.fixture
+def make() -> Callable[..., Entry]:
+    """`make(kind, **members)`: an entry with a fresh id."""
+    return entry
+
+
+@pytest.fixture
+def known() -> SimpleNamespace:
+    """The origin, keys and signers that the databases' logs use."""
+    return SimpleNamespace(origin=ORIGIN, signers=SIGNERS, keys=tuple(s.vkey for s in SIGNERS), now=NOW, outage=outage)
