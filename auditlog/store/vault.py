@@ -82,7 +82,8 @@ def find_sealed(conn: Connection, id_: str) -> SealedRow | None:
 
 def iterate_sealed(conn: Connection) -> Iterator[SealedRow]:
     """All sealed rows in the order of their ids, read as a stream."""
-    for row in conn.execution_options(yield_per=500).execute(select(sealed_table).order_by(sealed_table.c.id)):
+    statement = select(sealed_table).order_by(sealed_table.c.id).execution_options(yield_per=500)
+    for row in conn.execute(statement):
         yield SealedRow(row.id, row.slot, bytes(row.nonce), bytes(row.ciphertext))
 
 
@@ -112,7 +113,7 @@ def tags_of(conn: Connection, id_: str) -> list[bytes]:
 def iterate_subjects(conn: Connection) -> Iterator[tuple[bytes, str]]:
     """All (tag, entry id), read as a stream."""
     statement = select(subject_table).order_by(subject_table.c.id, subject_table.c.tag)
-    for row in conn.execution_options(yield_per=500).execute(statement):
+    for row in conn.execute(statement.execution_options(yield_per=500)):
         yield bytes(row.tag), row.id
 
 
@@ -128,5 +129,6 @@ def find_erasure(conn: Connection, record: str) -> str | None:
 
 def iterate_erasures(conn: Connection) -> Iterator[Mapping[str, str]]:
     """All (record, id of its tombstone), read as a stream."""
-    for row in conn.execution_options(yield_per=500).execute(select(erasure_table).order_by(erasure_table.c.record)):
+    statement = select(erasure_table).order_by(erasure_table.c.record).execution_options(yield_per=500)
+    for row in conn.execute(statement):
         yield {"record": row.record, "id": row.id}

@@ -1,0 +1,122 @@
+"""The erasure ledger: which erasures were ordered, in a file beside the guard, outside the database.
+
+One line each, `<record id> <ground> <role> <time>`, appended and synced before anything is erased. A crash later, or a
+database restored from a backup, then cannot bring a record back: what the ledger names and the log has no tombstone
+for is erased again before the log opens. A last line without its end was never acted upon, and is cut off.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditlog.errors import FormatError, VaultError
+from auditlog.record import parse_time
+from auditlog.vault.record_keys import sync_directory
+from auditlog.vocabulary import GROUNDS, PATTERNS, ROLES
+
+_MISSING = "the erasure ledger is missing: put back the file of guard_dir's own backup, of the guard's age or younger"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """An order to erase: record, ground and role (codes of `vocabulary`), minute (`2026-11-24T08:15Z`)."""
+
+    record: str
+    ground: str
+    role: str
+    time: str
+
+    def __post_init__(self) -> None:
+        if PATTERNS["id"].fullmatch(self.record) is None:
+            raise FormatError("must be the id of a record", field="record")
+        if self.ground not in GROUNDS:
+            raise FormatError(f"must be one of {', '.join(GROUNDS)}", field="ground")
+        if self.role not in ROLES:
+            raise FormatError(f"must be one of {', '.join(ROLES)}", field="role")
+        parse_time(self.time)
+
+
+def format_line(erasure: Erasure) -> bytes:
+    """One line, with its line feed."""
+    return f"{erasure.record} {erasure.ground} {erasure.role} {erasure.time}\n".encode("ascii")
+
+
+def parse_line(line: bytes) -> Erasure:
+    """Inverse of `format_line`. Raises FormatError."""
+    try:
+        record, ground, role, time = line.decode("ascii").split(" ")
+        erasure = Erasure(record, ground, role, time.removesuffix("\n"))
+    except ValueError:
+        raise FormatError("is no line of an erasure ledger", field="erasures") from None
+    if format_line(erasure) != line:
+        raise FormatError("is no line of an erasure ledger", field="erasures")
+    return erasure
+
+
+class Ledger:
+    """The file `erasures`. Each call opens it anew; processes take turns under a lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> Ledger:
+        """An empty ledger, durable. An existing one is never touched."""
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            raise VaultError("there is an erasure ledger already; it is never replaced", field="erasures") from None
+        sync_directory(path.parent)
+        return cls(path)
+
+    def append(self, erasure: Erasure) -> None:
+        """Add a line, durable on return. Raises VaultError."""
+        with self._open() as fd:
+            data = _read_all(fd)
+            whole = data.rfind(b"\n") + 1
+            if whole != len(data):
+                os.ftruncate(fd, whole)
+            line = format_line(erasure)
+            if os.pwrite(fd, line, whole) != len(line):
+                raise VaultError("was not written whole: free some space, then order it again", field="erasures")
+            os.fsync(fd)
+
+    def read(self) -> tuple[Erasure, ...]:
+        """All lines, oldest first. Raises VaultError where the file is missing or damaged."""
+        with self._open() as fd:
+            data = _read_all(fd)
+        erasures = []
+        for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(keepends=True), 1):
+            try:
+                erasures.append(parse_line(line))
+            except FormatError:
+                message = f"line {number} is damaged: put back the file of guard_dir's own backup"
+                raise VaultError(message, field="erasures") from None
+        return tuple(erasures)
+
+    @contextmanager
+    def _open(self) -> Iterator[int]:
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            raise VaultError(_MISSING, field="erasures") from None
+        except OSError as error:
+            message = f"cannot be opened ({os.strerror(error.errno or 0)}): give the program its rights"
+            raise VaultError(message, field="erasures") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield fd
+        except OSError as error:
+            message = f"cannot be used ({os.strerror(error.errno or 0)}); check its disk, then try again"
+            raise VaultError(message, field="erasures") from error
+        finally:
+            os.close(fd)  # which gives back the lock
+
+
+def _read_all(fd: int) -> bytes:
+    return os.pread(fd, os.fstat(fd).st_size, 0)
