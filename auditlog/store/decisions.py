@@ -170,9 +170,8 @@ def iterate_decisions(conn: Connection, where: DecisionFilter | None = None) -> 
 
 def iterate_reviews(conn: Connection) -> Iterator[dict[str, Any]]:
     """All review rows, oldest first, read as a stream."""
-    for row in (
-        conn.execution_options(yield_per=500).execute(select(review_table).order_by(review_table.c.idx)).mappings()
-    ):
+    statement = select(review_table).order_by(review_table.c.idx).execution_options(yield_per=500)
+    for row in conn.execute(statement).mappings():
         yield dict(row)
 
 
