@@ -101,7 +101,6 @@ def _environment(lang: str, folders: Sequence[Path], stylesheet: str) -> Environ
         autoescape=select_autoescape(disabled_extensions=("txt",), default=True, default_for_string=True),
         undefined=StrictUndefined,
         finalize=_printable,
-        trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
         extensions=[InternationalizationExtension],

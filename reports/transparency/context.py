@@ -65,11 +65,6 @@ class SystemFigures:
     figures: tuple[Figure, ...]
     """Its figures."""
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing at all happened."""
-        return not any(figure.value for figure in self.figures)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransparencyReport:
@@ -87,8 +82,3 @@ class TransparencyReport:
     """Figures of all systems together; outcomes differ per system and are left out."""
     systems: tuple[SystemFigures, ...]
     """Each system of the register that ran or could run in the period."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing at all happened."""
-        return not any(figure.value for figure in self.total)

@@ -1,0 +1,275 @@
+"""An invented town, its loan check and one record: what the documents under test are made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from registry.system import AISystem, parse_system, rows
+from reports.agency import Agency, Authority, LogStamp
+from reports.letter.context import Letter, OfficerDecision, Result, UsedValue
+from reports.notice_decision.context import NoticeDecision, notice_of
+from reports.render import Renderer
+from reports.system_page.context import DeclaredField, PossibleResult, SystemPage, VersionFacts
+from reports.transparency.context import Figure, SystemFigures, TransparencyReport
+
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+LOG = LogStamp(origin="log.waterveen.example/1", size=1234, root="Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=")
+REFERENCE = "3f0c2a5e-8d17-4b7e-9c61-5a2b7e9d1f04"
+PAGE = "https://ai.waterveen.example/register/social-loan-check"
+
+AGENCY = Agency(
+    name={"en": "Municipality of Waterveen", "nl": "Gemeente Waterveen"},
+    address=("Marktplein 1", "1234 AB Waterveen"),
+    phone="014 000",
+    email="ai@waterveen.example",
+    dpo="fg@waterveen.example",
+    authorities=(
+        Authority(
+            name={"en": "Dutch Data Protection Authority", "nl": "Autoriteit Persoonsgegevens"},
+            about="personal_data",
+            contact="autoriteitpersoonsgegevens.nl",
+        ),
+        Authority(
+            name={"en": "Market Surveillance Office", "nl": "Markttoezicht"},
+            about="ai_systems",
+            contact="toezicht.example",
+        ),
+    ),
+    objection_route={
+        "en": "Write to the objections committee, Postbus 1, 1234 AB Waterveen.",
+        "nl": "Schrijf naar de bezwaarcommissie, Postbus 1, 1234 AB Waterveen.",
+    },
+    objection_weeks=6,
+    court={
+        "en": "If you do not agree with our answer to your objection, you can go to the district court.",
+        "nl": "Bent u het niet eens met ons antwoord op uw bezwaar? Dan kunt u naar de rechtbank.",
+    },
+)
+
+SYSTEM = {
+    "slug": "social-loan-check",
+    "agency": "waterveen",
+    "name": {"en": "Social loan check", "nl": "Toets sociale lening"},
+    "purpose": {
+        "en": "It helps advisers of the municipal credit bank to see whether a small loan can be paid back.",
+        "nl": "Het helpt adviseurs van de kredietbank om te zien of een kleine lening kan worden terugbetaald.",
+    },
+    "affected_persons": {"en": "People who ask for a social loan.", "nl": "Mensen die een sociale lening aanvragen."},
+    "human_oversight": {
+        "en": "An adviser decides, and refuses only after speaking with you.",
+        "nl": "Een adviseur beslist, en wijst alleen af na een gesprek met u.",
+    },
+    "role": "both",
+    "provider": {"name": "Kredietbank Waterveen", "contact": "kredietbank@waterveen.example"},
+    "owner": {"unit": "Kredietbank", "contact": "014 000"},
+    "capture": "runtime",
+    "classification": {
+        "annex_iii": ["III.5.b"],
+        "annex_i": [],
+        "exit_6_3": None,
+        "reason": {
+            "en": "It estimates whether a person can pay back a loan.",
+            "nl": "Het schat in of iemand een lening kan terugbetalen.",
+        },
+    },
+    "legal_basis": [
+        {"law": "Wft", "article": "4:34", "link": None, "for": "task"},
+        {"law": "GDPR", "article": "6(1)(c)", "link": "https://eur-lex.europa.eu/eli/reg/2016/679/oj", "for": "gdpr_6"},
+    ],
+    "first_use": "2026-11-20",
+    "cost_to_user": {"en": "Nothing.", "nl": "Niets."},
+    "tariff": {"currency": "EUR", "valid_from": "2026-11-01", "components": {"device_hour": 180000}},
+    "expected_volume": {"count": 40, "per": "week"},
+    "target_latency_ms": 2000,
+    "notice": {
+        "application": {"en": "loan application", "nl": "aanvraag voor een lening"},
+        "estimates": {
+            "en": "the chance that a loan will be paid back",
+            "nl": "de kans dat een lening wordt terugbetaald",
+        },
+        "human": "before",
+    },
+    "host": {"kind": "in_house", "place": "Waterveen", "declared_watts": 65},
+}
+
+FIELDS = (
+    ({"en": "Paying bills", "nl": "Rekeningen betalen"}, "sometimes late", {"en": "your bank", "nl": "uw bank"}),
+    ({"en": "Income", "nl": "Inkomen"}, "changing income", {"en": "you", "nl": "u"}),
+    ({"en": "Debts", "nl": "Schulden"}, None, {"en": "credit register", "nl": "kredietregister"}),
+    ({"en": "Room each month, in euro", "nl": "Ruimte per maand, in euro"}, 1250, {"en": "you", "nl": "u"}),
+)
+LABELS = {
+    "grant": {"en": "good chance of paying back", "nl": "goede kans op terugbetalen"},
+    "refer": {"en": "uncertain", "nl": "onzeker"},
+    "refuse": {"en": "small chance of paying back", "nl": "kleine kans op terugbetalen"},
+}
+
+
+@pytest.fixture(scope="session")
+def stylesheet() -> str:
+    return (Path(__file__).parents[2] / "app" / "static" / "greffier.css").read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+def renderer(stylesheet: str) -> Renderer:
+    return Renderer(lambda: NOW, stylesheet=stylesheet)
+
+
+@pytest.fixture(scope="session")
+def plain_renderer() -> Renderer:
+    """Without the stylesheet: what the goldens hold, so that a change of colour changes no golden."""
+    return Renderer(lambda: NOW)
+
+
+@pytest.fixture
+def system() -> AISystem:
+    return parse_system(SYSTEM)
+
+
+@pytest.fixture
+def notice(system: AISystem) -> NoticeDecision:
+    words = notice_of(system, url=PAGE, phone=AGENCY.phone, reference=REFERENCE)
+    assert words is not None
+    return NoticeDecision(notice=words)
+
+
+def system_page(system: AISystem, lang: str) -> SystemPage:
+    return SystemPage(
+        agency=AGENCY,
+        system=system,
+        rows=rows(system, lang),
+        state="active",
+        since=date(2026, 11, 20),
+        version=VersionFacts(
+            version=1,
+            manifest="sha256:" + "a1" * 32,
+            fields=tuple(
+                DeclaredField(label=label, source=source, data_class="personal") for label, _, source in FIELDS
+            ),
+            results=tuple(PossibleResult(label=label, held=True) for label in LABELS.values()),
+            model_name="SmolLM2-135M-Instruct",
+            model_digest="sha256:" + "b2" * 32,
+            model_quantization="Q4_1",
+            model_licence="Apache-2.0",
+        ),
+        notice=notice_of(system, url=PAGE, phone=AGENCY.phone),
+        demonstration=True,
+        url=PAGE,
+        log=LOG,
+    )
+
+
+@pytest.fixture
+def letter(system: AISystem) -> Letter:
+    return Letter(
+        agency=AGENCY,
+        reference=REFERENCE,
+        written=date(2026, 11, 24),
+        given=date(2026, 11, 20),
+        system=system,
+        version=1,
+        url=PAGE,
+        mode="live",
+        result=Result(code="refuse", label=LABELS["refuse"], text=None),
+        held=True,
+        data=tuple(
+            UsedValue(label=label, value=value, source=source, data_class="personal") for label, value, source in FIELDS
+        ),
+        basis="ai_act_86",
+        law=None,
+        decision=None,
+        check_url="https://ai.waterveen.example/check",
+        index=1201,
+        log=LOG,
+    )
+
+
+@pytest.fixture
+def decided(letter: Letter) -> Letter:
+    decision = OfficerDecision(
+        action="override",
+        decision="You get the loan.",
+        reasons="We spoke on the telephone. The late bills were of one month, in which you were ill.",
+        reviewed=date(2026, 11, 21),
+        notified=date(2026, 11, 23),
+    )
+    return replace(letter, decision=decision, basis="gdpr_15_1")
+
+
+@pytest.fixture
+def reply(letter: Letter) -> Letter:
+    """A free text that went out at once."""
+    return replace(
+        letter,
+        held=False,
+        mode="pilot",
+        result=Result(
+            code="pay", label={"en": "about paying", "nl": "over betalen"}, text="You can pay in ten parts.\nCall us."
+        ),
+        basis="voluntary",
+    )
+
+
+@pytest.fixture
+def report() -> TransparencyReport:
+    figures = (
+        Figure(name="decisions", version=1, value=12_345, unit="count"),
+        Figure(name="outcomes.grant", version=1, value=9_000, unit="count"),
+        Figure(name="outcomes.refer", version=1, value=3_340, unit="count"),
+        Figure(name="outcomes.length", version=1, value=5, unit="count"),
+        Figure(name="refusals", version=1, value=7, unit="count"),
+        Figure(name="refusals.suspended", version=1, value=7, unit="count"),
+        Figure(name="reviews", version=1, value=12_000, unit="count"),
+        Figure(name="reviews.confirm", version=1, value=11_000, unit="count"),
+        Figure(name="reviews.override", version=1, value=1_000, unit="count"),
+        Figure(name="latency.within_target", version=1, value=987_654, unit="parts_per_million"),
+        Figure(name="latency.median", version=1, value=400_000, unit="microseconds"),
+        Figure(name="latency.p95", version=1, value=1_600_000, unit="microseconds"),
+        Figure(name="tokens.input", version=1, value=617_250, unit="count"),
+        Figure(name="tokens.output", version=1, value=12_345, unit="count"),
+        Figure(name="energy.estimated", version=1, value=321_000_000_000, unit="microjoules"),
+        Figure(name="energy.measured", version=1, value=None, unit="microjoules"),
+        Figure(name="cost.EUR", version=1, value=247_000, unit="millionths"),
+    )
+    loan = SystemFigures(
+        slug="social-loan-check",
+        name=SYSTEM["name"],
+        url=PAGE,
+        state="active",
+        versions=(1, 2),
+        target_us=2_000_000,
+        outcomes=LABELS,
+        figures=figures,
+    )
+    health = SystemFigures(
+        slug="health-line-aid",
+        name={"en": "Health line aid", "nl": "Hulp bij de gezondheidslijn"},
+        url="https://ai.waterveen.example/register/health-line-aid",
+        state="pilot",
+        versions=(),
+        target_us=None,
+        outcomes={},
+        figures=(Figure(name="decisions", version=1, value=0, unit="count"),),
+    )
+    return TransparencyReport(
+        agency=AGENCY,
+        since=date(2026, 11, 1),
+        until=date(2026, 11, 30),
+        log=LOG,
+        total=tuple(figure for figure in figures if figure.group != "outcomes"),
+        systems=(loan, health),
+    )
+
+
+@pytest.fixture
+def page(system: AISystem) -> SystemPage:
+    return system_page(system, "en")
+
+
+@pytest.fixture
+def pages(system: AISystem) -> dict[str, SystemPage]:
+    return {lang: system_page(system, lang) for lang in ("en", "nl")}
