@@ -6,23 +6,40 @@ driver SQL with positional parameters, since SQLAlchemy's expression layer costs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, Table, Text, UniqueConstraint, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    select,
+)
 
 from auditlog.errors import NotFound
 from auditlog.merkle import ReadNodes
-from auditlog.store import metadata
+from auditlog.record import Entry, parse_entry
+from auditlog.store import metadata, vault
 from auditlog.store.engine import open_engine, reading, writing
 from auditlog.tiles import TILE_WIDTH, Tile, nodes_reader
 
 __all__ = (
+    "Connection",
     "Head",
+    "HeadName",
     "StoredEntry",
+    "covering_head",
+    "entries_of_kinds",
     "entry_table",
     "find_entry",
+    "find_erasure",
     "head_table",
     "insert_entries",
     "iterate_entries",
@@ -42,32 +59,36 @@ __all__ = (
 )
 
 HASH_BYTES = 32
+_BATCH = 1024
 HeadName = Literal["integrated", "published"]
 
 entry_table = Table(
     "auditlog_entry",
     metadata,
-    Column("log", Integer, primary_key=True, autoincrement=False),
-    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("log", Integer, nullable=False),
+    Column("idx", BigInteger, nullable=False),
     Column("id", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
     UniqueConstraint("id", name="auditlog_entry_id"),
+    PrimaryKeyConstraint("log", "idx", name="auditlog_entry_pkey"),
 )
 tile_table = Table(
     "auditlog_tile",
     metadata,
-    Column("log", Integer, primary_key=True, autoincrement=False),
-    Column("level", Integer, primary_key=True, autoincrement=False),
-    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("log", Integer, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("idx", BigInteger, nullable=False),
     Column("hashes", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("log", "level", "idx", name="auditlog_tile_pkey"),
 )
 head_table = Table(
     "auditlog_head",
     metadata,
-    Column("log", Integer, primary_key=True, autoincrement=False),
-    Column("name", Text, primary_key=True),
+    Column("log", Integer, nullable=False),
+    Column("name", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("note", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("log", "name", name="auditlog_head_pkey"),
 )
 
 
@@ -202,10 +223,21 @@ def read_entries(conn: Connection, log: int, start: int, end: int) -> list[bytes
     return [bytes(row[1]) for row in rows]
 
 
-def iterate_entries(conn: Connection, log: int, start: int, end: int, step: int = 1024) -> Iterator[tuple[int, bytes]]:
-    """(index, bytes) of entries start..end-1, `step` at a time."""
-    for low in range(start, end, step):
-        yield from enumerate(read_entries(conn, log, low, min(low + step, end)), low)
+def iterate_entries(conn: Connection, log: int, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """(index, bytes) of entries start..end-1 (to the integrated size by default), read in batches."""
+    if end is None:
+        head = read_head(conn, log)
+        end = 0 if head is None else head.size
+    for low in range(start, end, _BATCH):
+        yield from enumerate(read_entries(conn, log, low, min(low + _BATCH, end)), low)
+
+
+def entries_of_kinds(conn: Connection, log: int, kinds: Collection[str]) -> Iterator[tuple[int, Entry]]:
+    """(index, entry) of the known entries of these kinds, in order. Walks the whole log."""
+    for index, data in iterate_entries(conn, log):
+        entry = parse_entry(data)
+        if isinstance(entry, Entry) and entry.kind in kinds:
+            yield index, entry
 
 
 def find_entry(conn: Connection, id_: str) -> StoredEntry | None:
@@ -213,6 +245,27 @@ def find_entry(conn: Connection, id_: str) -> StoredEntry | None:
     table = entry_table.c
     row = conn.execute(select(table.log, table.idx, table.data).where(table.id == id_)).first()
     return None if row is None else StoredEntry(row[0], row[1], bytes(row[2]))
+
+
+def find_erasure(conn: Connection, log: int, record: str) -> Entry | None:
+    """The tombstone (`erasure/1` entry) of a record in this log, or None."""
+    id_ = vault.find_erasure(conn, record)
+    found = None if id_ is None else find_entry(conn, id_)
+    entry = None if found is None or found.log != log else parse_entry(found.data)
+    return entry if isinstance(entry, Entry) else None
+
+
+def covering_head(conn: Connection, log: int, index: int) -> Head:
+    """The head that a receipt of entry `index` leans on: the published one once it covers it, else the integrated.
+
+    Raises NotFound when neither covers it.
+    """
+    names: tuple[HeadName, ...] = ("published", "integrated")
+    for name in names:
+        head = read_head(conn, log, name)
+        if head is not None and head.size > index:
+            return head
+    raise NotFound("no checkpoint covers it", field=f"entry {index}")
 
 
 def taken_ids(conn: Connection, ids: Sequence[str]) -> set[str]:

@@ -1,0 +1,30 @@
+"""Alembic's environment: the tables of every package, and the connection that `app.actions.migrate` hands in."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from app.access.store import metadata as access_metadata
+from auditlog.store import decisions, log, vault
+from auditlog.store import metadata as auditlog_metadata
+from registry.store import metadata as registry_metadata
+
+# Importing a store is what tells its tables to the metadata.
+_STORES = (decisions, log, vault)
+
+
+def run() -> None:
+    """Run inside one transaction, on PostgreSQL and SQLite alike: a migration that fails leaves nothing behind."""
+    connection = context.config.attributes["connection"]
+    context.configure(
+        connection=connection,
+        target_metadata=[auditlog_metadata, registry_metadata, access_metadata],
+        compare_type=True,
+        transactional_ddl=True,
+        render_as_batch=connection.dialect.name == "sqlite",
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+run()
