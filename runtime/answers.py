@@ -1,0 +1,76 @@
+"""Finite answers: the exact probability of each text, and the choice among them.
+
+The texts form a trie of tokens. At each of its inner nodes the model is asked once, with the tokens of the path forced, and
+log-softmax over the whole vocabulary is added up along each answer. Nothing is renormalised: what the model would rather
+have said keeps its share, so the recorded log-probabilities mean the same for every set of answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from runtime.sampler import Draw, Row, best, log_sum_exp
+
+Tokens = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a generation wants next: keep so many tokens of its sequence, append these, give the last one's logits."""
+
+    keep: int
+    tokens: Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A prompt and the tokens of each answer that may follow it."""
+
+    prompt: Tokens
+    continuations: tuple[Tokens, ...]
+
+    @property
+    def longest(self) -> int:
+        """Tokens that the sequence must hold at most: the last token of an answer is never decoded."""
+        return len(self.prompt) + max(len(tokens) for tokens in self.continuations) - 1
+
+
+def split(prompt: Tokens, whole: Sequence[Tokens]) -> Answers:
+    """Answers from the tokens of the prompt alone and of prompt and answer together.
+
+    A tokenizer may merge the prompt's last characters with the answer's first ("is " + "good" → "is", " good"): the prompt
+    then ends where all agree, and each answer begins there.
+    """
+    shared = min(common(prompt, tokens) for tokens in whole)
+    return Answers(prompt[:shared], tuple(tokens[shared:] for tokens in whole))
+
+
+def common(one: Tokens, other: Tokens) -> int:
+    """The length of the common beginning."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def weigh(answers: Answers) -> Generator[Ask, Row, list[list[float]]]:
+    """Asks for the inner nodes of the trie, depth first; gives for each answer the log-probability of each token."""
+    inner = sorted({tokens[:i] for tokens in answers.continuations for i in range(len(tokens))})
+    logprobs: list[list[float]] = [[] for _ in answers.continuations]
+    now: Tokens = ()
+    start = len(answers.prompt)
+    for path in inner:
+        shared = common(now, path)
+        row = yield Ask(start + shared, path[shared:]) if path else Ask(0, answers.prompt)
+        now = path
+        total = log_sum_exp(row)
+        for tokens, found in zip(answers.continuations, logprobs, strict=True):
+            if len(tokens) > len(path) and tokens[: len(path)] == path:
+                found.append(float(row[tokens[len(path)]]) - total)
+    return logprobs
+
+
+def choose(totals: Sequence[float], biases: Sequence[int], draw: Draw, position: int) -> int:
+    """The index of the answer whose log-probability and bias (milli-nats), under the sampler, is highest."""
+    scores = np.asarray(totals, dtype=np.float64) + np.asarray(biases, dtype=np.float64) / 1000
+    return best(draw.scores(scores, position))

@@ -1,0 +1,158 @@
+"""The supervisor: starts the worker process, hands it requests, and tells what became of each, whatever ends the worker.
+
+Each start of the worker is a boot with an id and a counter file of its own. Nothing is asked of a boot before `on_boot` has
+returned, so that the log knows it first. Thread-safe.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.capture import Generation
+from runtime.counter import forget, unclosed
+from runtime.errors import NotRunning
+from runtime.frames import Frame
+from runtime.process import WorkerProcess
+from runtime.program import Request, format_request
+
+
+@dataclass(frozen=True, slots=True)
+class BootFacts:
+    """What a `boot` entry states. `cpu` are feature codes, `unclosed` the (boot, n) of earlier boots without an end."""
+
+    boot: str
+    runtime: str
+    build: str
+    cpu: tuple[str, ...]
+    threads: int
+    unclosed: tuple[tuple[str, int], ...]
+
+
+class Supervisor:
+    """One worker process at a time. `watts` is the declared power of this machine, for estimates of energy."""
+
+    def __init__(
+        self,
+        models_dir: Path,
+        run_dir: Path,
+        *,
+        watts: int | None = None,
+        slots: int = 1,
+        gpu_layers: int = 0,
+        deadline_s: float = 120.0,
+        on_boot: Callable[[BootFacts], None] = lambda _facts: None,
+    ) -> None:
+        self._models_dir, self._run_dir = models_dir.resolve(), run_dir.resolve()
+        self._options = {"watts": watts, "slots": slots, "gpu-layers": gpu_layers}
+        self._deadline_s = deadline_s
+        self._on_boot = on_boot
+        self._starting = threading.Lock()
+        self._worker: WorkerProcess | None = None
+        self._facts: BootFacts | None = None
+        self._closed = False
+
+    @property
+    def boot(self) -> BootFacts | None:
+        """The running boot's facts, or None while no worker runs."""
+        worker = self._worker
+        return self._facts if worker is not None and worker.alive else None
+
+    def start(self) -> BootFacts:
+        """Starts the worker, or a new one where the last was lost; gives the facts of the boot that runs.
+
+        Raises WorkerLost where it does not come up, and whatever `on_boot` raised (then the worker is ended again).
+        """
+        with self._starting:
+            if self._closed:
+                raise NotRunning("the runtime is closed")
+            running = self.boot
+            if running is not None:
+                return running
+            self._run_dir.mkdir(parents=True, exist_ok=True)
+            worker = WorkerProcess(self._command, self._run_dir)
+            try:
+                ready = worker.ready()
+                left = tuple(unclosed(self._run_dir))
+                facts = BootFacts(
+                    worker.boot, ready["runtime"], ready["build"], tuple(ready["cpu"]), ready["threads"], left
+                )
+                self._on_boot(facts)
+            except BaseException:
+                worker.kill()
+                raise
+            self._worker, self._facts = worker, facts
+            return facts
+
+    def generate(self, request: Request, *, deadline_s: float | None = None) -> Future[Generation]:
+        """Hands a request to the worker, starting one where none runs. The future raises a RuntimeFault otherwise.
+
+        `deadline_s` counts from now and includes the wait in the queue.
+        """
+        seconds = self._deadline_s if deadline_s is None else deadline_s
+        now = time.monotonic_ns()
+        frame: Frame = {
+            "type": "generate",
+            "id": request.id,
+            "request": format_request(request),
+            "handed_ns": now,
+            "deadline_ns": now + int(seconds * 1e9),
+        }
+        return self._running().ask(request.id, frame, time.monotonic() + seconds)
+
+    def load(self, sha256: str) -> Future[None]:
+        """Hashes and loads a model ahead of its first request."""
+        key = f"load/{uuid.uuid4()}"
+        return self._running().ask(key, {"type": "load", "id": key, "model": sha256}, None)
+
+    def cancel(self, request_id: str) -> None:
+        """Stops a request; its future raises Stopped (unless it was finished already)."""
+        worker = self._worker
+        if worker is not None:
+            worker.send({"type": "cancel", "id": request_id})
+
+    def close(self, *, timeout_s: float = 30.0) -> tuple[str, int] | None:
+        """Lets the worker finish what it has, and ends it. Gives (boot, n) for the `close` entry; `forget` it afterwards.
+
+        None where no worker runs: then the last boot stays unclosed, and the next `boot` entry tells how far it came.
+        """
+        with self._starting:
+            self._closed = True
+            worker, self._worker = self._worker, None
+            return None if worker is None else worker.close(timeout_s)
+
+    def forget(self, boots: list[str]) -> None:
+        """Removes the counter files of boots that an entry now states."""
+        forget(self._run_dir, boots)
+
+    def _running(self) -> WorkerProcess:
+        worker = self._worker
+        if worker is None or not worker.alive:
+            self.start()
+            worker = self._worker
+        if worker is None:
+            raise NotRunning("the runtime is closed")
+        return worker
+
+    def _command(self, boot: str) -> list[str]:
+        options = [f"--{name}={value}" for name, value in self._options.items() if value is not None]
+        folders = ["--models-dir", str(self._models_dir), "--run-dir", str(self._run_dir)]
+        # -P: the working directory is no place to import from.
+        return [
+            sys.executable,
+            "-P",
+            "-m",
+            "runtime.worker",
+            *folders,
+            "--boot",
+            boot,
+            f"--parent={os.getpid()}",
+            *options,
+        ]

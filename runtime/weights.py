@@ -1,0 +1,154 @@
+"""The content-addressed folder of model files: `<sha256>.gguf`, mode 0444.
+
+A file is hashed at each start through the descriptor that llama.cpp then loads from, so that the bytes that were hashed are
+the bytes that run, whatever happens to the name meanwhile. Memory mapping is off for the same reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from runtime.errors import ModelAltered, ModelMissing, ModelTruncated, NotGguf
+from runtime.gguf import Scalar, read_header
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A file in the folder. `sha256` in lower-case hex, `size` in bytes, `metadata` the scalar keys of the GGUF header."""
+
+    sha256: str
+    size: int
+    path: Path
+    metadata: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """A model file, hashed and still open. `load_path` names the descriptor, not the file."""
+
+    sha256: str
+    size: int
+    fd: int
+    changed_ns: int
+
+    @property
+    def load_path(self) -> str:
+        """A path to the very descriptor that was hashed."""
+        return f"/proc/self/fd/{self.fd}" if Path("/proc/self/fd").exists() else f"/dev/fd/{self.fd}"
+
+    def verify_untouched(self) -> None:
+        """Raises ModelAltered if someone wrote to the file since it was opened (a change time cannot be set back)."""
+        now = os.fstat(self.fd)
+        if (now.st_size, now.st_ctime_ns) != (self.size, self.changed_ns):
+            raise _altered(self.sha256, "was written to while it was being loaded")
+
+    def close(self) -> None:
+        """Closes the descriptor."""
+        os.close(self.fd)
+
+
+def model_path(folder: Path, sha256: str) -> Path:
+    """Where a model of that hash lies."""
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise ModelMissing("a model is named by its SHA-256 in lower-case hex", field="model.sha256")
+    return folder / f"{sha256}.gguf"
+
+
+def add_model(file: Path, folder: Path) -> ModelFile:
+    """Copies a GGUF file into the folder under its hash; adding the same bytes again changes nothing.
+
+    Raises ModelMissing, NotGguf, ModelTruncated. The copy is checked, not the source, which may still be changing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        source = file.open("rb")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ModelMissing("there is no such file", field="model", fix="give the path of a GGUF file") from error
+    with source, tempfile.NamedTemporaryFile(dir=folder, prefix=".adding-", delete=False) as copy:
+        fresh = Path(copy.name)
+        try:
+            digest = _copy(source, copy)
+            metadata = read_header(copy.fileno())
+            size = os.fstat(copy.fileno()).st_size
+            os.fchmod(copy.fileno(), 0o444)
+            os.fsync(copy.fileno())
+            path = model_path(folder, digest)
+            fresh.rename(path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+    _sync_folder(folder)
+    return ModelFile(digest, size, path, metadata)
+
+
+def open_model(folder: Path, sha256: str) -> OpenModel:
+    """Opens and hashes a model; the caller loads from `load_path`, then calls `verify_untouched` and `close`.
+
+    Raises ModelMissing, ModelTruncated, NotGguf, ModelAltered.
+    """
+    path = model_path(folder, sha256)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError as error:
+        fix = "add it with `greffier model add FILE`"
+        raise ModelMissing(f"models/{sha256}.gguf is not there", field="model.sha256", fix=fix) from error
+    except OSError as error:
+        raise _altered(sha256, "cannot be opened as a regular file") from error
+    try:
+        before = os.fstat(fd)
+        if not stat.S_ISREG(before.st_mode):
+            raise _altered(sha256, "is not a regular file")
+        if _hash(fd) != sha256:
+            read_header(fd)  # a sharper finding, where the header gives one
+            raise _altered(sha256, "has other bytes than those that were registered")
+        return OpenModel(sha256, before.st_size, fd, before.st_ctime_ns)
+    except (NotGguf, ModelTruncated) as fault:
+        os.close(fd)
+        raise type(fault)(fault.message, field=f"models/{sha256}.gguf", fix=_RESTORE) from fault
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+_RESTORE = "restore the file from its source with `greffier model add FILE`, and find out who changed it"
+
+
+def _altered(sha256: str, what: str) -> ModelAltered:
+    return ModelAltered(f"the model file {what}", field=f"models/{sha256}.gguf", fix=_RESTORE)
+
+
+def _copy(source: BinaryIO, target: object) -> str:
+    digest = hashlib.sha256()
+    while chunk := source.read(_CHUNK):
+        digest.update(chunk)
+        target.write(chunk)  # type: ignore[attr-defined]
+    target.flush()  # type: ignore[attr-defined]
+    return digest.hexdigest()
+
+
+def _hash(fd: int) -> str:
+    digest = hashlib.sha256()
+    buffer = bytearray(_CHUNK)
+    view = memoryview(buffer)
+    offset = 0
+    while count := os.preadv(fd, [buffer], offset):
+        digest.update(view[:count])
+        offset += count
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
