@@ -124,12 +124,12 @@ def parse_entry_bundle(data: bytes) -> list[bytes]:
     """Return the entries of a bundle; FormatError when it is cut off or holds more than 256."""
     entries = []
     position, end = 0, len(data)
-    while position < end:
+    while position < end - 1:
         start = position + 2
-        position = start + int.from_bytes(data[position:start], "big")
-        if start > end or position > end:
-            raise FormatError("ends inside an entry", field="bundle")
+        position = start + (data[position] << 8) + data[position + 1]
         entries.append(data[start:position])
+    if position != end:
+        raise FormatError("ends inside an entry", field="bundle")
     if len(entries) > TILE_WIDTH:
         raise FormatError(f"holds more than {TILE_WIDTH} entries", field="bundle")
     return entries
