@@ -1,8 +1,8 @@
 """Finite answers: the exact probability of each text, and the choice among them.
 
-The texts form a trie of tokens. At each of its inner nodes the model is asked once, with the tokens of the path forced, and
-log-softmax over the whole vocabulary is added up along each answer. Nothing is renormalised: what the model would rather
-have said keeps its share, so the recorded log-probabilities mean the same for every set of answers.
+The texts form a trie of tokens. At each of its inner nodes the model is asked once, with the tokens of the path
+forced, and log-softmax over the whole vocabulary is added up along each answer. Nothing is renormalised: what the
+model would rather have said keeps its share, so the recorded log-probabilities mean the same for every set of answers.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Answers:
 def split(prompt: Tokens, whole: Sequence[Tokens]) -> Answers:
     """Answers from the tokens of the prompt alone and of prompt and answer together.
 
-    A tokenizer may merge the prompt's last characters with the answer's first ("is " + "good" → "is", " good"): the prompt
-    then ends where all agree, and each answer begins there.
+    A tokenizer may merge the prompt's last characters with the answer's first ("is " + "good" → "is", " good"): the
+    prompt then ends where all agree, and each answer begins there.
     """
     shared = min(common(prompt, tokens) for tokens in whole)
     return Answers(prompt[:shared], tuple(tokens[shared:] for tokens in whole))

@@ -1,4 +1,4 @@
-"""What one generation leaves behind: the answer, its usage, and the facts a replay needs. All integers, no fractions."""
+"""What one generation leaves behind: the answer, its usage, and what a replay needs. Integers only, no fractions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 class Usage:
     """Tokens, and times in µs by our own monotonic clock, each counted from the moment the request was handed in.
 
-    `first_us` is when the first token (or answer) was chosen, `total_us` when the output was complete; `queue_us` is the
-    wait before the first decode, model loading included. `energy_uj` in micro-joules, null where it was not measured.
+    `first_us` is when the first token (or answer) was chosen, `total_us` when the output was complete; `queue_us` is
+    the wait before the first decode, model loading included. `energy_uj` in micro-joules, null where it was not
+    measured.
     """
 
     prompt_tokens: int

@@ -1,7 +1,7 @@
 """The mapped counter of a boot: `run/<boot>.n`, eight bytes little-endian, locked while its process lives.
 
-The mapping survives a kill of the process (the pages belong to the kernel), not a power cut. A counter file whose lock is
-free belongs to a boot that ended without its `close` entry: the next `boot` entry states what it had reached.
+The mapping survives a kill of the process (the pages belong to the kernel), not a power cut. A counter file whose
+lock is free belongs to a boot that ended without its `close` entry: the next `boot` entry states what it had reached.
 """
 
 from __future__ import annotations
@@ -85,15 +85,12 @@ def read_counter(run_dir: Path, boot: str) -> int:
 
 def unclosed(run_dir: Path) -> list[tuple[str, int]]:
     """(boot, n) of every counter file whose lock is free, by boot id: boots that ended, and were not yet forgotten."""
-    found = []
-    for path in sorted(run_dir.glob("*.n")):
-        if _NAME.fullmatch(path.name) and _is_free(path):
-            found.append((path.stem, read_counter(run_dir, path.stem)))
-    return found
+    boots = [path.stem for path in sorted(run_dir.glob("*.n")) if _NAME.fullmatch(path.name) and _is_free(path)]
+    return [(boot, read_counter(run_dir, boot)) for boot in boots]
 
 
 def forget(run_dir: Path, boots: Iterable[str]) -> None:
-    """Removes counter files whose numbers an entry (`close`, or the next `boot`) now states. A living boot's file stays."""
+    """Removes counter files whose numbers an entry (`close`, the next `boot`) now states. A living boot's file stays."""
     for boot in boots:
         path = counter_path(run_dir, boot)
         if _NAME.fullmatch(path.name) and path.exists() and _is_free(path):

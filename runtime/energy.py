@@ -1,7 +1,7 @@
 """Energy of a generation in micro-joules, with the method that gave it. An estimate is never shown without its name.
 
-`measured`: the GPU's own counter (NVML), where layers run there. `measured_package`: the processor package's counter (RAPL),
-where this process may read it. `estimated`: declared watts times the busy time. `not_measured`: none of these.
+`measured`: the GPU's own counter (NVML), where layers run there. `measured_package`: the processor package's counter
+(RAPL), where this process may read it. `estimated`: declared watts times the busy time. `not_measured`: none of these.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Meter:
         return self._read()
 
     def end(self, before: int | None, *, busy_ns: int, watts: int | None = None) -> Energy:
-        """The energy since `before`. `busy_ns` is the time spent decoding, `watts` a declaration that overrides ours."""
+        """The energy since `before`. `busy_ns` is the time of decoding, `watts` a declaration that overrides ours."""
         after = self._read()
         if self._counter is not None and before is not None and after is not None:
             return Energy(self._counter.difference(before, after), self._counter.method)

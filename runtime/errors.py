@@ -9,9 +9,9 @@ class RuntimeFault(Exception):
     """Base of the family.
 
     `field` names what is wrong (a path such as `output_schema.properties.result.format`), `fix` says how to mend it.
-    `reason` is the code of `refused/1` or `unfinished/1` that fits, or None where neither is meant (faults at registration).
-    `n` is the decision number that had been taken when the fault came (then it is *unfinished*), None before (then *refused*).
-    Messages never quote a caller's value.
+    `reason` is the code of `refused/1` or `unfinished/1` that fits, or None where neither is meant (faults at
+    registration). `n` is the decision number that had been taken when the fault came (then it is *unfinished*), None
+    before (then *refused*). Messages never quote a caller's value.
     """
 
     default_reason: ClassVar[str | None] = None
@@ -140,8 +140,8 @@ FAULTS: dict[str, type[RuntimeFault]] = {
     kind.__name__: kind
     for kind in (
         RuntimeFault, ModelMissing, ModelAltered, ModelTruncated, NotGguf, ModelUnusable, ProgramInvalid, TemplateInvalid,
-        SchemaRefused, InputInvalid, InputUndeclared, PromptTooLong, OutputInvalid, DeadlineExceeded, Stopped, NotRunning,
-        CallRefused, CounterDamaged, PipeBroken,
+        SchemaRefused, InputInvalid, InputUndeclared, PromptTooLong, OutputInvalid, DeadlineExceeded, Stopped,
+        NotRunning, CallRefused, CounterDamaged, PipeBroken,
     )
 }  # fmt: skip
 

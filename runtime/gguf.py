@@ -1,7 +1,7 @@
 """The header of a GGUF file (versions 2 and 3): its scalar metadata, and whether the file holds all announced tensors.
 
-Source: the GGUF specification of ggml (`docs/gguf.md`). Read by us before llama.cpp sees the file, since what it does with a
-damaged one (abort, huge allocation) is not ours to decide.
+Source: the GGUF specification of ggml (`docs/gguf.md`). Read by us before llama.cpp sees the file, since what it does
+with a damaged one (abort, huge allocation) is not ours to decide.
 """
 
 from __future__ import annotations

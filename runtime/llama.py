@@ -1,7 +1,9 @@
-"""The only door to llama.cpp. Every call that would abort the process is checked here first (`reference/runtime.md` 1a).
+"""The only door to llama.cpp. Every call that would abort the process is checked here first (`reference/runtime.md`
+1a).
 
-llama.cpp answers several caller mistakes with `abort()`: a batch above n_batch, more wanted rows than n_outputs, a partial
-copy between KV streams. Others return an error and leave a half-changed state. Both are refused before the call is made.
+llama.cpp answers several caller mistakes with `abort()`: a batch above n_batch, more wanted rows than n_outputs, a
+partial copy between KV streams. Others return an error and leave a half-changed state. Both are refused before the
+call is made.
 """
 
 from __future__ import annotations

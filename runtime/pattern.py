@@ -1,7 +1,8 @@
 """Regular expressions of JSON Schema as GBNF, for the subset that both understand alike.
 
 The language of the grammar lies inside the language of the pattern: a class such as `\\w` becomes its ASCII part.
-Refused by name: look-around, back-references, lazy and possessive repetition, flags, anchors inside, `\\b` and the like.
+Refused by name: look-around, back-references, lazy and possessive repetition, flags, anchors inside, `\\b` and the
+like.
 """
 
 from __future__ import annotations

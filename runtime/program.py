@@ -1,6 +1,7 @@
 """What a version runs, as data: the part of its manifest that determines an answer, and one request of it.
 
-Pure. `check_program` is what registration asks, so that a version that could never run is refused before it is recorded.
+Pure. `check_program` is what registration asks, so that a version that could never run is refused before it is
+recorded.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Prompt template → text, with a span for each field → tokens.
 
-Templates are a small part of Jinja: text, `{{ field }}`, and `{% if %}` over fields and constants. So the place of every
-value in the text is known from rendering, never guessed by searching, and a template can neither compute nor loop.
-Special tokens of the vocabulary count in the template's own text only: what stands in a value is always plain text.
+Templates are a small part of Jinja: text, `{{ field }}`, and `{% if %}` over fields and constants. So the place of
+every value in the text is known from rendering, never guessed by searching, and a template can neither compute nor
+loop. Special tokens of the vocabulary count in the template's own text only: what stands in a value is always plain
+text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """JSON Schema as this program accepts it: an allow-list that grammar and validator both honour, and nothing else.
 
-What the grammar would ignore in silence is refused at registration (`../shared/reference/runtime.md` 6: minimum, maximum,
-multipleOf, uniqueItems, not, if). Field schemas, which only the validator reads, may have minimum and maximum.
+What the grammar would ignore in silence is refused at registration (`../shared/reference/runtime.md` 6: minimum,
+maximum, multipleOf, uniqueItems, not, if). Field schemas, which only the validator reads, may have minimum and maximum.
 """
 
 from __future__ import annotations

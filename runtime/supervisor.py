@@ -1,7 +1,8 @@
-"""The supervisor: starts the worker process, hands it requests, and tells what became of each, whatever ends the worker.
+"""The supervisor: starts the worker process, hands it requests, and tells what became of each, whatever ends the
+worker.
 
-Each start of the worker is a boot with an id and a counter file of its own. Nothing is asked of a boot before `on_boot` has
-returned, so that the log knows it first. Thread-safe.
+Each start of the worker is a boot with an id and a counter file of its own. Nothing is asked of a boot before
+`on_boot` has returned, so that the log knows it first. Thread-safe.
 """
 
 from __future__ import annotations
@@ -119,7 +120,8 @@ class Supervisor:
             worker.send({"type": "cancel", "id": request_id})
 
     def close(self, *, timeout_s: float = 30.0) -> tuple[str, int] | None:
-        """Lets the worker finish what it has, and ends it. Gives (boot, n) for the `close` entry; `forget` it afterwards.
+        """Lets the worker finish what it has, and ends it. Gives (boot, n) for the `close` entry; `forget` it
+        afterwards.
 
         None where no worker runs: then the last boot stays unclosed, and the next `boot` entry tells how far it came.
         """

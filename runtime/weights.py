@@ -1,7 +1,7 @@
 """The content-addressed folder of model files: `<sha256>.gguf`, mode 0444.
 
-A file is hashed at each start through the descriptor that llama.cpp then loads from, so that the bytes that were hashed are
-the bytes that run, whatever happens to the name meanwhile. Memory mapping is off for the same reason.
+A file is hashed at each start through the descriptor that llama.cpp then loads from, so that the bytes that were
+hashed are the bytes that run, whatever happens to the name meanwhile. Memory mapping is off for the same reason.
 """
 
 from __future__ import annotations

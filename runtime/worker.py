@@ -1,7 +1,7 @@
 """The worker process: `python -m runtime.worker` beside its supervisor, spoken to in frames over stdin and stdout.
 
-It owns llama.cpp, so that whatever aborts there ends this process only. It ends when the supervisor's pipe closes, and at
-once when the supervisor is killed. Descriptor 1 belongs to the protocol: what C code prints goes to stderr.
+It owns llama.cpp, so that whatever aborts there ends this process only. It ends when the supervisor's pipe closes,
+and at once when the supervisor is killed. Descriptor 1 belongs to the protocol: what C code prints goes to stderr.
 """
 
 from __future__ import annotations
