@@ -68,7 +68,7 @@ def check_prefix(conn: Connection, log: int, tip: Tip, size: int, root: bytes) -
 
 def _has_entries(conn: Connection, log: int) -> bool:
     try:
-        next(iterate_entries(conn, log, 0, 1, 1))
+        next(iterate_entries(conn, log, 0, 1))
     except NotFound:
         return False
     return True
