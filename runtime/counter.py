@@ -90,7 +90,7 @@ def unclosed(run_dir: Path) -> list[tuple[str, int]]:
 
 
 def forget(run_dir: Path, boots: Iterable[str]) -> None:
-    """Removes counter files whose numbers an entry (`close`, the next `boot`) now states. A living boot's file stays."""
+    """Removes counter files whose numbers an entry now states (`close`, the next `boot`). A living boot's stays."""
     for boot in boots:
         path = counter_path(run_dir, boot)
         if _NAME.fullmatch(path.name) and path.exists() and _is_free(path):

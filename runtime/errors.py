@@ -1,11 +1,11 @@
-"""The error family of the runtime. Faults cross the worker's pipe, so each is data: message, field, fix, reason, boot and n."""
+"""The error family of the runtime. Faults cross the worker's pipe, so each is data as well as an exception."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 
-class RuntimeFault(Exception):
+class RuntimeFault(Exception):  # noqa: N818 (a fault is what the runtime reports, refusals included)
     """Base of the family.
 
     `field` names what is wrong (a path such as `output_schema.properties.result.format`), `fix` says how to mend it.
@@ -111,7 +111,7 @@ class Stopped(RuntimeFault):
 
 
 class WorkerLost(RuntimeFault):
-    """The worker process ended. `boot` and `reached` say how far its counter had come; `n` is this request's own, if it had one."""
+    """The worker process ended. `reached` is how far its counter had come; `n` is this request's own, if it had one."""
 
     default_reason = "worker_lost"
 
@@ -139,9 +139,9 @@ class PipeBroken(RuntimeFault):
 FAULTS: dict[str, type[RuntimeFault]] = {
     kind.__name__: kind
     for kind in (
-        RuntimeFault, ModelMissing, ModelAltered, ModelTruncated, NotGguf, ModelUnusable, ProgramInvalid, TemplateInvalid,
-        SchemaRefused, InputInvalid, InputUndeclared, PromptTooLong, OutputInvalid, DeadlineExceeded, Stopped,
-        NotRunning, CallRefused, CounterDamaged, PipeBroken,
+        RuntimeFault, ModelMissing, ModelAltered, ModelTruncated, NotGguf, ModelUnusable, ProgramInvalid,
+        TemplateInvalid, SchemaRefused, InputInvalid, InputUndeclared, PromptTooLong, OutputInvalid, DeadlineExceeded,
+        Stopped, NotRunning, CallRefused, CounterDamaged, PipeBroken,
     )
 }  # fmt: skip
 
@@ -160,7 +160,7 @@ def format_fault(fault: RuntimeFault) -> dict[str, Any]:
 
 
 def parse_fault(data: dict[str, Any]) -> RuntimeFault:
-    """The fault that `format_fault` wrote. An unknown kind is the base class, so that a newer worker is still understood."""
+    """The fault that `format_fault` wrote; of an unknown kind, the base class."""
     members = dict(data)
     kind = FAULTS.get(members.pop("kind"), RuntimeFault)
     return kind(members.pop("message"), **members)

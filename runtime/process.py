@@ -1,4 +1,4 @@
-"""One boot of the worker, seen from the supervisor: the process, the thread that reads from it, and what it was asked."""
+"""One boot of the worker, seen from the supervisor: the process, the thread that reads it, and what it was asked."""
 
 from __future__ import annotations
 

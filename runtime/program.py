@@ -20,6 +20,7 @@ from runtime.schema import choices, lint, validate_field
 RESERVED_OUTCOMES = ("length", "invalid")
 CACHE_TYPES = ("q8_0", "f16")
 FLASH_ATTENTION = ("auto", "on", "off")
+GREEDY = Sampler("greedy")
 _SCALARS = ("string", "integer", "boolean")
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
 _SEED = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -76,7 +77,7 @@ class Program:
     steps: tuple[Step, ...]
     output_schema: Mapping[str, Any]
     outcomes: tuple[Outcome, ...]
-    sampler: Sampler = Sampler("greedy")
+    sampler: Sampler = GREEDY
     context: Shape = Shape()
 
     def template(self, index: int) -> PromptTemplate:
@@ -227,7 +228,7 @@ def _check_answers(texts: tuple[str, ...], step: Step, where: str) -> None:
 
 
 def check_fields(program: Program, fields: Mapping[str, Value | None]) -> dict[str, Value]:
-    """The values that stand in the prompt: validated, and neutral where absent. Raises InputUndeclared, InputInvalid."""
+    """The values for the prompt: validated, and neutral where absent. Raises InputUndeclared, InputInvalid."""
     declared = {field.id: field for field in program.fields}
     for name in fields:
         if name not in declared:

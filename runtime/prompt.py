@@ -118,11 +118,15 @@ def _text(field: str, value: object) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    return not any(0xD800 <= ord(char) <= 0xDFFF for char in text) if not text.isascii() else True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def tokenize(rendered: Rendered, vocabulary: Vocabulary, *, answer: str = "") -> tuple[int, ...]:
-    """Tokens of the text, and of an answer that follows it directly. Text between special tokens is tokenized as one."""
+    """Tokens of the text, and of an answer that follows directly. Text between special tokens is tokenized as one."""
     tokens = [vocabulary.bos] if vocabulary.bos is not None else []
     done = 0
     for start, end, token in _specials(rendered, vocabulary):
@@ -155,9 +159,10 @@ def _specials(rendered: Rendered, vocabulary: Vocabulary) -> list[tuple[int, int
     if not vocabulary.specials:
         return []
     spelled = re.compile("|".join(re.escape(text) for text in sorted(vocabulary.specials, key=len, reverse=True)))
-    found, start = [], 0
+    found: list[tuple[int, int, int]] = []
+    start = 0
     for span in (*rendered.spans, Span("", len(rendered.text), len(rendered.text))):
-        for match in spelled.finditer(rendered.text, start, span.start):
-            found.append((match.start(), match.end(), vocabulary.specials[match.group()]))
+        matches = spelled.finditer(rendered.text, start, span.start)
+        found += [(match.start(), match.end(), vocabulary.specials[match.group()]) for match in matches]
         start = span.end
     return found

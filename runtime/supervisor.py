@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.capture import Generation
-from runtime.counter import forget, unclosed
+from runtime.counter import forget, read_counter, unclosed
 from runtime.errors import NotRunning
 from runtime.frames import Frame
 from runtime.process import WorkerProcess
@@ -129,6 +129,11 @@ class Supervisor:
             self._closed = True
             worker, self._worker = self._worker, None
             return None if worker is None else worker.close(timeout_s)
+
+    def reached(self) -> tuple[str, int] | None:
+        """(boot, n) of the running boot, for a `pulse`; None while no worker runs."""
+        facts = self.boot
+        return None if facts is None else (facts.boot, read_counter(self._run_dir, facts.boot))
 
     def forget(self, boots: list[str]) -> None:
         """Removes the counter files of boots that an entry now states."""

@@ -23,7 +23,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A file in the folder. `sha256` in lower-case hex, `size` in bytes, `metadata` the scalar keys of the GGUF header."""
+    """A file in the folder. `sha256` in lower-case hex, `size` in bytes, `metadata` the header's scalar keys."""
 
     sha256: str
     size: int
@@ -105,11 +105,7 @@ def open_model(folder: Path, sha256: str) -> OpenModel:
         raise _altered(sha256, "cannot be opened as a regular file") from error
     try:
         before = os.fstat(fd)
-        if not stat.S_ISREG(before.st_mode):
-            raise _altered(sha256, "is not a regular file")
-        if _hash(fd) != sha256:
-            read_header(fd)  # a sharper finding, where the header gives one
-            raise _altered(sha256, "has other bytes than those that were registered")
+        _verify(fd, before.st_mode, sha256)
         return OpenModel(sha256, before.st_size, fd, before.st_ctime_ns)
     except (NotGguf, ModelTruncated) as fault:
         os.close(fd)
@@ -124,6 +120,14 @@ _RESTORE = "restore the file from its source with `greffier model add FILE`, and
 
 def _altered(sha256: str, what: str) -> ModelAltered:
     return ModelAltered(f"the model file {what}", field=f"models/{sha256}.gguf", fix=_RESTORE)
+
+
+def _verify(fd: int, mode: int, sha256: str) -> None:
+    if not stat.S_ISREG(mode):
+        raise _altered(sha256, "is not a regular file")
+    if _hash(fd) != sha256:
+        read_header(fd)  # a sharper finding, where the header gives one
+        raise _altered(sha256, "has other bytes than those that were registered")
 
 
 def _copy(source: BinaryIO, target: object) -> str:
