@@ -1,0 +1,114 @@
+"""`/api/decisions`: ask for a result, which is recorded before it is given, and look decisions up."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from app.actions import decide, query
+from app.http.auth import Caller, Installation, authorize, demand_scope
+from auditlog.canonical import parse_json
+from auditlog.store.cursor import DecisionFilter
+
+router: Final = APIRouter(dependencies=[Depends(authorize)], tags=["decisions"])
+
+_SLUG: Final = r"^[a-z0-9-]{1,64}$"
+_FIRST: Final = date(2000, 1, 1)
+_LAST: Final = date(2999, 12, 31)
+_NO_STORE: Final = {"cache-control": "no-store"}
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    401: {"description": "No valid key"},
+    403: {"description": "Role or scope of the key does not reach this"},
+    422: {"description": "Not valid; field and fix are named"},
+    503: {"description": "The log cannot record now, so nothing is decided"},
+}
+
+
+class DecisionRequest(BaseModel):
+    """What a case system sends."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    system: Annotated[str, Field(pattern=_SLUG, description="the system's slug")]
+    input: Annotated[
+        dict[str, JsonValue], Field(description="declared fields by their id; undeclared ones are refused")
+    ]
+    subjects: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=200)]],
+        Field(max_length=16, description="references of the people concerned; sealed, found again by a blind index"),
+    ] = []
+    lang: Annotated[Literal["en", "nl"], Field(description="language of the notice")] = "nl"
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+@router.post(
+    "/api/decisions",
+    status_code=201,
+    response_class=JSONResponse,
+    responses={**_PROBLEMS, 404: {"description": "No such system"}, 409: {"description": "The system may not decide"}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": DecisionRequest.model_json_schema()}},
+        }
+    },
+)
+def make_decision(g: Installation, caller: Caller, body: Annotated[bytes, Depends(_body)]) -> Response:
+    """Run the system on declared fields. The answer comes after its record is in the signed log.
+
+    `held` is true where an officer must look first: then outcome and output are null.
+    """
+    asked = parse_request(body)
+    demand_scope(caller, asked.system)
+    answer = decide.decide(g, asked.system, asked.input, subjects=tuple(asked.subjects), lang=asked.lang)
+    location = f"/api/receipts/{answer.id}"
+    return JSONResponse(dataclasses.asdict(answer), status_code=201, headers={"location": location, **_NO_STORE})
+
+
+def parse_request(body: bytes) -> DecisionRequest:
+    """Strict JSON first (no name twice, no lone surrogate), then the shape. FormatError or RequestValidationError."""
+    try:
+        return DecisionRequest.model_validate(parse_json(body))
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_input=False, include_context=False)) from None
+
+
+@router.get("/api/decisions", response_class=JSONResponse, responses=_PROBLEMS)
+def list_decisions(
+    *,
+    g: Installation,
+    caller: Caller,
+    system: Annotated[str | None, Query(pattern=_SLUG)] = None,
+    since: Annotated[date | None, Query(ge=_FIRST, le=_LAST, description="first day, UTC")] = None,
+    until: Annotated[date | None, Query(ge=_FIRST, le=_LAST, description="last day, UTC")] = None,
+    outcome: Annotated[str | None, Query(pattern=r"^[a-z0-9_-]{1,40}$")] = None,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """Decisions in the order of the log, a page at a time, with the log's size and root at that moment."""
+    if caller is not None and caller.systems is not None:
+        system = caller.systems[0] if system is None and len(caller.systems) == 1 else system
+        demand_scope(caller, system or "")
+    wanted = DecisionFilter.between(
+        None if since is None else _midnight(since),
+        None if until is None else _midnight(until + timedelta(days=1)),
+        system=system,
+        outcome=outcome,
+    )
+    page = query.decisions(g, wanted, cursor, limit)
+    return JSONResponse(
+        {"decisions": page.rows, "next": page.next, "log": dataclasses.asdict(page.log)}, headers=_NO_STORE
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,188 @@
+"""From error to answer: one table of classes, one of refusal reasons, one shape (problem+json, RFC 9457).
+
+`detail` carries our own messages, which name field and fix; what a caller sent is never repeated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from app.access.token import Forbidden, KeyRejected
+from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
+from auditlog.errors import (
+    AuditLogError,
+    CannotRecord,
+    Erased,
+    FormatError,
+    NotFound,
+    TooLarge,
+    VaultError,
+    VerifyError,
+)
+from registry.errors import RegistryError, UnknownSystem
+from runtime.errors import RuntimeFault
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Status, the code that ends the type URI, and a title that is the same each time (RFC 9457, 3.1)."""
+
+    status: int
+    code: str
+    title: str
+
+
+# The nearest class in an error's line of ancestors decides.
+PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
+    KeyRejected: Problem(401, "key-rejected", "A valid API key is needed"),
+    Forbidden: Problem(403, "forbidden", "This key may not do this"),
+    UsageError: Problem(422, "invalid", "The request is not valid"),
+    UnknownRecord: Problem(404, "not-found", "No such record"),
+    UnknownSystem: Problem(404, "unknown-system", "No such system in the register"),
+    Refused: Problem(409, "refused", "A rule refuses this"),
+    RegistryError: Problem(409, "refused", "A rule of the register refuses this"),
+    Unfinished: Problem(503, "unfinished", "The decision was not finished; trying again is safe"),
+    NotFound: Problem(404, "not-found", "Not in this log"),
+    TooLarge: Problem(413, "too-large", "Too large"),
+    FormatError: Problem(422, "invalid", "The request is not valid"),
+    VerifyError: Problem(422, "does-not-verify", "This does not verify"),
+    CannotRecord: Problem(503, "cannot-record", "The log cannot record now, so nothing is decided"),
+    Erased: Problem(410, "erased", "The content was erased; entry and proof remain"),
+    VaultError: Problem(500, "internal", "Something is wrong on our side"),
+    AuditLogError: Problem(500, "internal", "Something is wrong on our side"),
+    SettingsError: Problem(500, "internal", "Something is wrong on our side"),
+    RuntimeFault: Problem(500, "internal", "Something is wrong on our side"),
+    AppError: Problem(500, "internal", "Something is wrong on our side"),
+}
+
+# `refused/1` reason codes. 404 and 422 are about what was asked, 409 about the state of the system.
+REASONS: Final[Mapping[str, int]] = {
+    "unknown_system": 404,
+    "not_running": 409,
+    "suspended": 409,
+    "retired": 409,
+    "stopped_meanwhile": 409,
+    "version_mismatch": 409,
+    "model_missing": 409,
+    "model_altered": 409,
+    "model_not_registered": 409,
+    "build_not_accepted": 409,
+    "input_invalid": 422,
+    "input_undeclared": 422,
+    "too_large": 413,
+    "entries_not_public": 403,
+}
+
+STATUSES: Final[Mapping[int, Problem]] = {
+    400: Problem(400, "invalid", "The request is not valid"),
+    404: Problem(404, "not-found", "There is nothing at this address"),
+    405: Problem(405, "method-not-allowed", "This address does not take that method"),
+    413: Problem(413, "too-large", "The request is larger than 1 MiB"),
+    415: Problem(415, "media-type", "This address takes another media type"),
+    422: Problem(422, "invalid", "The request is not valid"),
+}
+INTERNAL: Final = Problem(500, "internal", "Something is wrong on our side")
+
+
+def problem_of(error: Exception) -> Problem:
+    """The row of the table for an error; a refusal's reason decides its status."""
+    if isinstance(error, HTTPException):
+        return STATUSES.get(error.status_code, Problem(error.status_code, "http", "The request was not served"))
+    if isinstance(error, RequestValidationError):
+        return STATUSES[422]
+    row = next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), INTERNAL)
+    if row.code != "refused":
+        return row
+    return Problem(REASONS.get(str(getattr(error, "reason", None)), row.status), row.code, row.title)
+
+
+def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
+    """A problem as answer; `members` with a value None are left out."""
+    body = {
+        "type": f"urn:greffier:problem:{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        **{name: value for name, value in members.items() if value is not None},
+    }
+    return Response(
+        json.dumps(body, ensure_ascii=False),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers={"cache-control": "no-store", **(headers or {})},
+    )
+
+
+def error_response(error: Exception) -> Response:
+    """The problem+json answer of any error."""
+    problem = problem_of(error)
+    headers: dict[str, str] = dict(getattr(error, "headers", None) or {})
+    if problem.status == 401:
+        headers["www-authenticate"] = 'Bearer realm="greffier"'
+    if problem.status == 503:
+        headers["retry-after"] = "10"
+    return problem_response(problem, headers=headers, **_members(problem, error))
+
+
+def _members(problem: Problem, error: Exception) -> dict[str, Any]:
+    if isinstance(error, RequestValidationError):
+        return {"errors": field_errors(error.errors())}
+    if problem.code in {"internal", "http"} or isinstance(error, HTTPException):
+        return {}
+    return {
+        "detail": str(error),
+        "field": getattr(error, "field", None),
+        "reason": getattr(error, "reason", None),
+        "cause": getattr(error, "cause", None),
+    }
+
+
+def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
+    """Where and what, without the caller's values.
+
+    An undeclared member's name is the caller's string as well, so its place is the object that holds it; a rule's own
+    message is ours except where a parser quotes its input, hence the list of kinds whose message may be shown.
+    """
+    return [
+        {"field": _place(error["type"], error["loc"]), "message": _MESSAGES.get(error["type"], _OTHER)}
+        for error in errors
+    ]
+
+
+_OTHER: Final = "is not valid: see /openapi.json for what it takes"
+_MESSAGES: Final[Mapping[str, str]] = {
+    "missing": "is needed",
+    "extra_forbidden": "holds a member that is not declared",
+    "string_type": "must be text",
+    "string_too_long": "is too long",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "has characters that are not allowed here",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "list_type": "must be a list",
+    "too_long": "has too many items",
+    "int_type": "must be an integer",
+    "int_parsing": "must be an integer",
+    "greater_than_equal": "is too small",
+    "less_than_equal": "is too large",
+    "literal_error": "is not one of the values that are allowed",
+    "json_invalid": "is not JSON",
+    "date_from_datetime_parsing": "must be a date, YYYY-MM-DD",
+    "date_parsing": "must be a date, YYYY-MM-DD",
+}
+
+
+def _place(kind: str, location: Sequence[str | int]) -> str:
+    parts = [str(part) for part in location if part not in ("body", "query", "path")]
+    if kind == "extra_forbidden":
+        parts = parts[:-1]
+    # Below `input` the names are the caller's.
+    return ".".join(parts[:1] if parts[:1] == ["input"] else parts) or "body"

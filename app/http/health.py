@@ -1,0 +1,35 @@
+"""`/health` and `/metrics`: is the log recording, and how busy is the server."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+
+from app.actions import log as log_action
+from app.http import metrics
+from app.http.auth import Installation, authorize
+from app.http.errors import PROBLEMS, problem_response
+from auditlog.errors import CannotRecord
+
+router: Final = APIRouter(dependencies=[Depends(authorize)], tags=["operation"])
+
+
+@router.get("/health", response_class=JSONResponse, responses={503: {"description": "The log is not recording"}})
+def read_health(g: Installation) -> Response:
+    """200 while the program can record, and therefore decide; 503 otherwise, with the cause."""
+    health = log_action.health(g)
+    facts = {"recording": health.recording, "size": health.size, "runtime": health.runtime}
+    if health.recording:
+        return JSONResponse(facts, headers={"cache-control": "no-store"})
+    return problem_response(
+        PROBLEMS[CannotRecord], headers={"retry-after": "10"}, cause=health.cause, since=health.since, **facts
+    )
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def read_metrics(request: Request) -> Response:
+    """Figures in Prometheus' text format."""
+    counted: metrics.Metrics = request.app.state.metrics
+    return Response(counted.text(), media_type=metrics.MEDIA_TYPE, headers={"cache-control": "no-store"})

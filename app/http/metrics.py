@@ -1,0 +1,49 @@
+"""Figures for whoever keeps the installation running, in Prometheus' format. No label holds an id or anyone's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from app.actions import log as log_action
+from app.home import Greffier
+
+MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The counters of one server, in a registry of their own, so that two apps in one process do not mix."""
+
+    def __init__(self, g: Greffier) -> None:
+        self._registry = CollectorRegistry(auto_describe=True)
+        labels = ("method", "route", "status")
+        self._requests = Counter("greffier_http_requests", "Requests by route", labels, registry=self._registry)
+        self._seconds = Histogram(
+            "greffier_http_request_seconds", "Time to answer, by route", ("route",), registry=self._registry
+        )
+        self._registry.register(_LogState(g))
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request; `route` is the path template."""
+        known = method if method in {"GET", "HEAD", "POST"} else "other"
+        self._requests.labels(known, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """All figures in the text format 0.0.4."""
+        return generate_latest(self._registry)
+
+
+class _LogState(Collector):
+    def __init__(self, g: Greffier) -> None:
+        self._g = g
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Asked for at each scrape."""
+        health = log_action.health(self._g)
+        yield GaugeMetricFamily("greffier_log_recording", "1 while the log records", value=int(health.recording))
+        yield GaugeMetricFamily("greffier_log_size", "Entries in the log", value=health.size)

@@ -1,0 +1,1 @@
+"""Pages for people: HTML without scripts, in the languages of the installation."""

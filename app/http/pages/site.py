@@ -1,0 +1,147 @@
+"""What all pages share: language, navigation, the banner when the log is not recording, and the page for errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+
+from app.actions import log as log_action
+from app.home import Greffier
+from app.http.errors import problem_of
+from app.settings import LOG_NUMBER, AgencyProfile
+
+# Names are in the template, where the catalogue finds them; only pages that exist stand here.
+NAVIGATION: Final = (("register", "/register"), ("check", "/check"), ("reports", "/reports"))
+_MACHINES: Final = ("/api/", "/log/", "/static/", "/health", "/metrics", "/openapi")
+_MACHINE_FILES: Final = (".json", ".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link: `name` is a key that the template turns into words, or the code of a language."""
+
+    name: str
+    href: str
+    current: bool = False  # the reader is here or below
+    here: bool = False  # the reader is exactly here
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The context of `site.html`. `query` keeps a chosen language in every link, so that no cookie is needed."""
+
+    agency: str
+    home: str
+    query: str
+    navigation: tuple[Link, ...]
+    languages: tuple[Link, ...]
+    recording: bool
+    profile: AgencyProfile | None
+    checkpoint: str
+    related: tuple[Link, ...] = ()
+
+
+def language(request: Request, g: Greffier) -> str:
+    """The language of the page: `?lang=`, else the reader's browser, else the agency's first."""
+    offered = [lang for lang in g.settings.languages if lang in g.renderer.languages]
+    asked = request.query_params.get("lang")
+    if asked in offered:
+        return asked
+    return best_language(request.headers.get("accept-language", ""), offered)
+
+
+def best_language(header: str, offered: Sequence[str]) -> str:
+    """The offered language that an Accept-Language header (RFC 9110, 12.5.4) prefers; the first where it names none."""
+    best, weight = offered[0], 0.0
+    for part in header.split(",")[:20]:
+        tag, _, parameter = part.strip().partition(";")
+        lang = tag.strip().lower().split("-")[0]
+        quality = _quality(parameter)
+        if lang in offered and quality > weight:
+            best, weight = lang, quality
+    return best
+
+
+def _quality(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if not name:
+        return 1.0
+    try:
+        return min(max(float(value), 0.0), 1.0) if name.strip() == "q" else 1.0
+    except ValueError:
+        return 0.0
+
+
+def site(request: Request, g: Greffier, lang: str, *, related: Sequence[Link] = ()) -> Site:
+    """The shared context for one request."""
+    path = request.url.path
+    query = f"?{urlencode({'lang': lang})}"
+    navigation = tuple(
+        Link(name, f"{href}{query}", current=path == href or path.startswith(f"{href}/"), here=path == href)
+        for name, href in NAVIGATION
+    )
+    languages = tuple(
+        Link(code, f"{path}?{urlencode({'lang': code})}", current=code == lang) for code in g.settings.languages
+    )
+    return Site(
+        agency=agency(g, lang),
+        home=f"/{query}",
+        query=query,
+        navigation=navigation,
+        languages=languages,
+        recording=log_action.health(g).recording,
+        profile=g.profile,
+        checkpoint=f"/log/{LOG_NUMBER}/checkpoint",
+        related=tuple(related),
+    )
+
+
+def agency(g: Greffier, lang: str) -> str:
+    """The agency's name as people know it; its short name until a profile is written."""
+    return g.profile.name(lang) if g.profile is not None else g.settings.agency
+
+
+def page(
+    request: Request, g: Greffier, template: str, *, status: int = 200, cache: str = "no-store", **context: object
+) -> Response:
+    """One page of the site."""
+    lang = language(request, g)
+    html = g.renderer.page(template, lang, site=site(request, g, lang), **context)
+    return html_response(html, lang, status=status, cache=cache)
+
+
+def document(
+    request: Request, g: Greffier, name: str, context: object, *, related: Sequence[Link] = (), cache: str = "no-store"
+) -> Response:
+    """A document of `reports/`, within the site's layout."""
+    lang = language(request, g)
+    shared = site(request, g, lang, related=related)
+    html = g.renderer.document(name, context, lang, layout="site.html", site=shared)
+    return html_response(html, lang, cache=cache)
+
+
+def html_response(html: str, lang: str, *, status: int = 200, cache: str = "no-store") -> Response:
+    """HTML with its language; caches must keep the languages apart."""
+    headers = {"content-language": lang, "vary": "accept-language", "cache-control": cache}
+    return HTMLResponse(html, status_code=status, headers=headers)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether an error at this address is shown to a person rather than told to a program."""
+    path = request.url.path
+    return not path.startswith(_MACHINES) and not path.endswith(_MACHINE_FILES)
+
+
+def error_page(request: Request, error: Exception) -> Response:
+    """The page for an error: what happened and what to do, nothing of what was sent."""
+    g: Greffier = request.app.state.greffier
+    status = problem_of(error).status
+    response = page(request, g, "error.html", status=status, code=status)
+    for name, value in (getattr(error, "headers", None) or {}).items():
+        response.headers[name] = value
+    return response

@@ -1,0 +1,70 @@
+"""Serving: one uvicorn process with an hourly pulse beside it (DESIGN §5.1 `pulse`)."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+import uvicorn
+
+from app.actions import boots
+from app.actions import log as log_action
+from app.home import Greffier
+from app.http import create_app
+from auditlog.errors import CannotRecord
+
+PULSE_S: Final = 3_600.0
+# `/health` keeps traffic away during an outage, so nobody may ask for a decision: the server tries by itself.
+RETRY_S: Final = 15.0
+
+logger = structlog.get_logger("greffier.pulse")
+
+
+def serve(g: Greffier, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    with pulsing(g, PULSE_S, RETRY_S):
+        uvicorn.Server(config(g, host, port)).run()
+
+
+def config(g: Greffier, host: str, port: int) -> uvicorn.Config:
+    """How uvicorn runs: no access log, since addresses hold record ids, and no trust in forwarded addresses."""
+    return uvicorn.Config(
+        create_app(g),
+        host=host,
+        port=port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=10,
+    )
+
+
+@contextlib.contextmanager
+def pulsing(g: Greffier, seconds: float, retry_s: float = RETRY_S) -> Iterator[None]:
+    """Record a pulse at once and then at the interval; while the log cannot record, try again more often."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while True:
+            if g.problem is None:
+                try:
+                    boots.pulse(g)
+                except CannotRecord as error:
+                    # The log's own state says so on every page; the outage is recorded when it can be.
+                    logger.warning("no pulse", cause=error.cause)
+            if ended.wait(seconds if log_action.health(g).recording else min(seconds, retry_s)):
+                return
+
+    thread = threading.Thread(target=beat, name="greffier-pulse", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

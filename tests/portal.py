@@ -1,0 +1,119 @@
+"""A small home with the demo's systems and a few real decisions, and the server over it. Conftests load it by path."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from app.access import keys
+from app.actions import decide, erase, lifecycle, receipts, register
+from app.demo.run import CASES, LIVE, ON_THE_WAY, model_path
+from app.home import Greffier
+from app.http.server import config
+from app.settings import PROFILE_FILE, SETTINGS_FILE
+from app.wiring import create_home, open_home
+from auditlog.receipt import format_receipt
+
+SYSTEM = "tax-question-reply"
+INPUT = {"message": "May I pay next month instead of now?", "bill_year": 2026}
+HELD_INPUT = {"message": "The value of my house is much too high.", "bill_year": 2026}
+SUBJECT = "TEST-0999"  # an invented person
+
+
+@dataclass
+class Records:
+    """Ids of decisions in the home, by what became of them; receipts as they were given out."""
+
+    given: str = ""
+    held: str = ""
+    erased: str = ""
+    receipt: bytes = b""
+    erased_receipt: bytes = b""
+
+
+@dataclass
+class Portal:
+    """A server at `url`, and the open home behind it."""
+
+    g: Greffier
+    url: str
+    records: Records = field(default_factory=Records)
+
+    def key(self, role: str, *systems: str) -> dict[str, str]:
+        """A header with a new key of that role."""
+        made = keys.create_key(self.g.engine, role=role, systems=systems, now=self.g.clock())
+        return {"authorization": f"Bearer {made.secret}"}
+
+    def client(self) -> httpx.Client:
+        """A client of this server alone: nothing of the environment's proxies."""
+        return httpx.Client(base_url=self.url, trust_env=False, timeout=60)
+
+
+def make_home(home: Path, *, pace_s: int = 0) -> None:
+    """An installation with the three systems of the demo in the states of the demo."""
+    create_home(home, "waterveen", "waterveen.example/log")
+    shutil.copyfile(CASES / "agency.json", home / PROFILE_FILE)
+    with (home / SETTINGS_FILE).open("a", encoding="utf-8") as settings:
+        settings.write(f"publish_pace_s = {pace_s}\n")
+    with open_home(home) as g:
+        register.add_model(g, model_path())
+        for slug, state in LIVE.items():
+            register.register(g, (CASES / f"{slug}.json").read_bytes())
+            for step in (*ON_THE_WAY, state):
+                lifecycle.change_state(g, slug, step, reason="started")
+
+
+def decide_some(g: Greffier) -> Records:
+    """Three decisions: one given out, one held for an officer, one erased afterwards."""
+    records = Records()
+    given = decide.decide(g, SYSTEM, INPUT, subjects=(SUBJECT,))
+    assert not given.held, "the model gave another topic than the demo's: choose another question"
+    held = decide.decide(g, SYSTEM, HELD_INPUT, subjects=(SUBJECT,))
+    assert held.held
+    gone = decide.decide(g, SYSTEM, INPUT, subjects=(SUBJECT,))
+    records.given, records.held, records.erased = given.id, held.id, gone.id
+    records.receipt = format_receipt(receipts.receipt(g, given.id, openings=True))
+    records.erased_receipt = format_receipt(receipts.receipt(g, gone.id, openings=True))
+    erase.erase(g, gone.id, ground="consent_withdrawn")
+    return records
+
+
+def altered(receipt: bytes) -> bytes:
+    """The receipt with another outcome in it."""
+    value = json.loads(receipt)
+    for opening in value["openings"]:
+        if opening["field"] == "outcome":
+            opening["value"] = "remission"
+    return json.dumps(value).encode()
+
+
+@contextlib.contextmanager
+def served(home: Path, *, tolerant: bool = False) -> Iterator[Portal]:
+    """The server on a free port of this machine, for as long as the block lasts."""
+    with open_home(home, tolerant=tolerant) as g:
+        server = uvicorn.Server(config(g, "127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, name="portal", daemon=True)
+        thread.start()
+        try:
+            yield Portal(g, _address(server))
+        finally:
+            server.should_exit = True
+            thread.join(timeout=15)
+
+
+def _address(server: uvicorn.Server) -> str:
+    deadline = time.monotonic() + 15
+    while not server.started:
+        assert time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.02)
+    host, port = server.servers[0].sockets[0].getsockname()
+    return f"http://{host}:{port}"
