@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from auditlog.log import Log
 from auditlog.note import VerifierKey
 from auditlog.publish import Publisher
 from auditlog.record import Entry, make_entry
-from auditlog.store.log import read_errors
+from auditlog.store.engine import cannot_record, outage_cause, reading
 from auditlog.vault.erasure import Ledger
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault
@@ -37,7 +37,7 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class Greffier:
-    """One home, opened. `problem` says why the log may only be read; `boot` is the running worker's, once started."""
+    """One home, opened. `problem` says why the log may only be read; `lost_boots` are those that an entry states."""
 
     home: Path
     settings: Settings
@@ -53,14 +53,19 @@ class Greffier:
     runtime: Supervisor
     renderer: Renderer
     clock: Clock
-    boot: str | None = None
     problem: CannotRecord | None = None
+    lost_boots: set[str] = field(default_factory=set)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A short read transaction. A database that cannot be read is CannotRecord: nothing may be decided on it."""
-        with read_errors(), self.engine.connect() as conn:
-            yield conn
+        try:
+            with reading(self.engine) as conn:
+                yield conn
+        except Exception as error:
+            if outage_cause(error) is None:
+                raise
+            raise cannot_record(error) from error
 
     def make(self, kind: str, **members: Any) -> Entry:
         """An entry of this agency at the present minute, with a fresh random id unless one is given."""

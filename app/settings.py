@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -21,17 +21,27 @@ LOG_NUMBER = 1
 Text = dict[str, str]
 
 
+class AuthorityProfile(BaseModel):
+    """A body outside the agency to which a person can complain (GDPR 77, AI Act 85 and 77)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Text
+    about: Literal["personal_data", "ai_systems", "fundamental_rights"]
+    contact: str
+
+
 class AgencyProfile(BaseModel):
     """Who the agency is for the people it writes to; without it no letter can be written (DESIGN §5.6)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     names: Text
-    address: str
+    address: list[str]
     phone: str
     email: str
     dpo: str
-    authorities: list[str]
+    authorities: Annotated[list[AuthorityProfile], Field(min_length=1)]
     objection_route: Text
     objection_weeks: Annotated[int, Field(ge=1, le=26)]
     court: Text
@@ -59,7 +69,7 @@ class Settings(BaseSettings):
     deadline_s: Annotated[int, Field(ge=1, le=3_600)] = 120
 
     @classmethod
-    def settings_customise_sources(  # noqa: PLR0913 - pydantic-settings passes its five sources
+    def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
@@ -83,7 +93,9 @@ def read_settings(home: Path) -> Settings:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError(f"no {SETTINGS_FILE} in {home}: run `greffier init --home {home} …` first", field="home") from None
+        raise SettingsError(
+            f"no {SETTINGS_FILE} in {home}: run `greffier init --home {home} …` first", field="home"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"not readable as TOML: {error}", field=SETTINGS_FILE) from None
     return _checked(Settings, values, SETTINGS_FILE)

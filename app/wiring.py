@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from app.actions import boots, erase, migrate
 from app.errors import SettingsError
 from app.home import Clock, Greffier, utc_now
@@ -19,15 +21,17 @@ from auditlog.keys import create_keys, load_signers, read_vkeys
 from auditlog.log import Log, Unit
 from auditlog.publish import Publisher
 from auditlog.record import Entry, make_entry
-from auditlog.store.log import open_engine
+from auditlog.store.engine import open_engine
 from auditlog.vault.erasure import Ledger
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault
 from reports.render import Renderer
-from runtime.supervisor import Supervisor
+from runtime.supervisor import BootFacts, Supervisor
 
 INDEX_KEY_FILE = "index.key"
+ERASURES = "erasures"
 PAGE_TEMPLATES = Path(__file__).parent / "http" / "pages" / "templates"
+STYLESHEET = Path(__file__).parent / "static" / "greffier.css"
 SOFTWARE = "greffier 0.1.0"
 
 
@@ -46,8 +50,10 @@ def create_home(
         (home / folder).mkdir(exist_ok=True)
     create_keys(home / "keys", settings.log_origin)
     _write_secret(home / "keys" / INDEX_KEY_FILE)
-    RecordKeys(_inside(home, settings.key_store)).create()
+    RecordKeys.create(_inside(home, settings.key_store))
+    _inside(home, settings.guard_dir).mkdir(exist_ok=True)
     _guard(home, settings).create(settings.log_origin)
+    Ledger.create(_inside(home, settings.guard_dir) / ERASURES)
     engine = open_engine(_database_url(home, settings))
     try:
         migrate.migrate(engine)
@@ -94,6 +100,9 @@ def _build(home: Path, clock: Clock) -> Greffier:
             boot=None,
         )
 
+    def on_boot(facts: BootFacts) -> None:
+        boots.record(g, facts)
+
     log = Log(
         engine,
         signers,
@@ -104,22 +113,23 @@ def _build(home: Path, clock: Clock) -> Greffier:
         outage_entry=outage_entry,
         clock=clock,
     )
-    return Greffier(
+    g = Greffier(
         home=home,
         settings=settings,
         profile=read_profile(home),
         engine=engine,
-        keys=read_vkeys(home / "keys" / "log.vkey"),
+        keys=list(read_vkeys(home / "keys" / "log.vkey")),
         guard=guard,
         record_keys=record_keys,
-        ledger=Ledger(_inside(home, settings.guard_dir) / "erasures"),
+        ledger=Ledger(_inside(home, settings.guard_dir) / ERASURES),
         vault=Vault(record_keys, settings.log_origin, index_key),
         log=log,
-        publisher=Publisher(engine, LOG_NUMBER, settings.publish_pace_s),
-        runtime=Supervisor(home / "models", home / "run", deadline_s=settings.deadline_s),
-        renderer=Renderer(clock, templates=(PAGE_TEMPLATES,)),
+        publisher=Publisher(engine, LOG_NUMBER, settings.publish_pace_s, guard=guard),
+        runtime=Supervisor(home / "models", home / "run", deadline_s=settings.deadline_s, on_boot=on_boot),
+        renderer=Renderer(clock, templates=(PAGE_TEMPLATES,), stylesheet=STYLESHEET.read_text("utf-8")),
         clock=clock,
     )
+    return g
 
 
 def _start_log(g: Greffier, *, tolerant: bool) -> None:
@@ -138,6 +148,7 @@ def _close(g: Greffier) -> None:
         boots.close(g)
     finally:
         g.log.close()
+        g.record_keys.close()
         g.engine.dispose()
 
 
@@ -170,3 +181,13 @@ def _read_secret(path: Path) -> bytes:
     if len(secret) != 32:
         raise SettingsError(f"{path.name} must hold 32 bytes: put it back from its copy", field="keys")
     return secret
+
+
+@contextlib.contextmanager
+def open_database(home: Path) -> Iterator[Engine]:
+    """Only the database of a home, whatever its schema (for `migrate`)."""
+    engine = open_engine(_database_url(home, read_settings(home)))
+    try:
+        yield engine
+    finally:
+        engine.dispose()

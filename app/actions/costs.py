@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditlog.canonical import Json
 from registry.system import AISystem, Tariff
-from runtime.engine import Usage
+from runtime.capture import Usage
 
 MILLION = 1_000_000
 HOUR_US = 3_600 * MILLION
@@ -13,12 +13,8 @@ HOUR_US = 3_600 * MILLION
 def usage(system: AISystem, measured: Usage) -> dict[str, Json]:
     """The `usage` value of a record: tokens, microseconds, microjoules with method, cost in millionths with tariff date.
 
-    Where nothing can be measured and the host declares its watts, energy is watts times busy time, marked `estimated`.
+    An energy of method `estimated` comes from the watts that the system's host declares.
     """
-    energy, method = measured.energy_uj, measured.energy_method
-    watts = system.host.declared_watts
-    if energy is None and watts is not None:
-        energy, method = watts * measured.total_us, "estimated"
     tariff = system.tariff
     return {
         "prompt_tokens": measured.prompt_tokens,
@@ -26,11 +22,11 @@ def usage(system: AISystem, measured: Usage) -> dict[str, Json]:
         "queue_us": measured.queue_us,
         "first_us": measured.first_us,
         "total_us": measured.total_us,
-        "energy_uj": energy,
-        "energy_method": method,
+        "energy_uj": measured.energy_uj,
+        "energy_method": measured.energy_method,
         "cost_millionths": cost_millionths(tariff, measured) if tariff else None,
         "currency": tariff.currency if tariff else None,
-        "tariff_valid_from": tariff.valid_from if tariff else None,
+        "tariff_valid_from": tariff.valid_from.isoformat() if tariff and tariff.valid_from else None,
     }
 
 

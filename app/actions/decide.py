@@ -6,20 +6,24 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from app.actions import boots, costs, notices, programs
 from app.errors import Refused, Unfinished
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.errors import CannotRecord, TooLarge
-from auditlog.log import Integrated, Unit
+from auditlog.log import Integrated, Sequenced, Unit
 from auditlog.store import decisions as decision_store
-from registry.errors import RegistryError
+from registry.errors import GateClosed
+from registry.lifecycle import Gate
 from registry.store import systems as register_store
-from registry.store.systems import Gate
-from runtime.engine import Generation, Request
+from runtime.capture import Generation
 from runtime.errors import RuntimeFault, WorkerLost
+from runtime.program import Request
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 T = TypeVar("T")
 
@@ -64,28 +68,38 @@ def decide(
     received = g.clock()
     _recording(g)
     gate = _gate(g, slug)
-    values = programs.check_inputs(gate.manifest, inputs, lambda reason, text, field: _refuse(g, gate, reason, text, field))
+    values = _inputs(g, gate, inputs)
     request = Request(
         id=str(uuid.uuid4()),
-        program=programs.program(gate.manifest),
-        fields=programs.prompt_values(gate.manifest, values),
-        seed=programs.seed(gate.manifest),
+        program=programs.program(gate.running.manifest),
+        fields=cast("Any", values),
+        seed=programs.seed(gate.running.manifest),
+        watts=gate.record.host.declared_watts if gate.record.host else None,
     )
     generation = _generate(g, gate, request)
-    integrated, record_values = _record(g, gate, request.id, values, generation, subjects, parent, received)
-    held = programs.held(gate.manifest, generation.outcome)
-    usage = record_values["usage"]
-    assert isinstance(usage, dict)
+    decided = _micro(g.clock())
+    usage = costs.usage(gate.record, generation.usage)
+    content: dict[str, Json] = {
+        **{f"in_{field}": value for field, value in values.items()},
+        "output": programs.to_json(generation.output),
+        "outcome": generation.outcome,
+        "parent": parent,
+        "usage": usage,
+        "run": programs.run_facts(generation),
+        "times": {"received": _micro(received), "decided": decided, "recorded": _micro(g.clock())},
+    }
+    integrated = _record(g, gate, generation, content, subjects)
+    held = gate.running.manifest.release_of(generation.outcome) == "after_review"
     answer = Answer(
-        id=request.id,
+        id=generation.id,
         index=integrated.sequenced[0].index,
         system=slug,
         version=gate.version,
         outcome=None if held else generation.outcome,
-        output=None if held else generation.output,
+        output=None if held else content["output"],
         held=held,
         usage=usage,
-        notice=notices.notice(g, gate.system, request.id, lang),
+        notice=notices.notice(g, gate.record, generation.id, lang),
         ai_generated=True,
     )
     return release(answer, integrated)
@@ -104,73 +118,50 @@ def _recording(g: Greffier) -> None:
 def _gate(g: Greffier, slug: str) -> Gate:
     try:
         with g.reading() as conn:
-            return register_store.gate(conn, slug)
-    except RegistryError as error:
-        raise _refused(g, None, error.reason, str(error), "system", slug) from None
+            gate = register_store.gate(conn, slug)
+    except GateClosed as error:
+        known = slug if error.reason != "unknown_system" else None
+        raise _refused(g, error.reason or "not_running", str(error), field="system", system=known) from None
+    if gate.model is None:
+        raise _refuse(g, gate, "not_running", "the running version is remote; the gateway is not here yet", "system")
+    return gate
 
 
-def _refuse(g: Greffier, gate: Gate, reason: str, message: str, field: str | None) -> Refused:
-    return _refused(g, gate, reason, message, field, gate.system.slug)
-
-
-def _refused(
-    g: Greffier, gate: Gate | None, reason: str, message: str, field: str | None, slug: str, n: int | None = None
-) -> Refused:
-    """Record a `refused` entry and return what to raise. An unknown caller's string never gets into the log."""
-    known = None if reason == "unknown_system" else slug
-    entry = g.make(
-        "refused/1",
-        system=known,
-        version=gate.version if gate else None,
-        reason=reason,
-        boot=g.boot if n is not None else None,
-        n=n,
-    )
-    g.log.append(Unit((entry,))).result()
-    return Refused(message, reason=reason, field=field)
+def _inputs(g: Greffier, gate: Gate, inputs: Mapping[str, Json]) -> dict[str, Json]:
+    try:
+        return programs.inputs(gate.running.manifest, inputs)
+    except RuntimeFault as fault:
+        raise _refuse(g, gate, fault.reason or "input_invalid", str(fault), f"input.{fault.field}") from None
 
 
 def _generate(g: Greffier, gate: Gate, request: Request) -> Generation:
+    """Run the request. A fault before its number was taken is a refusal; after it, the decision is unfinished."""
     try:
-        boots.ensure(g)
         return g.runtime.generate(request).result()
-    except WorkerLost as error:
-        _unfinished(g, gate, error.boot, error.n, "worker_lost")
-        boots.lost(g, error)
+    except WorkerLost as lost:
+        boots.lost(g, lost)
+        if lost.n is not None:
+            _unfinished(g, gate, str(lost.boot), lost.n, "worker_lost")
         raise Unfinished("the runtime ended during the decision; try again", reason="worker_lost") from None
-    except RuntimeFault as error:
-        raise _refuse(g, gate, error.reason, str(error), error.field) from None
+    except RuntimeFault as fault:
+        if fault.boot is not None and fault.n is not None:
+            _unfinished(g, gate, fault.boot, fault.n, fault.reason or "output_invalid")
+            raise Unfinished(str(fault), reason=fault.reason or "output_invalid") from None
+        raise _refuse(g, gate, fault.reason or "build_not_accepted", str(fault), fault.field) from None
 
 
 def _record(
-    g: Greffier,
-    gate: Gate,
-    decision_id: str,
-    inputs: Mapping[str, Json],
-    generation: Generation,
-    subjects: tuple[str, ...],
-    parent: str | None,
-    received: datetime,
-) -> tuple[Integrated, dict[str, Json]]:
+    g: Greffier, gate: Gate, generation: Generation, content: dict[str, Json], subjects: tuple[str, ...]
+) -> Integrated:
     """Seal the values, write entry and rows in one unit, and wait until it is integrated."""
-    decided = g.clock()
-    values: dict[str, Json] = {f"in_{field}": value for field, value in inputs.items()}
-    values |= {
-        "output": generation.output,
-        "outcome": generation.outcome,
-        "parent": parent,
-        "usage": costs.usage(gate.system, generation.usage),
-        "run": programs.run_facts(gate.manifest, generation),
-        "times": {"received": _micro(received), "decided": _micro(decided), "recorded": _micro(g.clock())},
-    }
-    prepared = g.vault.prepare(decision_id, values, subjects)
+    prepared = g.vault.prepare(generation.id, content, subjects)
     try:
         entry = g.make(
             "decision/1",
-            id=decision_id,
-            system=gate.system.slug,
+            id=generation.id,
+            system=gate.system,
             version=gate.version,
-            manifest=gate.digest,
+            manifest=gate.manifest_digest,
             capture="runtime",
             mode=gate.mode,
             boot=generation.boot,
@@ -183,26 +174,39 @@ def _record(
         _unfinished(g, gate, generation.boot, generation.n, "too_large")
         raise Unfinished("the record would exceed 65,535 bytes", reason="too_large") from None
 
-    def rows(conn: decision_store.Connection, sequenced: tuple[decision_store.Sequenced, ...]) -> None:
+    def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
         # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
-        register_store.require_gate(conn, gate)
+        register_store.gate_again(conn, gate)
         prepared.insert(conn)
-        decision_store.insert_decision(conn, entry, prepared.values, sequenced[0].index)
+        decision_store.insert_decision(conn, decision_store.row_from(entry, content, sequenced[0].index))
 
     try:
-        return g.log.append(Unit((entry,), rows)).result(), prepared.values
-    except RegistryError:
-        g.vault.discard(prepared)
+        return g.log.append(Unit((entry,), rows)).result()
+    except GateClosed:
         _unfinished(g, gate, generation.boot, generation.n, "stopped")
-        raise Refused("the system was stopped while this was decided", reason="stopped_meanwhile", field="system") from None
+        message = "was stopped while this was decided; ask again when it runs"
+        raise Refused(message, reason="stopped_meanwhile", field="system") from None
+
+
+def _refuse(g: Greffier, gate: Gate, reason: str, message: str, field: str | None) -> Refused:
+    return _refused(g, reason, message, field=field, system=gate.system, version=gate.version)
+
+
+def _refused(
+    g: Greffier, reason: str, message: str, *, field: str | None, system: str | None, version: int | None = None
+) -> Refused:
+    """Record a `refused` entry, which never holds the caller's words, and return what to raise."""
+    entry = g.make("refused/1", system=system, version=version, reason=reason, boot=None, n=None)
+    g.log.append(Unit((entry,))).result()
+    return Refused(message.removeprefix(f"{field}: "), reason=reason, field=field)
 
 
 def _unfinished(g: Greffier, gate: Gate, boot: str, n: int, reason: str) -> None:
     entry = g.make(
         "unfinished/1",
-        system=gate.system.slug,
+        system=gate.system,
         version=gate.version,
-        manifest=gate.digest,
+        manifest=gate.manifest_digest,
         boot=boot,
         n=n,
         reason=reason,

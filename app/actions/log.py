@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from app.actions import register_check
 from app.home import Greffier
 from auditlog import export, fsck, gaps
-from auditlog.errors import AuditLogError
+from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store import log as log_store
-from registry.store import systems as register_store
+from registry.store import models as model_store
 from runtime import weights
 from runtime.errors import RuntimeFault
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Finding:
 def health(g: Greffier) -> Health:
     """State of the log and of the runtime, without touching either."""
     state = g.log.state()
-    runtime = "running" if g.boot is not None and g.runtime.alive() else "not started"
+    runtime = "running" if g.runtime.boot is not None else "not started"
     if g.problem is not None:
         return Health(False, g.problem.cause, None, state.size, runtime)
     since = state.since.strftime("%Y-%m-%dT%H:%MZ") if state.since else None
@@ -57,14 +62,22 @@ def check_all(g: Greffier) -> list[Finding]:
             Finding(f.place, f.message)
             for f in fsck.fsck(conn, g.keys, g.guard, g.vault, origin=g.settings.log_origin, number=g.log.number)
         ]
-        found += _register_findings(g, conn)
+        entries = _entries(g, conn)
+        found += [Finding(place, message) for place, message in register_check.differences(conn, entries)]
     return found
 
 
 def read_gaps(g: Greffier) -> gaps.Gaps:
     """Per boot: counters recorded, missing, refused, unfinished, and whether it was closed."""
     with g.reading() as conn:
-        return gaps.gaps(log_store.iterate_entries(conn, g.log.number))
+        return gaps.gaps(log_store.iterate_entries(conn, g.log.number, 0, g.log.state().size))
+
+
+def _entries(g: Greffier, conn: Connection) -> Iterator[tuple[int, Entry | OpaqueEntry]]:
+    """Every entry in order; raises FormatError where one is damaged."""
+    size = g.log.state().size
+    for index, data in log_store.iterate_entries(conn, g.log.number, 0, size):
+        yield index, parse_entry(data)
 
 
 def doctor(g: Greffier) -> list[Finding]:
@@ -87,22 +100,9 @@ def doctor(g: Greffier) -> list[Finding]:
 
 def _model_findings(g: Greffier) -> Iterator[Finding]:
     with g.reading() as conn:
-        models = register_store.list_models(conn)
+        models = model_store.list_models(conn)
     for model in models:
         try:
             weights.open_model(g.models(), model.sha256).close()
         except RuntimeFault as error:
             yield Finding(f"models/{model.sha256[:12]}….gguf", str(error))
-
-
-def _register_findings(g: Greffier, conn: log_store.Connection) -> Iterator[Finding]:
-    """The register's rows against what the log last said about them."""
-    expected = register_store.replay(
-        (entry.kind, entry.members)
-        for _, entry in log_store.entries_of_kinds(conn, g.log.number, ("system/1", "version/1", "state/1", "model/1"))
-    )
-    for place, message in register_store.differences(conn, expected):
-        yield Finding(place, message)
-
-
-__all__ = ["AuditLogError", "Finding", "Health", "check_all", "doctor", "export_log", "health", "read_gaps"]

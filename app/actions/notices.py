@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from app.home import Greffier
 from registry.system import AISystem
-from reports.notice_decision.context import NoticeDecision
+from reports.notice_decision.context import NoticeDecision, notice_of
 
 
 def notice(g: Greffier, system: AISystem, reference: str, lang: str) -> str:
-    """The notice of one result in one language, as plain text."""
-    context = NoticeDecision(
-        application=_text(system.notice.application, lang),
-        system=_text(system.name, lang),
-        estimates=_text(system.notice.estimates, lang),
-        human=system.notice.human,
-        url=f"{g.settings.base_url}/register/{system.slug}",
-        phone=g.profile.phone if g.profile else "",
-        reference=reference,
+    """The notice of one result in one language, as plain text; empty where the register has no words for it."""
+    words = notice_of(
+        system, url=system_url(g, system.slug), phone=g.profile.phone if g.profile else "", reference=reference
     )
-    return g.renderer.notice(context, lang)
+    return "" if words is None else g.renderer.text("notice_decision", NoticeDecision(notice=words), lang)
 
 
-def _text(by_language: dict[str, str], lang: str) -> str:
-    return by_language.get(lang) or next(iter(by_language.values()))
+def system_url(g: Greffier, slug: str) -> str:
+    """Address of a system's page in the register."""
+    return f"{g.settings.base_url}/register/{slug}"

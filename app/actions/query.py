@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from app.home import Greffier
 from auditlog.canonical import Json
+from auditlog.checkpoint import open_checkpoint
+from auditlog.errors import CannotRecord
 from auditlog.store import decisions as store
 from auditlog.store import log as log_store
-
-DecisionFilter = store.DecisionFilter
+from auditlog.store.cursor import DecisionFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class LogStamp:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of rows, oldest first; `next` continues it, None at the end."""
+    """One page of rows, newest first; `next` continues it, None at the end."""
 
     rows: list[dict[str, Json]]
     next: str | None
@@ -34,13 +35,15 @@ class Page:
 def decisions(g: Greffier, chosen: DecisionFilter, cursor: str | None = None, limit: int = 100) -> Page:
     """List decisions; a cursor of another query raises FormatError."""
     with g.reading() as conn:
-        rows, following = store.list_decisions(conn, chosen, cursor=cursor, limit=limit)
-    return Page(rows, following, stamp(g))
+        page = store.list_decisions(conn, chosen, cursor=cursor, limit=limit)
+    return Page([dict(row) for row in page.rows], page.next, stamp(g))
 
 
 def stamp(g: Greffier) -> LogStamp:
     """Origin, size and root of the integrated log."""
     with g.reading() as conn:
         head = log_store.read_head(conn, g.log.number)
-    root = base64.b64encode(head.root).decode()
-    return LogStamp(g.settings.log_origin, head.size, root)
+    if head is None:
+        raise CannotRecord("the log has no signed head yet: run `greffier init`", cause="database")
+    checkpoint = open_checkpoint(head.note, g.keys, origin=g.settings.log_origin).checkpoint
+    return LogStamp(checkpoint.origin, checkpoint.size, base64.b64encode(checkpoint.root).decode())

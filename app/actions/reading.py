@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog.canonical import Json
-from auditlog.record import Entry
+from auditlog.errors import FormatError
+from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store import log as log_store
 from auditlog.vault.seal import Opened
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Purpose = Literal["receipt", "letter", "review", "erasure", "report"]
 
@@ -43,8 +47,20 @@ def open(g: Greffier, purpose: Purpose, record_id: str) -> Record:  # noqa: A001
 def find(g: Greffier, record_id: str) -> tuple[Entry, int]:
     """A record's entry and index, without its content; raises UnknownRecord."""
     with g.reading() as conn:
-        found = log_store.find_entry(conn, g.log.number, record_id)
-    if found is None:
+        found = log_store.find_entry(conn, record_id)
+    if found is None or found.log != g.log.number:
         raise UnknownRecord("no record with this reference in the log of this agency: check the reference", field="id")
-    index, entry = found
-    return entry, index
+    return known(found.data), found.index
+
+
+def entry_at(conn: Connection, log: int, index: int) -> Entry:
+    """The entry at an index; raises NotFound, FormatError for one of a kind that this version does not know."""
+    return known(log_store.read_entries(conn, log, index, index + 1)[0])
+
+
+def known(data: bytes) -> Entry:
+    """An entry of a kind that this version knows; raises FormatError otherwise."""
+    entry = parse_entry(data)
+    if isinstance(entry, OpaqueEntry):
+        raise FormatError("is of a kind that this version does not know: use a newer version", field="kind")
+    return entry

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
-from app.actions import programs, reading
+from app.actions import reading
 from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog import receipt as receipts
+from auditlog.canonical import Json
 from auditlog.checkpoint import open_checkpoint
-from auditlog.commitment import Opening, open_field
-from auditlog.errors import AuditLogError, Erased, FormatError, VerifyError
+from auditlog.commitment import Opening
+from auditlog.errors import AuditLogError, FormatError
 from auditlog.merkle import prove_inclusion
 from auditlog.proof import LogProof
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store import decisions as decision_store
 from auditlog.store import log as log_store
+from auditlog.store import vault as vault_store
 from registry.store import systems as register_store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Verdict = Literal["published", "integrated", "not_found", "altered", "erased", "could_not_check"]
 RESULT_FIELDS = ("outcome", "output")
@@ -41,14 +46,24 @@ def receipt(g: Greffier, record_id: str, *, openings: bool) -> receipts.Receipt:
     opened: tuple[Opening, ...] = ()
     if openings:
         record = reading.open(g, "receipt", record_id)
-        fields = [field for field in record.values if field.startswith("in_")]
-        if not _held(g, entry, record.values):
-            fields += RESULT_FIELDS
-        opened = tuple(open_field(record.opened.secret, field, record.values[field]) for field in sorted(fields))
+        fields = receipts.fields_for_person(entry)
+        if _held(g, entry, record.values):
+            fields = tuple(field for field in fields if field not in RESULT_FIELDS)
+        opened = record.opened.openings(fields)
     with g.reading() as conn:
-        head = log_store.covering_head(conn, g.log.number, index)
+        head = _covering_head(conn, g.log.number, index)
         hashes = prove_inclusion(index, head.size, log_store.reader(conn, g.log.number, head.size))
-    return receipts.Receipt(entry.data, LogProof(index, tuple(hashes), head.note, None), opened)
+    return receipts.Receipt(entry.data, LogProof(index, hashes, head.note, None), opened)
+
+
+def _covering_head(conn: Connection, log: int, index: int) -> log_store.Head:
+    """The published head where it covers the entry, else the integrated one, which always does."""
+    published = log_store.read_head(conn, log, "published")
+    if published is not None and published.size > index:
+        return published
+    integrated = log_store.read_head(conn, log)
+    assert integrated is not None
+    return integrated
 
 
 def check(g: Greffier, data: bytes) -> Check:
@@ -89,8 +104,9 @@ def _found(g: Greffier, entry: Entry, index: int, facts: dict[str, str | int]) -
         return Check("altered", facts | {"field": "entry"})
     facts = facts | {"date": entry.time}
     with g.reading() as conn:
-        erased = log_store.find_erasure(conn, g.log.number, entry.id)
-    if erased is not None:
+        tombstone = vault_store.find_erasure(conn, entry.id)
+    if tombstone is not None:
+        erased, _ = reading.find(g, tombstone)
         return Check("erased", facts | {"date": erased.time, "ground": str(erased.members["ground"])})
     published = open_checkpoint(g.publisher.checkpoint(), g.keys, origin=g.settings.log_origin)
     return Check("published" if published.checkpoint.size > index else "integrated", facts)
@@ -101,14 +117,16 @@ def _ours(g: Greffier, parsed: receipts.Receipt) -> bool:
     return parsed.proof.checkpoint.startswith(f"{g.settings.log_origin}\n".encode())
 
 
-def _held(g: Greffier, entry: Entry, values: dict[str, object]) -> bool:
+def _held(g: Greffier, entry: Entry, values: dict[str, Json]) -> bool:
+    """Whether an officer still has the result: the version says so, and nobody has released it."""
     if entry.kind != "decision/1":
         return False
+    version = cast("int", entry.members["version"])
     with g.reading() as conn:
-        if decision_store.has_release(conn, entry.id):
+        if decision_store.find_reviews(conn, entry.id):
             return False
-        version = register_store.show_version(conn, str(entry.members["system"]), _uint(entry.members["version"]))
-    return programs.held(version.manifest, str(values["outcome"]))
+        manifest = register_store.read_version(conn, str(entry.members["system"]), version).manifest
+    return manifest.release_of(str(values["outcome"])) == "after_review"
 
 
 def _facts(g: Greffier) -> dict[str, str | int]:
@@ -120,13 +138,5 @@ def _facts(g: Greffier) -> dict[str, str | int]:
         "minutes": minutes,
         "time": (g.clock() + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%MZ"),
         "contact": profile.phone if profile else g.settings.base_url,
-        "authority": profile.authorities[0] if profile and profile.authorities else "",
+        "authority": next(iter(profile.authorities[0].name.values())) if profile else "",
     }
-
-
-def _uint(value: object) -> int:
-    assert isinstance(value, int)
-    return value
-
-
-__all__ = ["Check", "Erased", "VerifyError", "check", "find", "receipt"]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from app.actions import programs, reading
 from app.home import Greffier
 from auditlog.canonical import Json
-from auditlog.log import Unit
+from auditlog.log import Sequenced, Unit
 from auditlog.record import Entry
-from auditlog.store import log as log_store
 from registry.manifest import SystemVersion
+from registry.register_file import parse_register_file
+from registry.store import history as history_store
+from registry.store import models as model_store
 from registry.store import systems as store
-from registry.system import AISystem, format_system, parse_register_file
+from registry.system import AISystem, record_digest
 from runtime import weights
 
-REGISTER_KINDS = ("system/1", "version/1", "state/1")
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +37,19 @@ def add_model(g: Greffier, file: Path) -> weights.ModelFile:
     """Copy a GGUF file into the content-addressed folder and record it; the same file again changes nothing."""
     model = weights.add_model(file, g.models())
     with g.reading() as conn:
-        if store.find_model(conn, model.sha256):
+        if model_store.find_model(conn, model.sha256):
             return model
-    digest = f"sha256:{model.sha256}"
     entry = g.make(
-        "model/1",
-        model=digest,
-        size=model.size,
-        format="gguf",
-        derived_from=None,
-        quantization=model.quantization,
+        "model/1", model=f"sha256:{model.sha256}", size=model.size, format="gguf", derived_from=None, quantization=None
     )
-    g.log.append(Unit((entry,), lambda conn, _: store.add_model(conn, model.sha256, model.size, model.name))).result()
+    row = model_store.RegisteredModel(model.sha256, model.size, model_name(model))
+    g.log.append(Unit((entry,), lambda conn, _: model_store.add_model(conn, row))).result()
     return model
+
+
+def model_name(model: weights.ModelFile) -> str:
+    """The name that the file gives itself (GGUF `general.name`), or a part of its digest."""
+    return str(model.metadata.get("general.name") or model.sha256[:12])
 
 
 def register(g: Greffier, data: bytes) -> PublicSystem:
@@ -53,40 +57,20 @@ def register(g: Greffier, data: bytes) -> PublicSystem:
 
     Raises RegistryError that names the member; nothing is written then. Entries: `system`, `version`, first `state`.
     """
-    system, manifest = parse_register_file(data)
+    file = parse_register_file(data)
+    if file.manifest is not None:
+        # A version that could never run is refused before it is recorded.
+        programs.check(file.manifest)
     with g.reading() as conn:
-        plan = store.plan_registration(conn, system, manifest)
-    entries: list[Entry] = []
-    if plan.record_changed:
-        action = "registered" if plan.is_new else "changed"
-        record = f"sha256:{hashlib.sha256(format_system(system)).hexdigest()}"
-        entries.append(g.make("system/1", system=system.slug, record=record, action=action))
-    if plan.version is not None:
-        model = plan.version.manifest.model
-        entries.append(
-            g.make(
-                "version/1",
-                system=system.slug,
-                version=plan.version.version,
-                manifest=plan.version.digest,
-                model=f"sha256:{model.sha256}" if model else None,
-            )
-        )
-    if plan.is_new:
-        entries.append(
-            g.make(
-                "state/1",
-                system=system.slug,
-                version=None,
-                manifest=None,
-                **{"from": None},
-                to="draft",
-                reason="registered",
-                role="administrator",
-            )
-        )
-    g.log.append(Unit(tuple(entries), lambda conn, _: store.apply_registration(conn, plan))).result()
-    return show(g, system.slug)
+        plan = store.plan_registration(conn, file)
+    entries = _entries(g, plan)
+
+    def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
+        store.apply_registration(conn, plan)
+        history_store.add_changes(conn, plan.system.slug, (item.index for item in sequenced))
+
+    g.log.append(Unit(entries, rows)).result()
+    return show(g, plan.system.slug)
 
 
 def list_systems(g: Greffier) -> list[PublicSystem]:
@@ -98,7 +82,7 @@ def list_systems(g: Greffier) -> list[PublicSystem]:
 def show(g: Greffier, slug: str) -> PublicSystem:
     """One system; raises registry's UnknownSystem."""
     with g.reading() as conn:
-        return _public(store.show_system(conn, slug))
+        return _public(store.read_system(conn, slug))
 
 
 def history(g: Greffier, slug: str) -> list[dict[str, Json]]:
@@ -106,12 +90,34 @@ def history(g: Greffier, slug: str) -> list[dict[str, Json]]:
     show(g, slug)
     changes: list[dict[str, Json]] = []
     with g.reading() as conn:
-        for index, entry in log_store.entries_of_kinds(conn, g.log.number, REGISTER_KINDS):
-            if entry.members["system"] == slug:
-                what = {key: value for key, value in entry.members.items() if key != "system"}
-                changes.append({"index": index, "time": entry.time, "kind": entry.kind, "what": what})
+        for index in history_store.list_changes(conn, slug):
+            entry = reading.entry_at(conn, g.log.number, index)
+            what = {name: value for name, value in entry.members.items() if name != "system"}
+            changes.append({"index": index, "time": entry.time, "kind": entry.kind, "what": what})
     return changes
 
 
-def _public(row: store.StoredSystem) -> PublicSystem:
-    return PublicSystem(row.system, row.state, row.running_version, row.running)
+def _entries(g: Greffier, plan: store.Registration) -> tuple[Entry, ...]:
+    slug = plan.system.slug
+    entries: list[Entry] = []
+    if plan.action is not None:
+        entries.append(g.make("system/1", system=slug, record=record_digest(plan.system), action=plan.action))
+    if plan.version is not None:
+        model = plan.version.model
+        entries.append(
+            g.make(
+                "version/1",
+                system=slug,
+                version=plan.version.version,
+                manifest=plan.version.digest,
+                model=f"sha256:{model}" if model else None,
+            )
+        )
+    if plan.action == "registered":
+        first = {"from": None, "to": "draft", "reason": "registered", "role": "administrator"}
+        entries.append(g.make("state/1", system=slug, version=None, manifest=None, **first))
+    return tuple(entries)
+
+
+def _public(row: store.Registered) -> PublicSystem:
+    return PublicSystem(row.system, row.state, row.running_version, row.version)

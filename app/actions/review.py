@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from app.actions import reading
-from app.errors import Refused
+from app.errors import Refused, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
-from auditlog.log import Unit
+from auditlog.log import Sequenced, Unit
 from auditlog.store import decisions as decision_store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Action = Literal["confirm", "override", "refer", "release"]
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What the officer decided; every member is committed, none is in clear."""
+    """What the officer decided; every member is committed, none is in clear. `notified`: a date, YYYY-MM-DD."""
 
-    action: Action
+    action: str
     decision: str
     reasons: str
     text: str | None = None
     effect: str | None = None
     notified: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.action not in get_args(Action):
+            raise UsageError(f"must be one of {', '.join(get_args(Action))}", field="action")
+        if self.notified is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", self.notified):
+            raise UsageError("must be a date, YYYY-MM-DD", field="notified")
 
 
 def show(g: Greffier, record_id: str) -> dict[str, Json]:
@@ -62,9 +72,9 @@ def record_review(g: Greffier, record_id: str, review: Review) -> str:
     prepared = g.vault.prepare(review_id, values)
     entry = g.make("review/1", id=review_id, commitments=prepared.commitments)
 
-    def rows(conn: decision_store.Connection, _: tuple[decision_store.Sequenced, ...]) -> None:
+    def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
         prepared.insert(conn)
-        decision_store.insert_review(conn, review_id, values)
+        decision_store.insert_review(conn, decision_store.review_row_from(entry, values, sequenced[0].index))
 
     g.log.append(Unit((entry,), rows)).result()
     return review_id

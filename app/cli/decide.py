@@ -11,13 +11,13 @@ from app.actions import decide, erase, lifecycle, receipts, review
 from app.cli.options import Home, plain, print_json, progress, read_file, write_file
 from app.errors import UsageError
 from app.wiring import open_home
-from auditlog.canonical import parse_json
+from auditlog.canonical import Json, parse_json
 from auditlog.errors import FormatError
 from auditlog.receipt import format_receipt
 
 RecordId = Annotated[str, typer.Argument(metavar="ID", help="The record's id, as on the letter.")]
 Slug = Annotated[str, typer.Argument(help="The system's slug.")]
-StopReason = Annotated[str, typer.Option(help="Reason code.")]
+StopReason = Annotated[str, typer.Option(help="malfunction, incident, complaint, authority, maintenance or other.")]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -79,7 +79,7 @@ def review_one(
             return
         if not decision or not reasons:
             raise UsageError("both are needed with --action", field="--decision, --reasons")
-        made = review.Review(review.action(action), decision, reasons, text, effect, notified)
+        made = review.Review(action, decision, reasons, text, effect, notified)
         review_id = review.record_review(g, record_id, made)
     print_json({"review": review_id, "record": record_id})
 
@@ -95,21 +95,21 @@ def erase_one(
     print_json({"erased": record_id, "tombstone": tombstone})
 
 
-def stop_system(home: Home, slug: Slug, reason: StopReason = "stop_incident") -> None:
+def stop_system(home: Home, slug: Slug, reason: StopReason = "incident") -> None:
     """Stop a system at once."""
     with open_home(home) as g:
         lifecycle.stop(g, slug, reason=reason)
     progress(f"{slug} is stopped")
 
 
-def resume_system(home: Home, slug: Slug, reason: StopReason = "cause_removed") -> None:
+def resume_system(home: Home, slug: Slug) -> None:
     """Bring a stopped system back."""
     with open_home(home) as g:
-        state = lifecycle.resume(g, slug, reason=reason).state
+        state = lifecycle.resume(g, slug).state
     progress(f"{slug} is {state} again")
 
 
-def _object(data: bytes) -> dict[str, decide.Json]:
+def _object(data: bytes) -> dict[str, Json]:
     try:
         value = parse_json(data)
     except FormatError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from app.actions import query
 from app.cli.options import Home, plain, print_json, print_rows, progress
 from app.errors import UsageError
 from app.wiring import open_home
+from auditlog.store.cursor import DecisionFilter
 
 COLUMNS = ("idx", "id", "system", "version", "mode", "minute", "outcome", "review")
 
@@ -33,7 +35,9 @@ def list_decisions(
     if output not in {"table", "json"}:
         raise UsageError("must be table or json", field="--format")
     with open_home(home, tolerant=True) as g:
-        page = query.decisions(g, query.DecisionFilter(system, since, until, outcome), cursor, limit)
+        page = query.decisions(
+            g, DecisionFilter(system=system, outcome=outcome, since=_minute(since), until=_minute(until)), cursor, limit
+        )
     if output == "json":
         print_json(plain(page))
         return
@@ -41,3 +45,8 @@ def list_decisions(
     progress(f"log {page.log.origin}, size {page.log.size}, root {page.log.root}")
     if page.next:
         progress(f"more: --cursor {page.next}")
+
+
+def _minute(text: str | None) -> str | None:
+    """A date as its first minute, UTC; anything else as it is, for the filter to judge."""
+    return f"{text}T00:00Z" if text is not None and re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) else text

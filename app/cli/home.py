@@ -77,7 +77,9 @@ def bench(
     what: Annotated[str, typer.Argument(help="append")],
     writers: Annotated[str, typer.Option(help="Numbers of writers, with commas.")] = "1,16,64",
     seconds: Annotated[float, typer.Option(min=0.2, max=600)] = 5.0,
-    database_url: Annotated[str | None, typer.Option(help="PostgreSQL URL; a temporary SQLite file by default.")] = None,
+    database_url: Annotated[
+        str | None, typer.Option(help="PostgreSQL URL; a temporary SQLite file by default.")
+    ] = None,
 ) -> None:
     """Measure; prints JSON with medians, p99 and the device's fsync time."""
     if what not in benches.KINDS:

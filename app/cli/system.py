@@ -10,7 +10,7 @@ import typer
 from app.actions import lifecycle, register
 from app.cli.options import AsJson, Home, print_json, print_rows, read_file
 from app.wiring import open_home
-from registry.system import system_as_dict
+from registry.system import format_system
 
 app = typer.Typer(no_args_is_help=True, help="The register of systems.")
 models = typer.Typer(no_args_is_help=True, help="Model files.")
@@ -25,7 +25,7 @@ def add_model(home: Home, file: Annotated[Path, typer.Argument(help="A GGUF file
     with open_home(home) as g:
         model = register.add_model(g, file)
     print_rows(
-        [{"sha256": model.sha256, "size": model.size, "name": model.name, "quantization": model.quantization}],
+        [{"sha256": model.sha256, "size": model.size, "name": register.model_name(model)}],
         as_json=as_json,
     )
 
@@ -63,7 +63,7 @@ def show_system(home: Home, slug: Slug) -> None:
         history = register.history(g, slug)
     print_json(
         {
-            "system": system_as_dict(public.system),
+            "system": format_system(public.system),
             "state": public.state,
             "running_version": public.running_version,
             "manifest": public.version.digest if public.version else None,
@@ -77,7 +77,7 @@ def change_state(
     home: Home,
     slug: Slug,
     to: Annotated[str, typer.Argument(metavar="STATE", help="The state to come into.")],
-    reason: Annotated[str, typer.Option(help="Reason code of the change.")] = "lifecycle",
+    reason: Annotated[str | None, typer.Option(help="Reason code; by default the only one of the step.")] = None,
     role: Role = "administrator",
     version: Annotated[int | None, typer.Option(help="The version to run; the newest by default.")] = None,
 ) -> None:

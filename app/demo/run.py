@@ -92,11 +92,11 @@ def _make_room(home: Path) -> None:
 
 def _register(g: Greffier, story: Story) -> None:
     model = register.add_model(g, model_path())
-    story.console.print(f"Model {model.name}: sha256 {model.sha256[:16]}…, {model.size // 1_000_000} MB")
+    story.console.print(f"Model {register.model_name(model)}: sha256 {model.sha256[:16]}…, {model.size // 1_000_000} MB")
     for slug, state in LIVE.items():
         register.register(g, (CASES / f"{slug}.json").read_bytes())
         for step in (*ON_THE_WAY, state):
-            lifecycle.change_state(g, slug, step, reason="lifecycle")
+            lifecycle.change_state(g, slug, step)
     register.register(g, (CASES / "social-loan-check-0.json").read_bytes())
     story.step("register", True, f"{len(LIVE)} systems live, one draft with nationality that does not go live")
 

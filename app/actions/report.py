@@ -1,0 +1,257 @@
+"""Documents from the record: their contexts, gathered from register, query rows and vault (reports/ renders them)."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
+
+from app.actions import notices, query, reading, register
+from app.errors import UsageError
+from app.home import Greffier
+from app.settings import AgencyProfile
+from auditlog import figures
+from auditlog.record import parse_time
+from auditlog.store import decisions as decision_store
+from auditlog.store import log as log_store
+from auditlog.store.cursor import DecisionFilter
+from registry.manifest import Manifest, SystemVersion
+from registry.store import systems as register_store
+from registry.system import AISystem, rows
+from reports.agency import Agency, Authority, LogStamp
+from reports.letter.context import Basis, Letter, OfficerDecision, Result, UsedValue
+from reports.notice_decision.context import notice_of
+from reports.render import json_twin
+from reports.system_page.context import DeclaredField, PossibleResult, SystemPage, VersionFacts
+from reports.transparency.context import SystemFigures, TransparencyReport
+
+DEMO_MARKER = "THIS-IS-A-DEMO.txt"
+NAMES = {SystemPage: "system_page", TransparencyReport: "transparency", Letter: "letter"}
+
+
+def render(g: Greffier, context: SystemPage | TransparencyReport | Letter, lang: str, output_format: str) -> bytes:
+    """A document as HTML, or as its JSON twin."""
+    if output_format == "json":
+        return json_twin(context)
+    return g.renderer.document(NAMES[type(context)], context, lang).encode()
+
+
+def system_page(g: Greffier, slug: str, lang: str) -> SystemPage:
+    """The public page of one system; raises registry's UnknownSystem, SettingsError without an agency profile."""
+    public = register.show(g, slug)
+    version = public.version or _newest(g, slug)
+    url = notices.system_url(g, slug)
+    agency = _agency(g)
+    return SystemPage(
+        agency=agency,
+        system=public.system,
+        rows=rows(public.system, lang),
+        state=public.state,
+        since=_since(g, slug),
+        version=_version_facts(version),
+        notice=notice_of(public.system, url=url, phone=agency.phone),
+        demonstration=(g.home / DEMO_MARKER).exists(),
+        url=url,
+        log=_stamp(g),
+    )
+
+
+def letter(g: Greffier, record_id: str, lang: str) -> Letter:
+    """The letter that explains one result from its record. Raises UnknownRecord, Erased, UsageError for another kind."""
+    del lang
+    agency = _agency(g)
+    record = reading.open(g, "letter", record_id)
+    if record.entry.kind != "decision/1":
+        raise UsageError("only a decision can be explained in a letter", field="id")
+    members: Any = record.entry.members
+    with g.reading() as conn:
+        version = register_store.read_version(conn, members["system"], members["version"])
+    system = register.show(g, members["system"]).system
+    manifest, code = version.manifest, str(record.values["outcome"])
+    basis, law = _basis(system, manifest, code)
+    return Letter(
+        agency=agency,
+        reference=record_id,
+        written=g.clock().date(),
+        given=parse_time(record.entry.time).date(),
+        system=system,
+        version=version.version,
+        url=notices.system_url(g, system.slug),
+        mode=members["mode"],
+        result=_result(manifest, code, cast("dict[str, Any]", record.values["output"])),
+        held=manifest.release_of(code) == "after_review",
+        data=_used(manifest, record.values),
+        basis=basis,
+        law=law,
+        decision=_officer_decision(g, record_id),
+        check_url=f"{g.settings.base_url}/check",
+        index=record.index,
+        log=_stamp(g),
+    )
+
+
+def period_report(g: Greffier, since: datetime, until: datetime, lang: str) -> TransparencyReport:
+    """The figures of a period [since, until), counted from live records of modes live and pilot."""
+    del lang
+    cells: dict[str, list[figures.Cells]] = {}
+    versions: dict[str, set[int]] = {}
+    with g.reading() as conn:
+        for row in decision_store.iterate_decisions(conn, DecisionFilter.between(since, until)):
+            if row["mode"] not in figures.COUNTED_MODES:
+                continue
+            values = {"outcome": row["outcome"], "usage": decision_store.usage_from(row)}
+            cells.setdefault(row["system"], []).append(figures.cells(values, review=row["review"]))
+            versions.setdefault(row["system"], set()).add(row["version"])
+        refusals = _refusals(g, conn, since, until)
+    for slug, counted in refusals.items():
+        cells.setdefault(slug, []).extend(counted)
+    systems = [_system_figures(g, public, cells, versions) for public in register.list_systems(g)]
+    total = figures.add(one for counted in cells.values() for one in counted)
+    return TransparencyReport(
+        agency=_agency(g),
+        since=since.date(),
+        until=(until - timedelta(days=1)).date(),
+        log=_stamp(g),
+        total=tuple(f for f in figures.figures(total) if not f.name.startswith("outcomes.")),
+        systems=tuple(item for item in systems if item is not None),
+    )
+
+
+def _system_figures(
+    g: Greffier, public: register.PublicSystem, cells: dict[str, list[figures.Cells]], versions: dict[str, set[int]]
+) -> SystemFigures | None:
+    slug = public.system.slug
+    if slug not in cells and public.version is None:
+        return None
+    with g.reading() as conn:
+        manifests = [version.manifest for version in register_store.list_versions(conn, slug)]
+    labels = {outcome.code: outcome.label for manifest in manifests for outcome in manifest.outcomes}
+    target = public.system.target_latency_ms
+    return SystemFigures(
+        slug=slug,
+        name=public.system.name,
+        url=notices.system_url(g, slug),
+        state=public.state,
+        versions=tuple(sorted(versions.get(slug, ()))),
+        target_ms=target,
+        outcomes=labels,
+        figures=tuple(figures.figures(figures.add(cells.get(slug, ())), target_ms=target)),
+    )
+
+
+def _refusals(g: Greffier, conn: Any, since: datetime, until: datetime) -> dict[str, list[figures.Cells]]:
+    """Cells of the period's `refused` entries, by system; those of no registered system stand under an empty slug."""
+    counted: dict[str, list[figures.Cells]] = {}
+    for _, data in log_store.iterate_entries(conn, g.log.number, 0, g.log.state().size):
+        if b'"kind":"refused/1"' not in data:
+            continue
+        entry = reading.known(data)
+        if since <= parse_time(entry.time) < until:
+            members: Any = entry.members
+            counted.setdefault(members["system"] or "", []).append(figures.cells_of_refusal(members["reason"]))
+    return counted
+
+
+def _basis(system: AISystem, manifest: Manifest, code: str) -> tuple[Basis, str | None]:
+    """The one basis of a letter (CONTENT): AI Act 86 for an adverse result of an Annex III system but point 2, GDPR
+    15(1)(h) where a result counts without a person, else GDPR 15(1) where personal data went in, else voluntary."""
+    outcome = manifest.outcome(code)
+    annex_iii = [point for point in system.classification.annex_iii if point != "III.2"]
+    if annex_iii and outcome is not None and outcome.adverse:
+        return "ai_act_86", None
+    if system.notice is not None and system.notice.human == "on_request" and manifest.release_of(code) == "immediate":
+        return "gdpr_15_1_h", None
+    if any(field.class_ != "none" for field in manifest.fields):
+        return "gdpr_15_1", None
+    return "voluntary", None
+
+
+def _result(manifest: Manifest, code: str, output: dict[str, Any]) -> Result:
+    outcome = manifest.outcome(code)
+    written = [output[step.output] for step in manifest.steps[1:] if output.get(step.output)]
+    return Result(code=code, label=outcome.label if outcome else None, text="\n".join(written) or None)
+
+
+def _used(manifest: Manifest, values: dict[str, Any]) -> tuple[UsedValue, ...]:
+    return tuple(
+        UsedValue(
+            label=field.label, value=values[f"in_{field.id}"], source=field.source, data_class=cast("Any", field.class_)
+        )
+        for field in manifest.fields
+    )
+
+
+def _officer_decision(g: Greffier, record_id: str) -> OfficerDecision | None:
+    with g.reading() as conn:
+        reviews = decision_store.find_reviews(conn, record_id)
+    if not reviews:
+        return None
+    review = reading.open(g, "letter", reviews[-1]["id"])
+    values: Any = review.values
+    return OfficerDecision(
+        action=values["action"],
+        decision=values["decision"],
+        reasons=values["reasons"],
+        reviewed=parse_time(review.entry.time).date(),
+        notified=date.fromisoformat(values["notified"]) if values["notified"] else None,
+    )
+
+
+def _newest(g: Greffier, slug: str) -> SystemVersion | None:
+    with g.reading() as conn:
+        versions = register_store.list_versions(conn, slug)
+    return versions[-1] if versions else None
+
+
+def _since(g: Greffier, slug: str) -> date | None:
+    states = [change for change in register.history(g, slug) if change["kind"] == "state/1"]
+    return parse_time(str(states[-1]["time"])).astimezone(UTC).date() if states else None
+
+
+def _version_facts(version: SystemVersion | None) -> VersionFacts | None:
+    if version is None:
+        return None
+    manifest, model = version.manifest, version.manifest.model
+    return VersionFacts(
+        version=version.version,
+        manifest=version.digest,
+        fields=tuple(
+            DeclaredField(label=f.label, source=f.source, data_class=cast("Any", f.class_)) for f in manifest.fields
+        ),
+        results=tuple(
+            PossibleResult(label=o.label, held=manifest.release_of(o.code) == "after_review") for o in manifest.outcomes
+        ),
+        model_name=model.name if model else None,
+        model_digest=f"sha256:{model.sha256}" if model else None,
+        model_quantization=model.quantization if model else None,
+        model_licence=model.licence if model else None,
+    )
+
+
+def _stamp(g: Greffier) -> LogStamp:
+    stamp = query.stamp(g)
+    return LogStamp(origin=stamp.origin, size=stamp.size, root=stamp.root)
+
+
+def _agency(g: Greffier) -> Agency:
+    """The agency as documents name it; without a written profile only what is known: its slug."""
+    profile = g.profile
+    if profile is None:
+        raise UsageError(
+            "write it first: names, address, authorities and rights stand in every document", field="agency.json"
+        )
+    return agency_of(profile)
+
+
+def agency_of(profile: AgencyProfile) -> Agency:
+    """A profile in the words of the documents."""
+    return Agency(
+        name=profile.names,
+        address=tuple(profile.address),
+        phone=profile.phone,
+        email=profile.email,
+        dpo=profile.dpo,
+        authorities=tuple(Authority(name=a.name, about=a.about, contact=a.contact) for a in profile.authorities),
+        objection_route=profile.objection_route,
+        objection_weeks=profile.objection_weeks,
+        court=profile.court,
+    )
