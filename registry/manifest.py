@@ -15,7 +15,7 @@ FORMAT = "manifest/1"
 
 _NAME = Text(40, pattern=NAME, example="lower-case letters, digits and _ (at most 40)")
 _SHA256 = Text(64, pattern=r"[0-9a-f]{64}", example="the SHA-256 of the file, 64 hexadecimal digits")
-_KV = Code({"q8_0": {"en": "Q8_0"}, "f16": {"en": "F16"}, "f32": {"en": "F32"}})
+_KV = Code({"q8_0": {"en": "Q8_0"}, "f16": {"en": "F16"}})
 
 CLASSES = Code(
     {

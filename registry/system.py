@@ -156,7 +156,7 @@ class Volume:
     """How many results are expected."""
 
     count: int = field(metadata=declared(Integer(0, 10**12), en="Results", nl="Uitkomsten"))
-    per: str = field(metadata=declared(PERIODS, en="Each", nl="Elke"))
+    per: str = field(metadata=declared(PERIODS, en="Period", nl="Periode"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
