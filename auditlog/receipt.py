@@ -70,9 +70,10 @@ def parse_receipt(data: bytes) -> Receipt:
     entry = _text(value["entry"], "entry").encode("utf-8")
     with _part("entry"):
         parse_entry(entry)
-    proof = _text(value["proof"], "proof").encode("utf-8")
+    text = _text(value["proof"], "proof").encode("utf-8")
     with _part("proof"):
-        return Receipt(entry, parse_proof(proof), _parse_openings(value["openings"]))
+        proof = parse_proof(text)
+    return Receipt(entry, proof, _parse_openings(value["openings"]))
 
 
 def verify_receipt(receipt: Receipt, keys: Sequence[VerifierKey], *, origin: str) -> VerifiedReceipt:
