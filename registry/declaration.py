@@ -5,6 +5,7 @@ A record is a frozen dataclass whose fields carry `metadata=declared(…)`. Addi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
@@ -12,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from registry.canonical import Json
 from registry.errors import FormatError
-from registry.values import Kind, Words, say
+from registry.values import NAME, Kind, Words, say
 
 Presence = Literal["required", "nullable", "omitted"]
 """required: must be there. nullable: null says "none", and is written. omitted: left out when there is none, so that
@@ -64,9 +65,11 @@ def parse_object(record: type[T], value: Json, path: str) -> T:
     if not isinstance(value, dict):
         raise FormatError("is not an object; write its members between { and }", field=path)
     members = _declarations(record)
-    if set(value) - {member.name for member in members}:
+    unknown = sorted(set(value) - {member.name for member in members})
+    if unknown:
         known = ", ".join(member.name for member in members)
-        raise FormatError(f"has a member that the format does not know; it may have {known}", field=path)
+        what = f"the member {unknown[0]}" if re.fullmatch(NAME, unknown[0]) else "a member"
+        raise FormatError(f"has {what}, which the format does not know; it may have {known}", field=path)
     found: dict[str, Any] = {}
     for member in members:
         place = f"{path}.{member.name}"

@@ -50,7 +50,8 @@ class Text:
         if not value.strip():
             raise FormatError(f"is empty; write {self.example or 'a text'}", field=path)
         if len(value) > self.longest:
-            raise FormatError(f"is longer than {self.longest} characters; shorten it", field=path)
+            fix = f"write {self.example}" if self.example else "shorten it"
+            raise FormatError(f"is longer than {self.longest} characters; {fix}", field=path)
         if _CONTROL.search(value) or (not self.lines and _LINE_END.search(value)):
             rule = "control characters" if self.lines else "line ends or control characters"
             raise FormatError(f"holds {rule}; leave them out", field=path)
