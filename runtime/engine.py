@@ -24,7 +24,7 @@ from runtime.program import Program, Request, Shape, check_fields, check_program
 from runtime.prompt import PromptTemplate
 from runtime.sampler import Row
 from runtime.steps import Desk, Paper, Work, take_steps
-from runtime.weights import open_model
+from runtime.weights import Stamp, open_model, stamp
 
 Result = Generation | RuntimeFault
 _CONTEXTS = 4  # kept, each with its KV cache; the least recently used goes first
@@ -73,6 +73,7 @@ class Engine:
         self._clock = clock
         self._build = llama.build_digest()
         self._models: dict[str, llama.Model] = {}
+        self._stamps: dict[str, Stamp] = {}
         self._contexts: OrderedDict[tuple[str, Shape], llama.Context] = OrderedDict()
         self._programs: dict[str, tuple[PromptTemplate, ...]] = {}
         self._queue: deque[_Active] = deque()
@@ -101,15 +102,22 @@ class Engine:
                 self._fail(active, Stopped("the request was stopped"))
 
     def load(self, sha256: str) -> llama.Model:
-        """A model, hashed and loaded on first use and kept. Raises ModelMissing, ModelAltered, ModelUnusable."""
-        if sha256 not in self._models:
-            opened = open_model(self._models_dir, sha256)
-            try:
+        """A model, hashed and loaded on first use and kept; hashed again if its file was touched.
+
+        Raises ModelMissing, ModelAltered, ModelUnusable.
+        """
+        if sha256 in self._models and self._stamps[sha256] == stamp(self._models_dir, sha256):
+            return self._models[sha256]
+        # Not loaded yet, or someone touched the file since: what lies there must still be what was registered.
+        opened = open_model(self._models_dir, sha256)
+        try:
+            if sha256 not in self._models:
                 model = llama.Model(opened.load_path, gpu_layers=self._gpu_layers)
                 opened.verify_untouched()
-            finally:
-                opened.close()
-            self._models[sha256] = model
+                self._models[sha256] = model
+            self._stamps[sha256] = opened.stamp
+        finally:
+            opened.close()
         return self._models[sha256]
 
     def step(self) -> list[tuple[str, Result]]:
@@ -179,8 +187,8 @@ class Engine:
 
     def _context(self, program: Program) -> llama.Context:
         key = (program.model, program.context)
+        model = self.load(program.model)
         if key not in self._contexts:
-            model = self.load(program.model)
             if len(self._contexts) >= _CONTEXTS and not self._active:
                 self._contexts.popitem(last=False)[1].close()
             self._contexts[key] = llama.Context(model, program.context)
@@ -250,6 +258,9 @@ class Engine:
     def _fail(self, active: _Active, fault: RuntimeFault) -> None:
         if active.n is not None:
             fault.boot, fault.n = self._counter.boot, active.n
+        elif isinstance(fault, DeadlineExceeded | Stopped):
+            # Nothing was begun: these codes of `unfinished` do not exist for `refused`.
+            fault.reason = "stopped_meanwhile" if isinstance(fault, Stopped) else None
         self._leave(active)
         self._results.append((active.request.id, fault))
 

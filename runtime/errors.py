@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
-class RuntimeFault(Exception):  # noqa: N818 (a fault is what the runtime reports, refusals included)
+class RuntimeFault(Exception):
     """Base of the family.
 
     `field` names what is wrong (a path such as `output_schema.properties.result.format`), `fix` says how to mend it.

@@ -69,6 +69,7 @@ class WorkerProcess:
     def ask(self, key: str, frame: Frame, deadline_s: float | None) -> Future[Any]:
         """Sends a frame that will be answered under `key`."""
         future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()  # stopping a request is `cancel`, not the future's own
         data = format_frame(frame)
         with self._lock:
             if self._lost is not None:
@@ -125,6 +126,9 @@ class WorkerProcess:
         except Exception:
             logger.exception("the thread of worker %s failed", self.boot)
         finally:
+            if self._process is not None:
+                self._process.kill()  # of no effect on one that has ended
+                self._process.wait()
             self._end(closed)
 
     def _drain(self, process: subprocess.Popen[bytes]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from runtime.errors import InputInvalid, InputUndeclared, ProgramInvalid, TemplateInvalid
-from runtime.prompt import PromptTemplate, Value
+from runtime.prompt import PromptTemplate, Value, show_value
 from runtime.sampler import Sampler
 from runtime.schema import choices, lint, validate_field
 
@@ -244,6 +244,7 @@ def check_fields(program: Program, fields: Mapping[str, Value | None]) -> dict[s
                 raise InputInvalid("is missing and has no neutral value", field=name, fix="give a value")
         else:
             validate_field(field.schema, value, name)
+        show_value(name, value)
         values[name] = value
     return values
 

@@ -84,6 +84,10 @@ class PromptTemplate:
             if not isinstance(node, _ALLOWED):
                 what = f"line {node.lineno} uses Jinja's {type(node).__name__}"
                 raise TemplateInvalid(what, field=where, fix="use only {{ field }} and {% if %}")
+            if isinstance(node, nodes.Operand) and node.op not in ("eq", "ne"):
+                # Order and membership fail on a value of another type, such as the neutral text of a number.
+                fix = "use only == and != in conditions"
+                raise TemplateInvalid(f"line {node.lineno} compares by {node.op}", field=where, fix=fix)
             if isinstance(node, nodes.Name):
                 names.add(node.name)
             if isinstance(node, nodes.Output) and not all(
@@ -95,7 +99,9 @@ class PromptTemplate:
 
     def render(self, values: Mapping[str, Value]) -> Rendered:
         """The text and its spans; raises InputInvalid for a value that cannot stand in a prompt."""
-        shown = {name + _SHOWN: f"{_MARK}{name}{_MARK}{_text(name, value)}{_MARK}" for name, value in values.items()}
+        shown = {
+            name + _SHOWN: f"{_MARK}{name}{_MARK}{show_value(name, value)}{_MARK}" for name, value in values.items()
+        }
         parts = self._template.render({**values, **shown}).split(_MARK)
         text, spans = parts[0], []
         for at in range(1, len(parts), 3):
@@ -105,7 +111,8 @@ class PromptTemplate:
         return Rendered(text, tuple(spans))
 
 
-def _text(field: str, value: object) -> str:
+def show_value(field: str, value: object) -> str:
+    """A value as it stands in a prompt; raises InputInvalid for one that cannot."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -20,6 +20,8 @@ from runtime.gguf import Scalar, read_header
 
 _CHUNK = 1 << 20
 
+Stamp = tuple[int, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
@@ -38,7 +40,7 @@ class OpenModel:
     sha256: str
     size: int
     fd: int
-    changed_ns: int
+    stamp: Stamp
 
     @property
     def load_path(self) -> str:
@@ -47,8 +49,7 @@ class OpenModel:
 
     def verify_untouched(self) -> None:
         """Raises ModelAltered if someone wrote to the file since it was opened (a change time cannot be set back)."""
-        now = os.fstat(self.fd)
-        if (now.st_size, now.st_ctime_ns) != (self.size, self.changed_ns):
+        if _stamp(os.fstat(self.fd)) != self.stamp:
             raise _altered(self.sha256, "was written to while it was being loaded")
 
     def close(self) -> None:
@@ -64,7 +65,7 @@ def model_path(folder: Path, sha256: str) -> Path:
 
 
 def add_model(file: Path, folder: Path) -> ModelFile:
-    """Copies a GGUF file into the folder under its hash; adding the same bytes again changes nothing.
+    """Copies a GGUF file into the folder under its hash; adding the same bytes again gives the same file.
 
     Raises ModelMissing, NotGguf, ModelTruncated. The copy is checked, not the source, which may still be changing.
     """
@@ -106,7 +107,7 @@ def open_model(folder: Path, sha256: str) -> OpenModel:
     try:
         before = os.fstat(fd)
         _verify(fd, before.st_mode, sha256)
-        return OpenModel(sha256, before.st_size, fd, before.st_ctime_ns)
+        return OpenModel(sha256, before.st_size, fd, _stamp(before))
     except (NotGguf, ModelTruncated) as fault:
         os.close(fd)
         raise type(fault)(fault.message, field=f"models/{sha256}.gguf", fix=_RESTORE) from fault
@@ -120,6 +121,18 @@ _RESTORE = "restore the file from its source with `greffier model add FILE`, and
 
 def _altered(sha256: str, what: str) -> ModelAltered:
     return ModelAltered(f"the model file {what}", field=f"models/{sha256}.gguf", fix=_RESTORE)
+
+
+def stamp(folder: Path, sha256: str) -> Stamp | None:
+    """Inode, size and change time of a model file; equal stamps mean that nobody wrote to it. None where it is gone."""
+    try:
+        return _stamp(model_path(folder, sha256).lstat())
+    except FileNotFoundError:
+        return None
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_ino, status.st_size, status.st_ctime_ns
 
 
 def _verify(fd: int, mode: int, sha256: str) -> None:

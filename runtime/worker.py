@@ -130,7 +130,9 @@ def _arguments() -> Namespace:
 
 def _die_with(parent: int) -> None:
     """Asks the kernel to kill us with the supervisor; elsewhere the end of the pipe must do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group: the supervisor decides what it means
+    # These go to the whole group (Ctrl-C, a service manager's stop): the supervisor decides what they mean.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before we asked
