@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from auditlog.figures import figures
 from registry.system import AISystem, parse_system, rows
 from reports.agency import Agency, Authority, LogStamp
 from reports.letter.context import Letter, OfficerDecision, Result, UsedValue
 from reports.notice_decision.context import NoticeDecision, notice_of
 from reports.render import Renderer
 from reports.system_page.context import DeclaredField, PossibleResult, SystemPage, VersionFacts
-from reports.transparency.context import Figure, SystemFigures, TransparencyReport
+from reports.transparency.context import SystemFigures, TransparencyReport
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 LOG = LogStamp(origin="log.waterveen.example/1", size=1234, root="Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=")
@@ -216,34 +217,34 @@ def reply(letter: Letter) -> Letter:
 
 @pytest.fixture
 def report() -> TransparencyReport:
-    figures = (
-        Figure(name="decisions", version=1, value=12_345, unit="count"),
-        Figure(name="outcomes.grant", version=1, value=9_000, unit="count"),
-        Figure(name="outcomes.refer", version=1, value=3_340, unit="count"),
-        Figure(name="outcomes.length", version=1, value=5, unit="count"),
-        Figure(name="refusals", version=1, value=7, unit="count"),
-        Figure(name="refusals.suspended", version=1, value=7, unit="count"),
-        Figure(name="reviews", version=1, value=12_000, unit="count"),
-        Figure(name="reviews.confirm", version=1, value=11_000, unit="count"),
-        Figure(name="reviews.override", version=1, value=1_000, unit="count"),
-        Figure(name="latency.within_target", version=1, value=987_654, unit="parts_per_million"),
-        Figure(name="latency.median", version=1, value=400_000, unit="microseconds"),
-        Figure(name="latency.p95", version=1, value=1_600_000, unit="microseconds"),
-        Figure(name="tokens.input", version=1, value=617_250, unit="count"),
-        Figure(name="tokens.output", version=1, value=12_345, unit="count"),
-        Figure(name="energy.estimated", version=1, value=321_000_000_000, unit="microjoules"),
-        Figure(name="energy.measured", version=1, value=None, unit="microjoules"),
-        Figure(name="cost.EUR", version=1, value=247_000, unit="millionths"),
-    )
+    counted = {
+        "decisions": 12_345,
+        "outcomes.grant": 9_000,
+        "outcomes.refer": 3_340,
+        "outcomes.length": 5,
+        "refusals": 7,
+        "refusals.suspended": 7,
+        "reviewed": 12_000,
+        "reviews.confirm": 11_000,
+        "reviews.override": 1_000,
+        "latency.300": 2_000,
+        "latency.400": 10_000,
+        "latency.1500": 340,
+        "latency.3000": 5,
+        "tokens.prompt": 617_250,
+        "tokens.output": 12_345,
+        "energy.estimated": 321_000_000_000,
+        "cost.EUR": 247_000,
+    }
     loan = SystemFigures(
         slug="social-loan-check",
         name=SYSTEM["name"],
         url=PAGE,
         state="active",
         versions=(1, 2),
-        target_us=2_000_000,
+        target_ms=2_000,
         outcomes=LABELS,
-        figures=figures,
+        figures=tuple(figures(counted, target_ms=2_000)),
     )
     health = SystemFigures(
         slug="health-line-aid",
@@ -251,16 +252,16 @@ def report() -> TransparencyReport:
         url="https://ai.waterveen.example/register/health-line-aid",
         state="pilot",
         versions=(),
-        target_us=None,
+        target_ms=None,
         outcomes={},
-        figures=(Figure(name="decisions", version=1, value=0, unit="count"),),
+        figures=tuple(figures({})),
     )
     return TransparencyReport(
         agency=AGENCY,
         since=date(2026, 11, 1),
         until=date(2026, 11, 30),
         log=LOG,
-        total=tuple(figure for figure in figures if figure.group != "outcomes"),
+        total=tuple(figures(counted)),
         systems=(loan, health),
     )
 

@@ -1,6 +1,9 @@
 """Documents as a person reads them, compared with committed files.
 
-To write them anew after a change you meant: GREFFIER_GOLDEN=write .venv/bin/python -m pytest tests/reports/test_golden.py
+To write them anew after a change you meant:
+
+    GREFFIER_GOLDEN=write .venv/bin/python -m pytest tests/reports/test_golden.py
+
 Then read the difference as text before you commit it.
 """
 

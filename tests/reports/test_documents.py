@@ -1,0 +1,303 @@
+"""What each document must say, and must not."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import reports
+from auditlog.figures import Figure
+from registry.system import AISystem, format_system, parse_system
+from reports.catalogue import read_translations
+from reports.errors import ContextError
+from reports.letter.context import Letter, Result
+from reports.notice_decision.context import NoticeDecision
+from reports.render import Renderer
+from reports.system_page.context import SystemPage
+from reports.transparency.context import TransparencyReport
+
+HERE = Path(reports.__file__).parent
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+LANGUAGES = ("en", "nl")
+HOSTILE = "<script>alert('x')</script> & \"quoted\" \u202egnol \U0001f600"
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html.partition("<body>")[2]).split())
+
+
+BASES = {
+    "ai_act_86": ("Article 86 of the European AI Act", "It is not settled from which date"),
+    "gdpr_15_1_h": ("Article 15(1)(h)",),
+    "gdpr_15_1": ("Article 15(1) of",),
+    "sector": ("A law about this service", "Wft 4:34"),
+    "reasons": ("must give reasons", "Wft 4:34"),
+    "voluntary": ("no law obliges us",),
+}
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_letter_states_exactly_one_basis(basis: str, letter: Letter, renderer: Renderer):
+    law = "Wft 4:34" if basis in ("sector", "reasons") else None
+    text = words(renderer.document("letter", replace(letter, basis=basis, law=law), "en"))
+    for name, signs in BASES.items():
+        for sign in signs:
+            assert (sign in text) == (name == basis or (sign == "Wft 4:34" and law is not None)), sign
+
+
+@pytest.mark.parametrize(("basis", "law"), [("sector", None), ("reasons", None), ("voluntary", "Wft 4:34")])
+def test_letter_without_its_law_is_not_made(basis: str, law: str | None, letter: Letter):
+    with pytest.raises(ValueError, match="law"):
+        replace(letter, basis=basis, law=law)
+
+
+def test_unknown_basis_fails(letter: Letter, renderer: Renderer):
+    with pytest.raises(ContextError):
+        renderer.document("letter", replace(letter, basis="because"), "en")
+
+
+@pytest.mark.parametrize(("code", "label"), [("refuse", None), ("length", {"en": "x"})])
+def test_result_has_words_unless_its_code_is_reserved(code: str, label: object, letter: Letter):
+    with pytest.raises(ValueError, match=r"result\.label"):
+        replace(letter, result=Result(code=code, label=label, text=None))
+
+
+def test_reserved_outcome_has_words(letter: Letter, renderer: Renderer):
+    broken = replace(letter, result=Result(code="length", label=None, text=None))
+    assert "No usable result: the answer became too long" in words(renderer.document("letter", broken, "en"))
+
+
+def test_letter_holds_the_checklist(letter: Letter, renderer: Renderer):
+    text = words(renderer.document("letter", letter, "en"))
+    for needed in (
+        *("Municipality of Waterveen", "Marktplein 1", "014 000", "fg@waterveen.example", letter.reference),
+        *(
+            "24 November 2026",
+            "20 November 2026",
+            "Social loan check, version 1",
+            letter.url,
+            "artificial intelligence",
+        ),
+        *("small chance of paying back", "An adviser decides", "went to a member of staff first"),
+        *("Paying bills", "sometimes late", "your bank", "Debts", "not given", "1250"),
+        "We cannot tell you yet which of your details made the difference.",
+        "The reasons of that member of staff will stand here.",
+        *("look again", "mistake corrected", "objections committee", "6 weeks", "district court"),
+        *("Dutch Data Protection Authority", "Market Surveillance Office"),
+        *(letter.check_url, "1,201", letter.log.root, letter.log.origin, "1,234"),
+        "The check does not say whether the result is right.",
+    ):
+        assert needed in text, needed
+
+
+def test_officers_reasons_stand_apart_from_the_result(decided: Letter, renderer: Renderer):
+    html = renderer.document("letter", decided, "en")
+    sections = re.findall(r"<section>.*?</section>", html, re.S)
+    assert [n for n, s in enumerate(sections) if "You get the loan." in s] == [
+        n for n, s in enumerate(sections) if "late bills" in s
+    ]
+    assert [n for n, s in enumerate(sections) if "small chance of paying back" in s] == [0]
+    assert "The member of staff did not follow the result of the computer." in words(html)
+    assert "will stand here" not in html
+
+
+def test_review_without_reasons_says_so(decided: Letter, renderer: Renderer):
+    assert decided.decision is not None
+    bare = replace(decided, decision=replace(decided.decision, reasons=None, notified=None))
+    text = words(renderer.document("letter", bare, "en"))
+    assert "recorded no reasons" in text
+    assert "We have not sent you this decision yet" in text
+
+
+def test_generated_text_is_marked_as_made_by_a_computer(reply: Letter, renderer: Renderer):
+    html = renderer.document("letter", reply, "en")
+    assert "A computer made it; no person wrote it." in html
+    assert "No member of staff looked at it first." in html
+    assert "We are still trying this system out." in html
+
+
+@pytest.mark.parametrize("mode", ["live", "pilot", "test"])
+def test_only_a_test_says_that_it_does_not_count(mode: str, letter: Letter, renderer: Renderer):
+    html = renderer.document("letter", replace(letter, mode=mode), "en")
+    assert ("does not count for you" in html) == (mode == "test")
+
+
+NOTICES = {
+    (
+        "en",
+        "before",
+    ): "For your loan application we use a computer system with artificial intelligence (AI): Social loan check. It estimates the chance that a loan will be paid back. A member of staff looks at the result and takes the decision. At {url} you can read how it works and which data it uses. You may ask for an explanation, ask a member of staff to look again, have mistakes in your data corrected, and object to the use of your data. This is free. Phone 014 000. Reference {ref}.",
+    (
+        "nl",
+        "on_request",
+    ): "Voor uw aanvraag voor een lening gebruiken wij een computersysteem met kunstmatige intelligentie (AI): Toets sociale lening. Het maakt een inschatting van de kans dat een lening wordt terugbetaald. Er kijkt niet eerst een medewerker naar. U kunt daar wel om vragen. Op {url} leest u hoe het werkt en welke gegevens het gebruikt. U mag uitleg vragen, een medewerker opnieuw laten kijken, fouten in uw gegevens laten verbeteren en bezwaar maken tegen het gebruik van uw gegevens. Dit kost u niets. Bel 014 000. Kenmerk {ref}.",
+}
+
+
+@pytest.mark.parametrize(("lang", "human"), NOTICES)
+def test_notice_has_the_agreed_words(lang: str, human: str, notice: NoticeDecision, renderer: Renderer):
+    made = renderer.text("notice_decision", NoticeDecision(notice=replace(notice.notice, human=human)), lang)
+    assert made == NOTICES[lang, human].format(url=notice.notice.url, ref=notice.notice.reference)
+
+
+def test_notice_is_plain_text(notice: NoticeDecision, renderer: Renderer):
+    odd = NoticeDecision(notice=replace(notice.notice, system={"en": "A & B <c>"}))
+    assert "(AI): A & B <c>." in renderer.text("notice_decision", odd, "en")
+
+
+HEADINGS = {
+    "en": ("What is it for?", "Who decides?", "Which data?", "How well does it work?", "What does it cost?"),
+    "nl": ("Waarvoor?", "Wie beslist?", "Welke gegevens?", "Hoe goed werkt het?", "Wat kost het?"),
+}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_system_page_asks_the_questions_people_have(lang: str, pages: dict[str, SystemPage], renderer: Renderer):
+    html = renderer.document("system_page", pages[lang], lang)
+    assert tuple(re.findall(r"<h2>(.*?)</h2>", html))[:5] == HEADINGS[lang]
+    for needed in (pages[lang].version.manifest, pages[lang].version.model_digest, pages[lang].log.root, "III.5.b"):
+        assert needed in html
+
+
+def test_system_page_says_what_is_not_measured(page: SystemPage, renderer: Renderer):
+    text = words(renderer.document("system_page", page, "en"))
+    assert "We have not measured yet how often the results of this system are right" in text
+    assert "Do not trust its results." in text
+    assert "Do not trust" not in words(renderer.document("system_page", replace(page, demonstration=False), "en"))
+
+
+def test_system_that_runs_elsewhere_has_a_page(page: SystemPage, renderer: Renderer):
+    bare = replace(page, version=None, notice=None, since=None, state="draft", demonstration=False)
+    text = words(renderer.document("system_page", bare, "en"))
+    assert "The details that this system reads are not in the register yet." in text
+
+
+@pytest.mark.parametrize("state", ["draft", "in_review", "approved", "pilot", "active", "suspended", "retired"])
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_each_state_has_a_word(state: str, lang: str, page: SystemPage, renderer: Renderer):
+    assert f"tag-{state}" in renderer.document("system_page", replace(page, state=state), lang)
+
+
+def test_unknown_state_fails(page: SystemPage, renderer: Renderer):
+    with pytest.raises(ContextError):
+        renderer.document("system_page", replace(page, state="asleep"), "en")
+
+
+def test_each_figure_has_name_version_value_and_stamp(report: TransparencyReport, renderer: Renderer):
+    html = renderer.document("transparency", report, "en")
+    own = html.partition("<h2>Social loan check</h2>")[2].partition("</table>")[0]
+    for figure in report.systems[0].figures:
+        assert f'<code class="name">{figure.name}/{figure.version}</code>' in own
+    assert own.count('<tr><th scope="row">') == len(report.systems[0].figures)
+    for part in (
+        "Counted in log log.waterveen.example/1 at 1,234 entries",
+        report.log.root,
+        "12,345",
+        "89.2",
+        "estimated",
+    ):
+        assert part in own, part
+    assert "counted from the records that we hold today" in html
+    total = html.partition("<h2>All systems together</h2>")[2].partition("</table>")[0]
+    assert "outcomes." not in total
+    assert "within_target" not in total
+
+
+def test_period_without_data_says_so(report: TransparencyReport, renderer: Renderer):
+    empty = replace(report, total=(), systems=(report.systems[1],))
+    text = words(renderer.document("transparency", empty, "en"))
+    assert "there were no requests to any system" in text
+    assert "there were no requests to this system" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["profits", "latency.best", "outcomes.unheard", "reviews.ignored", "refusals.bored", "energy.felt"]
+)
+def test_figure_that_the_report_has_no_words_for_fails(name: str, report: TransparencyReport, renderer: Renderer):
+    odd = replace(report.systems[0], figures=(Figure(name, 1, 3, "records"),))
+    with pytest.raises(ContextError):
+        renderer.document("transparency", replace(report, systems=(odd,)), "en")
+
+
+def test_bounds_are_said(report: TransparencyReport, renderer: Renderer):
+    figures = (Figure("latency.median", 1, 400, "ms", "at_most"), Figure("latency.p95", 1, 300_000, "ms", "above"))
+    figures += (
+        Figure("latency.within_target", 1, 987, "permille", "at_least"),
+        Figure("decisions", 1, None, "records"),
+    )
+    system = replace(report.systems[0], figures=figures)
+    text = words(renderer.document("transparency", replace(report, systems=(system,)), "en")).replace("\xa0", " ")
+    for part in ("at most 400 ms", "more than 5 min", "at least 98.7%", "nothing to count"):
+        assert part in text
+
+
+def hostile(system: AISystem) -> AISystem:
+    """The same system with markup, quotes, a direction mark and an emoji in every free text."""
+
+    def fill(value: object) -> object:
+        if isinstance(value, dict):
+            multilingual = set(value) <= {"en", "nl"}
+            return {
+                k: HOSTILE if multilingual or k in ("place", "unit", "contact", "law", "article") else fill(v)
+                for k, v in value.items()
+            }
+        return [fill(v) for v in value] if isinstance(value, list) else value
+
+    return parse_system(fill(format_system(system)))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_markup_in_any_text_is_shown_as_text(
+    lang: str, system: AISystem, pages, letter, decided, report, renderer: Renderer
+):
+    bad = hostile(system)
+    texts = {"en": HOSTILE, "nl": HOSTILE}
+    documents = [
+        ("system_page", replace(pages[lang], system=bad)),
+        ("letter", replace(letter, system=bad, result=Result(code="refuse", label=texts, text=HOSTILE))),
+        ("letter", replace(decided, decision=replace(decided.decision, decision=HOSTILE, reasons=HOSTILE))),
+        ("transparency", replace(report, systems=(replace(report.systems[0], name=texts),))),
+    ]
+    for name, context in documents:
+        html = renderer.document(name, context, lang)
+        assert "<script" not in html
+        assert "&lt;script&gt;" in html
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_same_data_and_clock_give_the_same_bytes_and_nothing_is_fetched(
+    lang: str, pages, report, decided, stylesheet: str
+):
+    for name, context in (("system_page", pages[lang]), ("transparency", report), ("letter", decided)):
+        made = [Renderer(lambda: NOW, stylesheet=stylesheet).document(name, context, lang) for _ in range(2)]
+        assert made[0] == made[1]
+        assert f'<html lang="{lang}">' in made[0]
+        for loads in ("src=", "@import", "url(", "<script", "<link", "style=", "onclick"):
+            assert loads not in made[0], loads
+
+
+def test_a_document_in_one_language_holds_nothing_of_the_other(pages, report, reply, renderer: Renderer):
+    ours = read_translations("nl", [HERE]).sentences
+    for name, context in (("system_page", pages["nl"]), ("transparency", report), ("letter", reply)):
+        text = words(renderer.document(name, context, "nl"))
+        english = [
+            m
+            for m, forms in ours.items()
+            if len(m) > 25 and "%(" not in m and "<" not in m and m in text and forms[0] != m
+        ]
+        assert english == []
+
+
+@pytest.mark.parametrize("path", [*sorted(HERE.glob("*/context.py")), HERE / "agency.py"], ids=lambda p: p.parent.name)
+def test_each_field_of_a_context_is_documented(path: Path):
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            for field, after in zip(node.body, [*node.body[1:], ast.Pass()], strict=True):
+                if isinstance(field, ast.AnnAssign):
+                    documented = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                    assert documented, f"{node.name}.{ast.unparse(field.target)}"
