@@ -93,22 +93,23 @@ def _verify(path: Path, keys: Sequence[VerifierKey]) -> tuple[dict[str, Json], s
         raise _UsageError(f"{path}: cannot be read: {error.strerror}") from error
     receipt = parse_receipt(data)
     verified = verify_receipt(receipt, keys, origin=origin_of(keys))
-    facts = _receipt_json(verified, receipt.proof.index)
+    facts = _receipt_json(verified)
     opened = ", ".join(sorted(opening.field for opening in verified.openings)) or "none"
     text = (
-        f"The receipt holds. Entry {facts['index']} of {facts['origin']} ({facts['kind']}, {facts['time']})\n"
-        f"is in the log as signed at size {facts['size']}. Opened values that match the entry: {opened}."
+        f"Entry {facts['index']} of {facts['origin']}: {facts['kind']}, {facts['time']}\n"
+        f"Opened values that match it: {opened}\n"
+        f"OK: the receipt holds, its entry is in the log as signed at size {facts['size']}"
     )
     return facts, text
 
 
-def _receipt_json(verified: VerifiedReceipt, index: int) -> dict[str, Json]:
+def _receipt_json(verified: VerifiedReceipt) -> dict[str, Json]:
     checkpoint = verified.checkpoint.checkpoint
     return {
         "origin": checkpoint.origin,
         "size": checkpoint.size,
         "root": base64.b64encode(checkpoint.root).decode(),
-        "index": index,
+        "index": verified.index,
         "kind": verified.entry.kind,
         "id": verified.entry.id,
         "agency": verified.entry.agency,
@@ -125,19 +126,18 @@ def _audit(folder: Path, keys: Sequence[VerifierKey], *, strict: bool) -> tuple[
 
 
 def _audit_text(result: AuditResult) -> str:
-    root = base64.b64encode(result.root).decode()
-    lines = [
-        f"The log {result.origin} holds: {result.size} entries lead to the signed root",
-        f"{root}; signatures: {', '.join(result.signatures)}.",
-    ]
+    """Facts first, the verdict in the last line."""
+    lines = [f"Log {result.origin}, root {base64.b64encode(result.root).decode()}"]
     if not result.strict:
         lines.append("The entries themselves were not read (--hashes-only).")
     elif result.size:
         lines.append(f"Entries from {result.first_time} to {result.last_time}:")
         lines += [f"  {count:>9} {kind}" for kind, count in result.kinds.items()]
     if result.opaque:
-        lines.append(f"{result.opaque} entries are of kinds that this verifier does not know; it counted them.")
-    lines.append("Whether the log was cut short or forked only its guard, a witness, or an older checkpoint can say.")
+        lines.append(f"{result.opaque} of them are of kinds that this verifier does not know; it only counted them.")
+    lines.append("Whether the log was cut short or forked, only its guard, a witness or an older checkpoint can say.")
+    signatures = " and ".join(result.signatures)
+    lines.append(f"OK: the log holds, {result.size} entries lead to the root that {signatures} signed")
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Final
 
 from auditlog.canonical import Json
-from auditlog.checkpoint import SignedCheckpoint, open_checkpoint
+from auditlog.checkpoint import SignedCheckpoint, open_checkpoint, parse_checkpoint
 from auditlog.errors import FormatError, NotFound, SignatureError, VerifyError
 from auditlog.merkle import HASH_SIZE, root_hash
 from auditlog.note import ED25519, ML_DSA_44, VerifierKey, parse_note
@@ -127,6 +127,7 @@ def read_signed_checkpoint(read: ReadFile, keys: Sequence[VerifierKey], *, origi
 def _check_signatures(note: bytes, keys: Sequence[VerifierKey]) -> None:
     """Name the line that does not hold, or the signature that is missing. Raises SignatureError or FormatError."""
     opened = parse_note(note)
+    parse_checkpoint(opened.text)
     first_line = opened.text.count("\n") + 2
     for key in keys:
         kind = SIGNATURE_NAMES.get(key.type, f"0x{key.type:02x}")

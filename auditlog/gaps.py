@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from auditlog.canonical import Json
-from auditlog.record import Entry, OpaqueEntry
+from auditlog.record import Entry, parse_entry
 
 Range = tuple[int, int]  # first and last number, both included
 
@@ -55,13 +55,21 @@ class _Seen:
     ended: str = "open"
 
 
-def gaps(entries: Iterable[tuple[int, Entry | OpaqueEntry]]) -> tuple[BootGaps, ...]:
-    """The boots of a log, in the order in which the log names them. `entries` are (index, entry), in order."""
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """The boots of a log, in the order in which the log names them."""
+
+    boots: tuple[BootGaps, ...]
+
+
+def gaps(entries: Iterable[tuple[int, bytes]]) -> Gaps:
+    """What the log says about its boots. `entries` are (index, canonical bytes), in order. Raises FormatError."""
     boots: dict[str, _Seen] = {}
-    for index, entry in entries:
+    for index, data in entries:
+        entry = parse_entry(data)
         if isinstance(entry, Entry):
             _note(boots, index, entry)
-    return tuple(_summarise(boot, seen) for boot, seen in boots.items())
+    return Gaps(tuple(_summarise(boot, seen) for boot, seen in boots.items()))
 
 
 def _note(boots: dict[str, _Seen], index: int, entry: Entry) -> None:
@@ -125,7 +133,7 @@ def _missing(known: Sequence[int], reached: int) -> tuple[Range, ...]:
     return tuple(ranges)
 
 
-def gaps_json(boots: Sequence[BootGaps]) -> Json:
+def gaps_json(found: Gaps) -> Json:
     """The same as JSON: ranges as [first, last]."""
     return [
         {
@@ -144,15 +152,15 @@ def gaps_json(boots: Sequence[BootGaps]) -> Json:
             "missing": [list(r) for r in b.missing],
             "lost": b.lost,
         }
-        for b in boots
+        for b in found.boots
     ]
 
 
-def format_gaps(boots: Sequence[BootGaps]) -> str:
+def format_gaps(found: Gaps) -> str:
     """The same for people, one line a boot and one a gap."""
-    if not boots:
+    if not found.boots:
         return "No boot is recorded in this log.\n"
-    return "".join(_format_boot(boot) for boot in boots)
+    return "".join(_format_boot(boot) for boot in found.boots)
 
 
 def _format_boot(b: BootGaps) -> str:

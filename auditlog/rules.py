@@ -161,9 +161,9 @@ class LogRules:
             )
         if members["version"] is not None:
             self._known_version(index, members)
-            system.running = members["version"]
-        elif members["to"] in ("active", "pilot") and system.running is None:
+        elif members["to"] in STATE_OF_MODE.values():
             raise _wrong(index, "puts a system into use without naming a version")
+        system.running = members["version"]
         system.state = members["to"]
         system.states.add(members["to"])
 

@@ -1,4 +1,4 @@
-"""An invented log for tests, made with the pure modules alone: several kinds, real keys, the same bytes for the same seed."""
+"""An invented log for tests: several kinds, real keys, the same bytes for the same seed; in memory or in a database."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
+
+from sqlalchemy import Engine
 
 from auditlog.canonical import format_canonical
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
 from auditlog.commitment import Opening, commit_all, open_field
+from auditlog.guard import Guard
 from auditlog.kinds import KINDS
+from auditlog.log import Log, Unit
 from auditlog.merkle import leaf_hash, prove_inclusion, root_hash
 from auditlog.note import ED25519, ML_DSA_44, Signer, VerifierKey, format_vkey
 from auditlog.proof import LogProof
 from auditlog.receipt import Receipt
-from auditlog.record import Entry, make_entry
+from auditlog.record import Entry, make_entry, parse_entry
+from auditlog.store import metadata
+from auditlog.store.log import open_engine
 from auditlog.tiles import (
     entry_bundles_of_size,
     format_entries_path,
@@ -213,3 +220,31 @@ def build_log(size: int = 600, *, seed: int = 1, origin: str = ORIGIN) -> Exampl
         log.decide(version, n=n, boot=second)
     log.add("close/1", boot=second, n=n)
     return log
+
+
+def record(log: ExampleLog, url: str, guard: Guard, *, group: int = 50) -> Engine:
+    """Write the log's entries into an empty database through the real writer, `group` entries a unit."""
+    engine = open_engine(url)
+    metadata.create_all(engine)
+    writer = start_writer(log, engine, guard)
+    entries = [parse_entry(data) for data in log.entries]
+    for start in range(0, len(entries), group):
+        writer.append(Unit(tuple(entries[start : start + group]))).result(60)
+    writer.close()
+    return engine
+
+
+def start_writer(log: ExampleLog, engine: Engine, guard: Guard) -> Log:
+    def no_outage(cause: str, began: datetime, ended: datetime) -> Entry:
+        raise AssertionError(f"the log could not record: {cause}")
+
+    writer = Log(engine, log.signers, guard, origin=log.origin, outage_entry=no_outage, clock=lambda: BEGIN)
+    writer.start()
+    return writer
+
+
+def change_byte(path: Path, position: int, *, flip: int = 1) -> None:
+    """Change one byte of a file in place."""
+    data = bytearray(path.read_bytes())
+    data[position] ^= flip
+    path.write_bytes(data)

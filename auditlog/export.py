@@ -1,0 +1,191 @@
+"""Write a log as a static tree that anyone can check: the files of tlog-tiles, keys, instructions, and the verifier."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import rfc8785
+from sqlalchemy import Connection
+
+from auditlog.audit import CHECKPOINT, origin_of
+from auditlog.errors import AuditLogError, NotFound
+from auditlog.note import VerifierKey, format_vkey
+from auditlog.store.log import Head, HeadName, read_entries, read_head, read_tile
+from auditlog.tiles import (
+    TILE_WIDTH,
+    entry_bundles_of_size,
+    format_entries_path,
+    format_entry_bundle,
+    format_tile_path,
+    tiles_of_size,
+)
+from auditlog.tree import SUMS, audit_tree, format_sums
+
+__all__ = ("VERIFIER_MODULES", "audit_tree", "export_log", "make_verifier")
+
+# What the offline verifier consists of; a test compares with what it really imports.
+VERIFIER_MODULES: Final = (
+    "__init__",
+    "__main__",
+    "audit",
+    "canonical",
+    "checkpoint",
+    "commitment",
+    "cosignature",
+    "errors",
+    "keys",
+    "kinds",
+    "merkle",
+    "note",
+    "proof",
+    "receipt",
+    "record",
+    "rules",
+    "tiles",
+    "tree",
+    "vocabulary",
+)
+_LAUNCHER = b"""import sys
+
+try:
+    from auditlog.__main__ import main
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.partition(".")[0] != "cryptography":
+        raise
+    sys.exit("error: this verifier needs the package cryptography (50 or later): python3 -m pip install cryptography")
+
+sys.exit(main())
+"""
+_README = """\
+The transparency log {origin}
+{rule}
+
+This folder is a complete copy of a log as of {size} entries. Each entry records one event of an AI system in public
+service: a system registered, a version changed, a decision made, a record erased. Entries hold codes, random numbers
+and commitments (keyed hashes) and no personal data in clear.
+
+  checkpoint      size and root hash of the log, with the log's signatures (Ed25519 and ML-DSA-44)
+  tile/entries/   the entries, 256 in a file, each a line of JSON behind its length in two bytes
+  tile/0/ ...     the tree of hashes over them
+  log.vkey        the log's public keys
+  verify.pyz      the program that checks all of this
+  SHA256SUMS      checksums of the files that are not part of the tree
+
+The format is that of https://c2sp.org/tlog-tiles; other programs for it can check this folder too.
+
+To check it, with Python 3.11 or later:
+
+  python3 -m pip install 'cryptography>=50'
+  python3 verify.pyz audit . --vkey log.vkey
+
+To check a receipt that you were given:
+
+  python3 verify.pyz verify FILE.receipt.json --vkey log.vkey
+
+The keys and the program came in the same folder as the data. If you have reason to doubt who gave it to you, take both
+from elsewhere: the keys from a place where the agency printed them earlier, the program from its source. What each
+check can show, and what it cannot, is said in docs/trust.md of the program's source.
+"""
+
+
+def export_log(
+    conn: Connection, number: int, keys: Sequence[VerifierKey], to: Path, *, head: HeadName = "integrated"
+) -> int:
+    """Write log `number` to the new folder `to`, all or nothing, and return its size.
+
+    The same log gives the same bytes. `head` chooses which checkpoint. Nothing is verified here: a damaged log must be
+    exportable as evidence. Raises AuditLogError when `to` is not empty or cannot be written, NotFound for missing data.
+    """
+    stored = read_head(conn, number, head)
+    if stored is None:
+        raise NotFound("there is no checkpoint to export yet", field=f"log {number}")
+    to = to.absolute()
+    if to.is_symlink() or (to.exists() and not (to.is_dir() and not any(to.iterdir()))):
+        raise AuditLogError("exists and is not an empty folder: choose a new one", field=str(to))
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        # The outer folder is private; the inner one gets the ordinary mode, since an export is there to be handed out.
+        workplace = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
+        try:
+            folder = workplace / "log"
+            _write_tree(folder, _files(conn, number, keys, stored))
+            folder.replace(to)
+        finally:
+            shutil.rmtree(workplace, ignore_errors=True)
+        _sync(to.parent)
+    except OSError as error:
+        raise AuditLogError(f"cannot be written: {error.strerror}", field=str(to)) from error
+    return stored.size
+
+
+def _files(conn: Connection, number: int, keys: Sequence[VerifierKey], head: Head) -> Iterator[tuple[str, bytes]]:
+    """(path, content) of every file, SHA256SUMS last."""
+    for tile in tiles_of_size(head.size):
+        yield format_tile_path(tile), read_tile(conn, number, tile.level, tile.index, tile.width)
+    for index, width in entry_bundles_of_size(head.size):
+        start = index * TILE_WIDTH
+        yield format_entries_path(index, width), format_entry_bundle(read_entries(conn, number, start, start + width))
+    origin = origin_of(keys)
+    named = {
+        CHECKPOINT: head.note,
+        "log.vkey": "".join(format_vkey(key) + "\n" for key in keys).encode(),
+        "README.txt": _README.format(origin=origin, size=head.size, rule="=" * (21 + len(origin))).encode(),
+        "verify.pyz": make_verifier(),
+    }
+    yield from named.items()
+    yield SUMS, format_sums({name: sha256(content).hexdigest() for name, content in named.items()})
+
+
+def make_verifier() -> bytes:
+    """`verify.pyz`: a zip that Python runs; without times and compression, so the same source gives the same bytes."""
+    buffer = io.BytesIO()
+    buffer.write(b"#!/usr/bin/env python3\n")
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(_verifier_files().items()):
+            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            info.create_system = 3  # else the bytes would depend on the system that wrote them
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, content)
+    return buffer.getvalue()
+
+
+def _verifier_files() -> dict[str, bytes]:
+    ours = Path(__file__).parent
+    files = {f"auditlog/{name}.py": (ours / f"{name}.py").read_bytes() for name in VERIFIER_MODULES}
+    theirs = Path(rfc8785.__file__).parent
+    files |= {f"rfc8785/{path.name}": path.read_bytes() for path in theirs.glob("*.py")}
+    # Apache-2.0 section 4(a): whoever gets the code gets the licence.
+    for path in importlib.metadata.files("rfc8785") or ():
+        if path.name.startswith(("LICENSE", "NOTICE")):
+            files[f"rfc8785/{path.name}"] = path.read_binary()
+    return files | {"__main__.py": _LAUNCHER}
+
+
+def _write_tree(folder: Path, files: Iterator[tuple[str, bytes]]) -> None:
+    """Write and sync every file, then the folders; a crash leaves at most a hidden folder beside the target."""
+    for path, content in files:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    for base, _, _ in os.walk(folder):
+        _sync(Path(base))
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
