@@ -59,7 +59,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     Erased: Problem(410, "erased", "The content was erased; entry and proof remain"),
     VaultError: Problem(500, "internal", "Something is wrong on our side"),
     AuditLogError: Problem(500, "internal", "Something is wrong on our side"),
-    SettingsError: Problem(500, "internal", "Something is wrong on our side"),
+    SettingsError: Problem(503, "incomplete", "The installation is not set up completely yet"),
     RuntimeFault: Problem(500, "internal", "Something is wrong on our side"),
     AppError: Problem(500, "internal", "Something is wrong on our side"),
 }
@@ -135,7 +135,8 @@ def error_response(error: Exception) -> Response:
 def _members(problem: Problem, error: Exception) -> dict[str, Any]:
     if isinstance(error, RequestValidationError):
         return {"errors": field_errors(error.errors())}
-    if problem.code in {"internal", "http"} or isinstance(error, HTTPException):
+    # A setting's message may name a path of this machine.
+    if problem.code in {"internal", "http", "incomplete"} or isinstance(error, HTTPException):
         return {}
     return {
         "detail": str(error),

@@ -140,8 +140,8 @@ def wants_page(request: Request) -> bool:
 def error_page(request: Request, error: Exception) -> Response:
     """The page for an error: what happened and what to do, nothing of what was sent."""
     g: Greffier = request.app.state.greffier
-    status = problem_of(error).status
-    response = page(request, g, "error.html", status=status, code=status)
+    problem = problem_of(error)
+    response = page(request, g, "error.html", status=problem.status, code=problem.status, kind=problem.code)
     for name, value in (getattr(error, "headers", None) or {}).items():
         response.headers[name] = value
     return response
