@@ -119,6 +119,16 @@ def test_checkpoints_refused(origin, size, root):
         Checkpoint(origin, size, root)
 
 
+def test_bodies_of_any_log():
+    body = parse_body(TEXT.replace(ORIGIN, "go.sum database tree") + "one\ntwo\n")
+    assert (body.origin, body.extensions) == ("go.sum database tree", ("one", "two"))
+    for text in (TEXT + "\n", TEXT + "one\n\ntwo\n", TEXT[:-1], TEXT.replace(ORIGIN, ""), TEXT + "\x01\n"):
+        with pytest.raises(FormatError):
+            parse_body(text)
+    with pytest.raises(FormatError, match="origin"):
+        parse_checkpoint(TEXT.replace(ORIGIN, "go.sum database tree"))
+
+
 def load():
     return json.loads((SHARED / "tlog-json/checkpoint.json").read_text())["cases"]
 

@@ -175,6 +175,15 @@ def test_a_leaf_outside_the_tree(index, size):
         root_from_inclusion(LEAVES[0], index, size, ())
 
 
+def test_paths_of_another_height_lead_to_no_root():
+    proof = prove_inclusion(3, 8, reader(LEAVES[:8]))
+    assert root_from_inclusion(LEAVES[3], 3, 8, proof) == root_hash(LEAVES[:8])
+    with pytest.raises(ProofError, match="longer"):
+        root_from_inclusion(LEAVES[3], 3, 8, (*proof, LEAVES[0]))
+    with pytest.raises(ProofError, match="too short"):
+        root_from_inclusion(LEAVES[3], 3, 8, proof[:-1])
+
+
 @pytest.mark.parametrize(("old", "new"), [(5, 4), (-1, 4)])
 def test_no_proof_of_a_smaller_tree(old, new):
     with pytest.raises(ProofError):

@@ -139,6 +139,17 @@ def test_every_line_of_a_known_key_must_verify():
         open_note(format_note(Note(TEXT, (replace(good, blob=good.blob + b"x"),))), KEYS)
 
 
+def test_a_repeated_cosignature_counts_once_as_it_stood_first():
+    lines = tuple(SIGNERS[COSIGNATURE].sign(TEXT, timestamp=time) for time in (7, 5))
+    assert open_note(format_note(Note(TEXT, lines)), KEYS).by == ((KEYS[1], 7),)
+
+
+def test_a_signature_is_more_than_its_key_id():
+    assert parse_signature("\u2014 log.example AAAAAAA=").blob == b"\0"
+    with pytest.raises(FormatError, match="key id"):
+        parse_signature("\u2014 log.example AAAAAA==")
+
+
 @pytest.mark.parametrize("kind", [COSIGNATURE, ML_DSA_44])
 def test_cosignatures_sign_checkpoints_only(kind):
     with pytest.raises(FormatError):

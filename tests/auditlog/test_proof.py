@@ -88,6 +88,12 @@ def test_proofs_refused(index, hashes):
         LogProof(index, hashes, CHECKPOINT)
 
 
+def test_what_follows_the_path_must_be_a_signed_note():
+    for checkpoint in (b"", b"checkpoint\n", CHECKPOINT[:-1], CHECKPOINT + b"\n"):
+        with pytest.raises(FormatError):
+            parse_proof(format_proof(replace(PROOFS[0], checkpoint=checkpoint)))
+
+
 def test_an_empty_extra_is_kept():
     proof = replace(PROOFS[0], extra=b"")
     assert parse_proof(format_proof(proof)) == proof
