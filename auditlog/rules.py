@@ -15,6 +15,8 @@ from auditlog.kinds import KINDS
 from auditlog.record import Entry, OpaqueEntry
 
 GENESIS = "genesis/1"
+# Kinds that commit to something in the vault: what an erasure can name.
+_RECORDS = frozenset(name for name, kind in KINDS.items() if kind.committed)
 # A live decision needs an active system, a pilot decision a pilot. Tests and shadow runs are staff work in any state.
 STATE_OF_MODE: Mapping[str, str | None] = {"live": "active", "pilot": "pilot", "test": None, "shadow": None}
 
@@ -106,7 +108,7 @@ class LogRules:
         if time < self.first_time:
             raise _wrong(index, f"carries the time {time}, before the log itself began ({self.first_time})")
         self.last_time = max(self.last_time or time, time)
-        if KINDS[entry.kind].commits:
+        if entry.kind in _RECORDS:
             self._erasable.add(entry.id)
 
     def _take_id(self, index: int, name: str) -> None:

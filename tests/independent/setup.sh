@@ -5,6 +5,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 venv=.venv-independent
 lock=tests/independent/requirements.lock
+uv=.venv/bin/uv
+[ -x "$uv" ] || uv=uv
 
 if [ -f "$venv/.lock" ] && cmp -s "$lock" "$venv/.lock" && "$venv/bin/python" -c 'import aics_tlog' 2>/dev/null; then
     exit 0
@@ -29,6 +31,6 @@ for candidate in "${INDEPENDENT_PYTHON:-}" python3.12 python3.13 python3.14 pyth
 done
 # Nothing here: let uv fetch one.
 rm -rf "$venv"
-uv venv --quiet --python "${python:-3.12}" "$venv"
-uv pip install --quiet --python "$venv/bin/python" --require-hashes -r "$lock"
+"$uv" venv --quiet --python "${python:-3.12}" "$venv"
+"$uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r "$lock"
 cp "$lock" "$venv/.lock"
