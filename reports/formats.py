@@ -31,6 +31,7 @@ class Formats:
             "date",
             "time",
             "number",
+            "decimal",
             "share",
             "millionth_share",
             "duration",
@@ -55,6 +56,10 @@ class Formats:
     def number(self, value: int) -> str:
         """A count with its group signs: 12,345 or 12.345."""
         return format_decimal(value, locale=self._locale)
+
+    def decimal(self, value: float | Decimal) -> str:
+        """A fraction with all its digits: 0.25 or 0,25."""
+        return format_decimal(Decimal(str(value)), "#,##0.################", locale=self._locale)
 
     def share(self, value: Fraction | Decimal) -> str:
         """A part of one as a percentage with one decimal: 93.4%."""

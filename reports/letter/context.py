@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 from registry.system import AISystem
 from reports.agency import Agency, LogStamp
+
+Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 Basis = Literal["ai_act_86", "gdpr_15_1_h", "gdpr_15_1", "sector", "reasons", "voluntary"]
 """Why the person gets the explanation; a letter states exactly one."""
@@ -24,7 +26,7 @@ class UsedValue:
 
     label: Mapping[str, str]
     """What it is called, per language."""
-    value: str | int | None
+    value: Json
     """What the system read; None when it was not given."""
     source: Mapping[str, str]
     """Where it came from, per language."""

@@ -114,6 +114,25 @@ def test_review_without_reasons_says_so(decided: Letter, renderer: Renderer):
     assert "We have not sent you this decision yet" in text
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "not given"),
+        (True, "yes"),
+        (0, "0"),
+        (2025, "2025"),
+        (0.25, "0.25"),
+        ([], "none"),
+        (["a", 2, None], "a, 2 and not given"),
+        ({"b": 1, "a": ["x", "y"]}, "a: x and y; b: 1"),
+        ("a <b>\nc", "a &lt;b&gt;\nc"),
+    ],
+)
+def test_each_kind_of_value_is_readable(value: object, shown: str, letter: Letter, renderer: Renderer):
+    html = renderer.document("letter", replace(letter, data=(replace(letter.data[0], value=value),)), "en")
+    assert f'data-label="What the system read">{shown}</td>' in html
+
+
 def test_generated_text_is_marked_as_made_by_a_computer(reply: Letter, renderer: Renderer):
     html = renderer.document("letter", reply, "en")
     assert "A computer made it; no person wrote it." in html
@@ -128,14 +147,21 @@ def test_only_a_test_says_that_it_does_not_count(mode: str, letter: Letter, rend
 
 
 NOTICES = {
-    (
-        "en",
-        "before",
-    ): "For your loan application we use a computer system with artificial intelligence (AI): Social loan check. It estimates the chance that a loan will be paid back. A member of staff looks at the result and takes the decision. At {url} you can read how it works and which data it uses. You may ask for an explanation, ask a member of staff to look again, have mistakes in your data corrected, and object to the use of your data. This is free. Phone 014 000. Reference {ref}.",
-    (
-        "nl",
-        "on_request",
-    ): "Voor uw aanvraag voor een lening gebruiken wij een computersysteem met kunstmatige intelligentie (AI): Toets sociale lening. Het maakt een inschatting van de kans dat een lening wordt terugbetaald. Er kijkt niet eerst een medewerker naar. U kunt daar wel om vragen. Op {url} leest u hoe het werkt en welke gegevens het gebruikt. U mag uitleg vragen, een medewerker opnieuw laten kijken, fouten in uw gegevens laten verbeteren en bezwaar maken tegen het gebruik van uw gegevens. Dit kost u niets. Bel 014 000. Kenmerk {ref}.",
+    ("en", "before"): (
+        "For your loan application we use a computer system with artificial intelligence (AI): Social loan "
+        "check. It estimates the chance that a loan will be paid back. A member of staff looks at the result "
+        "and takes the decision. At {url} you can read how it works and which data it uses. You may ask for "
+        "an explanation, ask a member of staff to look again, have mistakes in your data corrected, and "
+        "object to the use of your data. This is free. Phone 014 000. Reference {ref}."
+    ),
+    ("nl", "on_request"): (
+        "Voor uw aanvraag voor een lening gebruiken wij een computersysteem met kunstmatige intelligentie "
+        "(AI): Toets sociale lening. Het maakt een inschatting van de kans dat een lening wordt terugbetaald."
+        " Er kijkt niet eerst een medewerker naar. U kunt daar wel om vragen. Op {url} leest u hoe het werkt "
+        "en welke gegevens het gebruikt. U mag uitleg vragen, een medewerker opnieuw laten kijken, fouten in "
+        "uw gegevens laten verbeteren en bezwaar maken tegen het gebruik van uw gegevens. Dit kost u niets. "
+        "Bel 014 000. Kenmerk {ref}."
+    ),
 }
 
 
