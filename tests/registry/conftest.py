@@ -1,11 +1,10 @@
-"""Register files of an invented agency, and both databases' tables on a real SQLite file."""
+"""Register files of an invented agency, and the register's tables on both databases."""
 
 from __future__ import annotations
 
 import copy
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from sqlalchemy import Connection, create_engine, event
 from registry.register_file import RegisterFile, parse_register_file
 from registry.store import metadata
 
-CASES = Path(__file__).parents[2] / "app" / "demo" / "cases"
 MODEL = "ab" * 32
 
 
@@ -91,16 +89,27 @@ def parse() -> Parse:
     return lambda value: parse_register_file(json.dumps(value).encode())
 
 
-@pytest.fixture
-def conn(tmp_path: Path) -> Iterator[Connection]:
-    """A connection to a new SQLite file that enforces foreign keys."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'register.db'}")
+def _open(url: str) -> Iterator[Connection]:
+    engine = create_engine(url)
 
     @event.listens_for(engine, "connect")
     def _foreign_keys(raw: Any, _: Any) -> None:
-        raw.execute("PRAGMA foreign_keys=ON")
+        if engine.dialect.name == "sqlite":
+            raw.execute("PRAGMA foreign_keys=ON")
 
     metadata.create_all(engine)
     with engine.begin() as connection:
         yield connection
     engine.dispose()
+
+
+@pytest.fixture
+def conn(sqlite_url: str) -> Iterator[Connection]:
+    """A connection to an empty register in a new SQLite file."""
+    yield from _open(sqlite_url)
+
+
+@pytest.fixture
+def either(url: str) -> Iterator[Connection]:
+    """A connection to an empty register on each database in turn."""
+    yield from _open(url)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from registry.errors import (
     Conflict,
@@ -266,8 +267,30 @@ def test_unknown_slugs_are_unknown(conn: Connection, file: RegisterFile) -> None
             ask()
 
 
-def test_every_constraint_has_a_name(conn: Connection) -> None:
-    seen = inspect(conn)
+def test_the_whole_walk_is_the_same_on_both_databases(
+    either: Connection, file: RegisterFile, document: dict[str, Any], parse: Parse
+) -> None:
+    register(either, file)
+    models.add_model(either, MODEL)
+    move(either, "in_review", "approved", "pilot", "active")
+    before = systems.gate(either, SLUG)
+    register(either, second(document, parse))
+    late = systems.plan_state(either, SLUG, "active", reason="new_version", role="approver", version=2)
+    systems.set_state(either, systems.plan_stop(either, SLUG, reason="incident", role="officer"))
+    with pytest.raises(StoppedMeanwhile):
+        systems.gate_again(either, before)
+    with pytest.raises(Conflict):
+        systems.set_state(either, late)
+    systems.set_state(either, systems.plan_resume(either, SLUG, role="approver"))
+    systems.gate_again(either, before)
+    assert systems.read_system(either, SLUG).newest == 2
+    for broken in ("state = 'lost'", "state = 'suspended'", "state_before = 'pilot'"):
+        with pytest.raises(IntegrityError), either.begin_nested():
+            either.execute(text(f"UPDATE registry_system SET {broken}"))
+
+
+def test_every_constraint_has_a_name(either: Connection) -> None:
+    seen = inspect(either)
     for table in ("registry_system", "registry_version", "registry_model"):
         assert seen.get_pk_constraint(table)["name"] == f"pk_{table}"
         assert all(item["name"] for item in seen.get_check_constraints(table) + seen.get_foreign_keys(table))

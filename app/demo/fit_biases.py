@@ -1,0 +1,145 @@
+"""Fits the bias of each outcome: over a declared set of invented cases each is then about as frequent as declared.
+
+`python -m app.demo.fit_biases MODEL.gguf` prints the fit; `--write` puts the biases into the files of `cases/`.
+The fit sees shares and no right answers: it stops a small model from saying one thing always, and makes it no wiser.
+A live system would be fitted, and then tested, on other cases than these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.actions.programs import program
+from registry.manifest import Manifest
+from registry.register_file import parse_register_file
+from runtime.program import Request
+from runtime.supervisor import Supervisor
+from runtime.weights import add_model
+
+CASES = Path(__file__).parent / "cases"
+ROOM = (40, 150, 420, 800)
+QUESTIONS = {
+    "payment": (
+        "How do I pay the bill of 2026 by bank?",
+        "May I pay next month instead of now?",
+        "I want to pay with direct debit.",
+        "My payment was sent back, how can I pay again?",
+    ),
+    "mistake": (
+        "You say I have a dog but I have no dog.",
+        "The value of my house is much too high.",
+        "I moved away in 2025 and still get this bill.",
+        "You sent me the same bill twice.",
+    ),
+    "poverty": (
+        "I lost my job and cannot pay this.",
+        "My income is too low to pay any tax.",
+        "I am in debt and have no money for food.",
+        "Can you drop the bill, I have only a small pension?",
+    ),
+    "contact": (
+        "What is your phone number?",
+        "Can I come to the desk on Friday?",
+        "Who can I speak to about my letter?",
+        "Where is your office?",
+    ),
+}
+SHARES = {
+    "social-loan-check": {"grant": 0.42, "refer": 0.33, "refuse": 0.25},
+    "health-line-aid": {"self_care": 0.40, "see_gp": 0.35, "urgent": 0.25},
+    "tax-question-reply": {"pay": 0.25, "object": 0.25, "remission": 0.25, "contact": 0.25},
+}
+ALSO = {"social-loan-check": ("social-loan-check-0",)}
+"""Files that take over the biases of another: the draft that is never put into use."""
+
+SHARPNESS = 4.0  # how nearly the smooth choice of the fit is the hard one of the sampler, per nat
+ROUNDS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Biases in millinats by outcome code, and how often each outcome came before and after."""
+
+    biases: dict[str, int]
+    before: Counter[str]
+    after: Counter[str]
+
+
+def synthetic_cases(manifest: Manifest) -> list[dict[str, Any]]:
+    """Every combination of the declared values; for the tax questions, the list above."""
+    if manifest.system == "tax-question-reply":
+        return [{"message": text, "bill_year": 2026} for texts in QUESTIONS.values() for text in texts]
+    values = [field.schema.get("enum", ROOM) for field in manifest.fields]
+    names = [field.id for field in manifest.fields]
+    return [dict(zip(names, case, strict=True)) for case in itertools.product(*values)]
+
+
+def measure(supervisor: Supervisor, manifest: Manifest) -> NDArray[np.float64]:
+    """Log-probability (nats) of each outcome's text, without bias: one row a case, one column an outcome."""
+    rows = []
+    for number, case in enumerate(synthetic_cases(manifest)):
+        request = Request(f"fit-{number}", program(manifest), case)
+        alternatives = supervisor.generate(request).result().run.alternatives
+        rows.append([alternatives[outcome.code] / 1e6 for outcome in manifest.outcomes])
+        print(f"\r{manifest.system}: {number + 1} cases", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    return np.array(rows)
+
+
+def fit(manifest: Manifest, scores: NDArray[np.float64]) -> Fit:
+    """Raise and lower the biases until the smooth shares are the declared ones; the first outcome's bias is 0."""
+    codes = [outcome.code for outcome in manifest.outcomes]
+    shares = np.array([SHARES[manifest.system][code] for code in codes])
+    bias = np.zeros(len(codes))
+    for number in range(ROUNDS):
+        sharp = (scores + bias) * SHARPNESS
+        odds = np.exp(sharp - sharp.max(axis=1, keepdims=True))
+        bias += (shares - (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)) / (1 + number / 400)
+    found = np.round((bias - bias[0]) * 100).astype(int) * 10
+    chosen = [Counter(codes[index] for index in (scores + added).argmax(axis=1)) for added in (0, found / 1000)]
+    return Fit({code: int(value) for code, value in zip(codes, found, strict=True)}, chosen[0], chosen[1])
+
+
+def write(slug: str, biases: dict[str, int]) -> None:
+    """Put the biases into a register file, whose layout stays as it is."""
+    path = CASES / f"{slug}.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    for outcome in data["version"]["outcomes"]:
+        outcome["bias_millinats"] = biases[outcome["code"]]
+    path.write_text(json.dumps(data, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Measure and fit each system of the demo."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, help="the GGUF file that the demo uses")
+    parser.add_argument("--write", action="store_true", help="put the biases into the files under cases/")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        add_model(options.model, Path(folder) / "models")
+        supervisor = Supervisor(Path(folder) / "models", Path(folder) / "run")
+        try:
+            for slug in SHARES:
+                manifest = parse_register_file((CASES / f"{slug}.json").read_bytes()).manifest
+                assert manifest is not None
+                found = fit(manifest, measure(supervisor, manifest))
+                print(f"{slug}: {found.biases} before {dict(found.before)} after {dict(found.after)}")
+                for name in (slug, *ALSO.get(slug, ())) if options.write else ():
+                    write(name, found.biases)
+        finally:
+            supervisor.close()
+
+
+if __name__ == "__main__":
+    main()
