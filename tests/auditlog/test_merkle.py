@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditlog.errors import ProofError
@@ -97,6 +97,7 @@ def test_every_root_and_proof_of_small_trees():
             verify_consistency(old, naive_root(leaves[:old]), size, root, proof)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_proofs_of_larger_trees_and_their_mutations(data):
     size = data.draw(st.integers(2, 300))
@@ -112,6 +113,7 @@ def test_proofs_of_larger_trees_and_their_mutations(data):
         verify_inclusion(leaves[index - 1], index, size, proof, root)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_consistency_of_larger_trees_and_its_mutations(data):
     size = data.draw(st.integers(2, 300))

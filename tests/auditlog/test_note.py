@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditlog.cosignature import cosignature_message, parse_body, subtree_message
@@ -67,6 +67,7 @@ def test_note_round_trip(text, lines):
     assert all(parse_signature(format_signature(line)) == line for line in note.signatures)
 
 
+@settings(deadline=None)
 @given(texts, names, st.sampled_from([ED25519, COSIGNATURE, ML_DSA_44]), st.binary(min_size=32, max_size=32))
 def test_key_round_trips_and_signing(text, name, kind, seed):
     signer = Signer.generate(name, kind, seed)
@@ -77,6 +78,7 @@ def test_key_round_trips_and_signing(text, name, kind, seed):
     assert open_note(data, [signer.vkey]).by == ((signer.vkey, None if kind == ED25519 else 0),)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_note_is_never_opened(data):
     """Every byte counts: text, names, key ids, times and signatures. Only the lines' base64 of unknown keys is free."""
@@ -104,6 +106,7 @@ def test_parsers_raise_nothing_but_format_errors(data):
             parse(text)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(SIGNERS.values())), st.data())
 def test_damaged_keys_are_refused(signer, data):
     text = format_vkey(signer.vkey)

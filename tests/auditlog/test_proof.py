@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
@@ -59,6 +59,7 @@ def test_every_entry_is_proven():
         assert signed.by == KEYS
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_file_proves_nothing_else(data):
     whole = format_proof(PROOFS[6])

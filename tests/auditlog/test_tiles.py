@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditlog.checkpoint import open_checkpoint
@@ -63,6 +63,7 @@ def read_whole(tile):
     return WHOLE[tile.level, tile.index][: tile.width * 32]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=6))
 def test_growing_in_steps_equals_building_from_scratch(steps):
     size, edge, stored = 0, {}, {}
@@ -96,6 +97,7 @@ def test_a_tree_of_three_levels():
         verify_consistency(old, root_hash(LEAVES[:old]), 70_000, root, proof)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 70_000))
 def test_roots_of_any_size_from_the_same_tiles(size):
     edge = {}
