@@ -31,7 +31,7 @@ def record(g: Greffier, facts: BootFacts) -> None:
 
 
 def lost(g: Greffier, error: WorkerLost) -> None:
-    """State once that a worker ended by itself: an `outage` entry that names its boot. The next request starts another."""
+    """State once that a worker ended by itself, by an `outage` entry. The next request starts another worker."""
     if error.boot is None or error.boot in g.lost_boots:
         return
     g.lost_boots.add(error.boot)

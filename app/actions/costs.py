@@ -11,7 +11,7 @@ HOUR_US = 3_600 * MILLION
 
 
 def usage(system: AISystem, measured: Usage) -> dict[str, Json]:
-    """The `usage` value of a record: tokens, microseconds, microjoules with method, cost in millionths with tariff date.
+    """The `usage` value of a record: tokens, µs, µJ with method, cost in millionths with the tariff's date.
 
     An energy of method `estimated` comes from the watts that the system's host declares.
     """

@@ -31,7 +31,7 @@ def program(manifest: Manifest) -> Program:
 
 
 def check(manifest: Manifest) -> None:
-    """Raises RuntimeFault, naming the member, for a version that the runtime could never run. Remote ones are not ours."""
+    """Raises RuntimeFault, naming the member, for a version that could never run. Remote ones do not run here."""
     if manifest.model is not None:
         check_program(program(manifest))
 

@@ -1,4 +1,4 @@
-"""What the public endpoint of the log serves: the published checkpoint, tiles below it, bundles where the agency allows."""
+"""What the log's public endpoint serves: the published checkpoint, tiles below it, bundles where the agency allows."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Record:
 def open(g: Greffier, purpose: Purpose, record_id: str) -> Record:  # noqa: A001 - DESIGN's name: reading.open(purpose, …)
     """Open a record's content; raises UnknownRecord, or auditlog's Erased or VaultError.
 
-    The `access` entry that each reading of personal content leaves is the records issue's; this function is where it goes.
+    The `access` entry that each reading of personal content leaves comes with the records issue, and goes here.
     """
     del purpose
     entry, index = find(g, record_id)

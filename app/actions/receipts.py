@@ -40,7 +40,7 @@ class Check:
 def receipt(g: Greffier, record_id: str, *, openings: bool) -> receipts.Receipt:
     """A record's receipt: entry, proof, and (for who may see them) the openings of inputs, output and outcome.
 
-    Never staff fields. While an officer still has the result, output and outcome stay closed. Raises UnknownRecord, Erased.
+    Never staff fields. While an officer has the result, output and outcome stay closed. Raises UnknownRecord, Erased.
     """
     entry, index = reading.find(g, record_id)
     opened: tuple[Opening, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, cast
 
 from app.actions import notices, query, reading, register
@@ -25,10 +25,11 @@ from reports.system_page.context import DeclaredField, PossibleResult, SystemPag
 from reports.transparency.context import SystemFigures, TransparencyReport
 
 DEMO_MARKER = "THIS-IS-A-DEMO.txt"
+Document = SystemPage | TransparencyReport | Letter
 NAMES = {SystemPage: "system_page", TransparencyReport: "transparency", Letter: "letter"}
 
 
-def render(g: Greffier, context: SystemPage | TransparencyReport | Letter, lang: str, output_format: str) -> bytes:
+def render(g: Greffier, context: Document, lang: str, output_format: str) -> bytes:
     """A document as HTML, or as its JSON twin."""
     if output_format == "json":
         return json_twin(context)
@@ -89,9 +90,11 @@ def letter(g: Greffier, record_id: str, lang: str) -> Letter:
     )
 
 
-def period_report(g: Greffier, since: datetime, until: datetime, lang: str) -> TransparencyReport:
-    """The figures of a period [since, until), counted from live records of modes live and pilot."""
+def period_report(g: Greffier, first: date, last: date, lang: str) -> TransparencyReport:
+    """The figures of the days `first` to `last`, both included (UTC), from live records of modes live and pilot."""
     del lang
+    since = datetime.combine(first, time(), UTC)
+    until = datetime.combine(last, time(), UTC) + timedelta(days=1)
     cells: dict[str, list[figures.Cells]] = {}
     versions: dict[str, set[int]] = {}
     with g.reading() as conn:
@@ -108,8 +111,8 @@ def period_report(g: Greffier, since: datetime, until: datetime, lang: str) -> T
     total = figures.add(one for counted in cells.values() for one in counted)
     return TransparencyReport(
         agency=_agency(g),
-        since=since.date(),
-        until=(until - timedelta(days=1)).date(),
+        since=first,
+        until=last,
         log=_stamp(g),
         total=tuple(f for f in figures.figures(total) if not f.name.startswith("outcomes.")),
         systems=tuple(item for item in systems if item is not None),

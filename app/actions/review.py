@@ -1,4 +1,4 @@
-"""The officer's part: look at a held result, then confirm, override, refer or release it, with reasons (AI Act 14, 26(2))."""
+"""The officer's part: look at a held result, then confirm, override, refer or release it (AI Act 14, 26(2))."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ import typer
 from app.cli import decide, decisions, home, log, report, system
 from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
 from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, NotFound, VaultError, VerifyError
-from registry.errors import RegistryError
 from registry.errors import FormatError as RegistryFormatError
+from registry.errors import RegistryError
 from reports.errors import ReportError
 from runtime.errors import RuntimeFault
 

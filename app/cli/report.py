@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from calendar import monthrange
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -39,19 +40,20 @@ def write_report(
     if kind != "transparency" and not of:
         raise UsageError("names the system or the record", field="--of")
     with open_home(home, tolerant=True) as g:
+        document: report.Document
         if kind == "system":
             document = report.system_page(g, str(of), lang)
         elif kind == "letter":
             document = report.letter(g, str(of), lang)
         else:
-            since, until = parse_period(period, g.clock())
-            document = report.period_report(g, since, until, lang)
+            first, last = parse_period(period, g.clock())
+            document = report.period_report(g, first, last, lang)
         data = report.render(g, document, lang, output_format)
     write_file(output, data, "-o")
 
 
-def parse_period(text: str | None, now: datetime) -> tuple[datetime, datetime]:
-    """First moment of a period and of the next one, UTC."""
+def parse_period(text: str | None, now: datetime) -> tuple[date, date]:
+    """First and last day of a period, UTC."""
     if text is None:
         text = now.strftime("%Y-%m")
     match = re.fullmatch(r"(\d{4})(?:-(0[1-9]|1[0-2]))?", text)
@@ -59,7 +61,6 @@ def parse_period(text: str | None, now: datetime) -> tuple[datetime, datetime]:
         raise UsageError("must be YYYY or YYYY-MM", field="--period")
     year, month = int(match[1]), match[2]
     if month is None:
-        return datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
+        return date(year, 1, 1), date(year, 12, 31)
     number = int(month)
-    following = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
-    return datetime(year, number, 1, tzinfo=UTC), following
+    return date(year, number, 1), date(year, number, monthrange(year, number)[1])

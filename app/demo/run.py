@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from app.actions import boots, decide, erase, lifecycle, log, receipts, register, report, review
+from app.actions import decide, erase, lifecycle, log, receipts, register, report, review
 from app.cli.report import parse_period
 from app.demo.tamper import change_byte_of_entry, change_model_byte
 from app.errors import Refused, UsageError
@@ -65,7 +65,9 @@ def run(home: Path) -> int:
     with open_home(home) as g:
         _register(g, story)
         decided = _decide_all(g, story)
-        _refuse_changed_model(g, story, decided)
+    # A new start: the runtime hashes the model's file again.
+    with open_home(home) as g:
+        _refuse_changed_model(g, story)
         _review(g, story, decided)
         _verify(g, story, decided)
         _erase(g, story, decided)
@@ -92,7 +94,9 @@ def _make_room(home: Path) -> None:
 
 def _register(g: Greffier, story: Story) -> None:
     model = register.add_model(g, model_path())
-    story.console.print(f"Model {register.model_name(model)}: sha256 {model.sha256[:16]}…, {model.size // 1_000_000} MB")
+    story.console.print(
+        f"Model {register.model_name(model)}: sha256 {model.sha256[:16]}…, {model.size // 1_000_000} MB"
+    )
     for slug, state in LIVE.items():
         register.register(g, (CASES / f"{slug}.json").read_bytes())
         for step in (*ON_THE_WAY, state):
@@ -121,9 +125,8 @@ def _decide_all(g: Greffier, story: Story) -> dict[str, list[decide.Answer]]:
     return decided
 
 
-def _refuse_changed_model(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
+def _refuse_changed_model(g: Greffier, story: Story) -> None:
     """An unregistered model: the same file but for one byte, with its time restored."""
-    boots.close(g)
     before = g.log.state().size
     case = json.loads((CASES / "social-loan-check.inputs.json").read_text(encoding="utf-8"))[0]
     with change_model_byte(g.models()):
@@ -172,9 +175,7 @@ def _erase(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -
     verdict = receipts.find(g, record).verdict
     tree = g.home / "export-after-erasure"
     log.export_log(g, tree)
-    told = _offline(
-        [sys.executable, "-m", "auditlog", "audit", str(tree), "--vkey", str(g.home / "keys" / "log.vkey")]
-    )
+    told = _offline([sys.executable, "-m", "auditlog", "audit", str(tree), "--vkey", str(g.home / "keys" / "log.vkey")])
     held = verdict == "erased" and told.returncode == 0
     story.step("one person's record erased, log audited again", held, f"record is {verdict}; {_last_line(told)}")
     findings = log.check_all(g)
@@ -184,8 +185,8 @@ def _erase(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -
 def _report(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
     folder = g.home / "reports"
     folder.mkdir()
-    since, until = parse_period(None, g.clock())
-    makers: dict[str, Callable[[str], Any]] = {"transparency": lambda lang: report.period_report(g, since, until, lang)}
+    first, last = parse_period(None, g.clock())
+    makers: dict[str, Callable[[str], Any]] = {"transparency": lambda lang: report.period_report(g, first, last, lang)}
     makers |= {slug: lambda lang, slug=slug: report.system_page(g, slug, lang) for slug in LIVE}  # type: ignore[misc]
     letter_of = decided["social-loan-check"][0].id
     makers["letter"] = lambda lang: report.letter(g, letter_of, lang)
