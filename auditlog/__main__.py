@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except AuditLogError as error:
         return _fail(error, as_json=options.json)
-    print(json.dumps({"ok": True, **facts}, indent=2, ensure_ascii=False) if options.json else text)
+    print(json.dumps({"ok": True, **facts}, indent=2) if options.json else text)
     return HOLDS
 
 

@@ -56,12 +56,16 @@ VERIFIER_MODULES: Final = (
 )
 _LAUNCHER = b"""import sys
 
+if sys.version_info < (3, 11):
+    print("error: this verifier needs Python 3.11 or later", file=sys.stderr)
+    sys.exit(2)
 try:
     from auditlog.__main__ import main
-except ModuleNotFoundError as error:
-    if error.name is None or error.name.partition(".")[0] != "cryptography":
+except ImportError as error:
+    if (error.name or "").partition(".")[0] != "cryptography":
         raise
-    sys.exit("error: this verifier needs the package cryptography (50 or later): python3 -m pip install cryptography")
+    print("error: this verifier needs cryptography: python3 -m pip install 'cryptography>=50'", file=sys.stderr)
+    sys.exit(2)
 
 sys.exit(main())
 """

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -155,12 +155,13 @@ def test_it_imports_only_what_a_stranger_can_install() -> None:
 
 
 def test_cold_start(receipt: Path, vkey: Path) -> None:
-    """0.3 s on the reference machine (DESIGN section 8); the bound here leaves room for a busy one."""
+    """0.3 s on the reference machine (DESIGN section 8). Processor time, and a wide bound, so that a busy one passes."""
     command = [sys.executable, "-m", "auditlog", "verify", str(receipt), "--vkey", str(vkey)]
     root = Path(__file__).parents[2]
     times = []
     for _ in range(3):
-        begin = time.perf_counter()
+        begin = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(command, check=True, capture_output=True, cwd=root)
-        times.append(time.perf_counter() - begin)
-    assert min(times) < 1.5
+        end = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(end.ru_utime - begin.ru_utime + end.ru_stime - begin.ru_stime)
+    assert min(times) < 0.6
