@@ -19,7 +19,7 @@ _DROPPED = ("Z", "P", "C")  # Unicode categories: separators, punctuation, contr
 
 
 def normalise(reference: str) -> str:
-    """Rule s1: NFKC, casefold, NFKC again; spaces, punctuation and controls dropped: "BSN 12.3-a" → "s1:bsn123a".
+    """Rule s1: NFKC, casefold; spaces, punctuation and controls dropped; NFKC after each: "WV 12.3-a" → "s1:wv123a".
 
     Raises FormatError where nothing is left, or more than 200 characters came in. The error never repeats them.
     """
@@ -27,6 +27,7 @@ def normalise(reference: str) -> str:
         raise FormatError(f"has more than {MAX_REFERENCE} characters; give a reference, not a text", field="subject")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", reference).casefold())
     kept = "".join(char for char in folded if unicodedata.category(char)[0] not in _DROPPED)
+    kept = unicodedata.normalize("NFKC", kept)  # what stood apart may now combine
     if not kept:
         raise FormatError("holds no letter and no digit; give the reference of one person", field="subject")
     return RULE + kept

@@ -1,0 +1,96 @@
+"""The erasure ledger: one line each, synced, strict when read back."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlog.errors import FormatError, VaultError
+from auditlog.vault.ledger import Erasure, Ledger, format_line, parse_line
+from auditlog.vocabulary import GROUNDS, ROLES
+
+
+def erasure(**changes):
+    members = {
+        "record": str(uuid.uuid4()),
+        "ground": "objection",
+        "role": "privacy_officer",
+        "time": "2026-11-24T08:15Z",
+    }
+    return Erasure(**{**members, **changes})
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger.create(tmp_path / "erasures")
+
+
+@given(st.uuids(version=4), st.sampled_from(GROUNDS), st.sampled_from(ROLES))
+def test_lines_come_back(record, ground, role):
+    one = erasure(record=str(record), ground=ground, role=role)
+    assert parse_line(format_line(one)) == one
+
+
+@pytest.mark.parametrize("changes", [{"record": "Jan"}, {"ground": "asked"}, {"role": "clerk"}, {"time": "today"}])
+def test_orders_are_codes(changes):
+    with pytest.raises(FormatError) as error:
+        erasure(**changes)
+    assert error.value.field == next(iter(changes))
+    assert "Jan" not in str(error.value)
+
+
+def test_what_is_appended_is_read(ledger):
+    orders = [erasure() for _ in range(3)]
+    for order in orders:
+        ledger.append(order)
+    assert Ledger(ledger.path).read() == tuple(orders)
+    assert ledger.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_torn_line_was_never_acted_upon(ledger):
+    first, second = erasure(), erasure()
+    ledger.append(first)
+    with ledger.path.open("ab") as file:
+        file.write(format_line(erasure())[:20])
+    assert ledger.read() == (first,)
+    ledger.append(second)
+    assert ledger.read() == (first, second)
+
+
+@pytest.mark.parametrize("damage", [b"\n", b"x\n", b" \n", b"\xff\n", b"0 objection officer 2026-11-24T08:15Z\n"])
+def test_a_damaged_line_is_named(ledger, damage):
+    ledger.append(erasure())
+    with ledger.path.open("ab") as file:
+        file.write(damage)
+    with pytest.raises(VaultError, match=r"^erasures: line 2 is damaged"):
+        ledger.read()
+
+
+def test_a_missing_ledger_says_what_to_restore(tmp_path):
+    for use in (Ledger(tmp_path / "gone").read, lambda: Ledger(tmp_path / "gone").append(erasure())):
+        with pytest.raises(VaultError, match=r"^erasures: .*put back"):
+            use()
+
+
+def test_an_existing_ledger_is_never_replaced(ledger):
+    ledger.append(erasure())
+    with pytest.raises(VaultError, match="never replaced"):
+        Ledger.create(ledger.path)
+    assert len(ledger.read()) == 1
+
+
+def test_threads_do_not_tear_lines(ledger):
+    def work():
+        for _ in range(20):
+            ledger.append(erasure())
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({one.record for one in ledger.read()}) == 80
