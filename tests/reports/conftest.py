@@ -32,7 +32,7 @@ AGENCY = Agency(
         Authority(
             name={"en": "Dutch Data Protection Authority", "nl": "Autoriteit Persoonsgegevens"},
             about="personal_data",
-            contact="autoriteitpersoonsgegevens.nl",
+            contact="https://www.autoriteitpersoonsgegevens.nl",
         ),
         Authority(
             name={"en": "Market Surveillance Office", "nl": "Markttoezicht"},
