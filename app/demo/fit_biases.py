@@ -125,12 +125,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="the GGUF file that the demo uses")
     parser.add_argument("--write", action="store_true", help="put the biases into the files under cases/")
+    parser.add_argument("--system", choices=list(SHARES), action="append", help="only this one; may be repeated")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         add_model(options.model, Path(folder) / "models")
         supervisor = Supervisor(Path(folder) / "models", Path(folder) / "run")
         try:
-            for slug in SHARES:
+            for slug in options.system or SHARES:
                 manifest = parse_register_file((CASES / f"{slug}.json").read_bytes()).manifest
                 assert manifest is not None
                 found = fit(manifest, measure(supervisor, manifest))

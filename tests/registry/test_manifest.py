@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import contextlib
+import copy
 import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from registry import manifest
 from registry.errors import FormatError
 from registry.manifest import Manifest, SystemVersion, parse_draft, parse_manifest
+from registry.register_file import format_register_file, parse_register_file
 
 
 @pytest.fixture
@@ -166,3 +171,27 @@ def test_a_system_that_runs_elsewhere_has_no_version(document: dict[str, Any], p
     document["system"] |= {"capture": "none", "notice": None, "host": None, "tariff": None}
     del document["version"]
     assert parse(document).manifest is None
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in items for place in _places(item, (*path, key)))]
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["type", "en", "x"]), inner),
+    max_leaves=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_whatever_stands_in_a_member_the_error_is_ours(document: dict[str, Any], data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from([place for place in _places(document) if place]))
+    broken = copy.deepcopy(document)
+    _set(broken, list(path), data.draw(ANY))
+    with contextlib.suppress(FormatError):
+        file = parse_register_file(json.dumps(broken).encode())
+        again = json.dumps(format_register_file(file)).encode()
+        assert parse_register_file(again) == file
