@@ -97,7 +97,7 @@ class RecordKeys:
         """The key in a slot. Raises Erased for zeros, VaultError for a slot that the file does not have."""
         with self._reading():
             self._check_in_place()
-            key = os.pread(self._fd, KEY_SIZE, slot * KEY_SIZE) if slot >= 0 else b""
+            key = os.pread(self._fd, KEY_SIZE, slot * KEY_SIZE) if 0 <= slot < self.count() else b""
         if len(key) != KEY_SIZE:
             message = f"has no slot {slot}: it is older than the database; put back a younger replica"
             raise VaultError(message, field="key_store")

@@ -59,7 +59,7 @@ def test_an_erased_slot_says_so_and_leaves_the_others(keys, key_store):
     assert keys.allocate()[0] == 4
 
 
-@pytest.mark.parametrize("slot", [-1, 2, 10**9])
+@pytest.mark.parametrize("slot", [-1, 2, 10**9, 2**63 - 1])
 def test_a_slot_beyond_the_file_says_what_to_restore(keys, slot):
     keys.allocate()
     with pytest.raises(VaultError, match="younger replica"):
