@@ -65,6 +65,14 @@ def test_an_empty_log_holds(whole: Any) -> None:
     assert audit(reader(whole.pack([])), whole.keys).size == 0
 
 
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537])
+def test_a_third_level_of_tiles_begins(example: ModuleType, size: int) -> None:
+    log = example.ExampleLog(example.make_signers())
+    files = log.pack([b"%d" % n for n in range(size)])
+    assert audit(reader(files), log.keys, strict=False).size == size
+    assert ("tile/2/000.p/1" in files) == (size >= 65_536)
+
+
 def test_three_levels_of_tiles_hold_and_are_compared(example: ModuleType) -> None:
     log = example.ExampleLog(example.make_signers())
     entries = [b"%d" % n for n in range(65_536 + 300)]

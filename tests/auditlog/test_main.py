@@ -155,7 +155,7 @@ def test_it_imports_only_what_a_stranger_can_install() -> None:
 
 
 def test_cold_start(receipt: Path, vkey: Path) -> None:
-    """0.3 s on the reference machine (DESIGN section 8). Processor time, and a wide bound, so that a busy one passes."""
+    """0.3 s on the reference machine (DESIGN section 8). Processor time with a wide bound: a busy one passes."""
     command = [sys.executable, "-m", "auditlog", "verify", str(receipt), "--vkey", str(vkey)]
     root = Path(__file__).parents[2]
     times = []
