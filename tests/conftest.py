@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import shutil
 import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import pytest
 from sqlalchemy import create_engine, make_url, text
+
+
+# Machines are shared: a property is judged by what it finds, never by how long it took.
+hypothesis.settings.register_profile("greffier", deadline=None)
+hypothesis.settings.load_profile("greffier")
 
 
 @pytest.fixture(scope="session")
@@ -52,15 +60,95 @@ def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 
-@pytest.fixture(scope="session")
-def example() -> ModuleType:
-    """The module `tests/example_log.py`: builders of invented logs. Tests are no package to import it from."""
-    name = "greffier_example_log"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("example_log.py"))
+def load(name: str) -> ModuleType:
+    """A module beside this file: tests are no package to import it from."""
+    full = f"greffier_tests_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
+        sys.modules[full] = module
         spec.loader.exec_module(module)
-    return sys.modules[name]
+    return sys.modules[full]
+
+
+@pytest.fixture(scope="session")
+def example() -> ModuleType:
+    """The module `tests/example_log.py`: builders of invented logs."""
+    return load("example_log")
+
+
+@pytest.fixture(scope="session")
+def portals() -> ModuleType:
+    """The module `tests/portal.py`: homes with a server over them."""
+    return load("portal")
+
+
+# --- whole installations ----------------------------------------------------------------------------------------------
+
+LOAN = "social-loan-check"
+STEPS = ("in_review", "approved", "active")
+
+
+@pytest.fixture(scope="session")
+def model_file() -> Path:
+    """The demo's GGUF file."""
+    from app.demo.run import model_path
+
+    return model_path()
+
+
+@pytest.fixture(scope="session")
+def loan_template(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Path:
+    """A home with the social loan check active, to be copied."""
+    from app.actions import lifecycle, register
+    from app.demo.run import CASES
+    from app.wiring import create_home, open_home
+
+    home = tmp_path_factory.mktemp("template") / "home"
+    create_home(home, "waterveen", "waterveen.example/log")
+    shutil.copyfile(CASES / "agency.json", home / "agency.json")
+    with open_home(home) as g:
+        register.add_model(g, model_file)
+        register.register(g, (CASES / f"{LOAN}.json").read_bytes())
+        for state in STEPS:
+            lifecycle.change_state(g, LOAN, state)
+    return home
+
+
+@pytest.fixture
+def loan_home(loan_template: Path, tmp_path: Path) -> Path:
+    """A home of the test's own with the social loan check active; only the model's file is shared (read-only)."""
+    return copy_home(loan_template, tmp_path / "home")
+
+
+def copy_home(source: Path, target: Path) -> Path:
+    """A copy of a closed home. Model files are linked, since they are large and never written."""
+
+    def copy(name: str, to: str) -> None:
+        if name.endswith(".gguf"):
+            os.link(name, to)
+        else:
+            shutil.copy2(name, to)
+
+    shutil.copytree(source, target, copy_function=copy)
+    return target
+
+
+@pytest.fixture(scope="session")
+def loan_input() -> dict[str, object]:
+    """The input of the loan check's first case."""
+    from app.demo.run import CASES
+
+    return dict(json.loads((CASES / f"{LOAN}.inputs.json").read_text(encoding="utf-8"))[0]["input"])
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo, run once for the session."""
+    from app.demo.run import run
+
+    home = tmp_path_factory.mktemp("demo") / "demo"
+    assert run(home) == 0
+    return home

@@ -141,11 +141,11 @@ def _generate(g: Greffier, gate: Gate, request: Request) -> Generation:
     except WorkerLost as lost:
         boots.lost(g, lost)
         if lost.n is not None:
-            _unfinished(g, gate, str(lost.boot), lost.n, "worker_lost")
+            _unfinished(g, gate, str(lost.boot), lost.n, reason="worker_lost")
         raise Unfinished("the runtime ended during the decision; try again", reason="worker_lost") from None
     except RuntimeFault as fault:
         if fault.boot is not None and fault.n is not None:
-            _unfinished(g, gate, fault.boot, fault.n, fault.reason or "output_invalid")
+            _unfinished(g, gate, fault.boot, fault.n, reason=fault.reason or "output_invalid")
             raise Unfinished(str(fault), reason=fault.reason or "output_invalid") from None
         raise _refuse(g, gate, fault.reason or "build_not_accepted", str(fault), fault.field) from None
 
@@ -171,7 +171,7 @@ def _record(
             commitments=prepared.commitments,
         )
     except TooLarge:
-        _unfinished(g, gate, generation.boot, generation.n, "too_large")
+        _unfinished(g, gate, generation.boot, generation.n, reason="too_large", reached=generation.usage.output_tokens)
         raise Unfinished("the record would exceed 65,535 bytes", reason="too_large") from None
 
     def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
@@ -183,7 +183,7 @@ def _record(
     try:
         return g.log.append(Unit((entry,), rows)).result()
     except GateClosed:
-        _unfinished(g, gate, generation.boot, generation.n, "stopped")
+        _unfinished(g, gate, generation.boot, generation.n, reason="stopped", reached=generation.usage.output_tokens)
         message = "was stopped while this was decided; ask again when it runs"
         raise Refused(message, reason="stopped_meanwhile", field="system") from None
 
@@ -201,9 +201,13 @@ def _refused(
     return Refused(message.removeprefix(f"{field}: "), reason=reason, field=field)
 
 
-def _unfinished(g: Greffier, gate: Gate, boot: str, n: int, reason: str) -> None:
+def _unfinished(g: Greffier, gate: Gate, boot: str, n: int, *, reason: str, reached: int | None = None) -> None:
+    """Record that a number was taken and no decision came of it. `reached` (output tokens) is committed."""
+    entry_id = str(uuid.uuid4())
+    prepared = g.vault.prepare(entry_id, {"reached": reached})
     entry = g.make(
         "unfinished/1",
+        id=entry_id,
         system=gate.system,
         version=gate.version,
         manifest=gate.manifest_digest,
@@ -211,9 +215,9 @@ def _unfinished(g: Greffier, gate: Gate, boot: str, n: int, reason: str) -> None
         n=n,
         reason=reason,
         opened=None,
-        commitments={"reached": None},
+        commitments=prepared.commitments,
     )
-    g.log.append(Unit((entry,))).result()
+    g.log.append(Unit((entry,), lambda conn, _: prepared.insert(conn))).result()
 
 
 def _micro(moment: datetime) -> str:

@@ -91,9 +91,11 @@ def doctor(g: Greffier) -> list[Finding]:
         )
     if g.profile is None:
         found.append(Finding("agency.json", "is missing: without names, address and rights no letter can be written"))
-    for path in sorted((g.home / "keys").iterdir()):
-        if path.suffix in {".key", ".keys"} and path.stat().st_mode & 0o077:
-            found.append(Finding(f"keys/{path.name}", "can be read by others: chmod 600"))
+    found += [
+        Finding(f"keys/{path.name}", "can be read by others: chmod 600")
+        for path in sorted((g.home / "keys").iterdir())
+        if path.suffix in {".key", ".keys"} and path.stat().st_mode & 0o077
+    ]
     found += _model_findings(g)
     return found
 

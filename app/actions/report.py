@@ -68,7 +68,7 @@ def letter(g: Greffier, record_id: str, lang: str) -> Letter:
         version = register_store.read_version(conn, members["system"], members["version"])
     system = register.show(g, members["system"]).system
     manifest, code = version.manifest, str(record.values["outcome"])
-    basis, law = _basis(system, manifest, code)
+    decision = _officer_decision(g, record_id)
     return Letter(
         agency=agency,
         reference=record_id,
@@ -81,9 +81,9 @@ def letter(g: Greffier, record_id: str, lang: str) -> Letter:
         result=_result(manifest, code, cast("dict[str, Any]", record.values["output"])),
         held=manifest.release_of(code) == "after_review",
         data=_used(manifest, record.values),
-        basis=basis,
-        law=law,
-        decision=_officer_decision(g, record_id),
+        basis=_basis(system, manifest, code, decision),
+        law=None,
+        decision=decision,
         check_url=f"{g.settings.base_url}/check",
         index=record.index,
         log=_stamp(g),
@@ -154,18 +154,22 @@ def _refusals(g: Greffier, conn: Any, since: datetime, until: datetime) -> dict[
     return counted
 
 
-def _basis(system: AISystem, manifest: Manifest, code: str) -> tuple[Basis, str | None]:
-    """The one basis of a letter (CONTENT): AI Act 86 for an adverse result of an Annex III system but point 2, GDPR
-    15(1)(h) where a result counts without a person, else GDPR 15(1) where personal data went in, else voluntary."""
+def _basis(system: AISystem, manifest: Manifest, code: str, decision: OfficerDecision | None) -> Basis:
+    """The one basis of a letter (CONTENT).
+
+    AI Act 86 for an adverse result of an Annex III system but point 2, unless an officer decided otherwise; GDPR
+    15(1)(h) where an adverse result counts without a person, or the register names GDPR 22; else GDPR 15(1) where
+    personal data went in, else voluntary. Sector law and duties to give reasons come with the public-side issue.
+    """
     outcome = manifest.outcome(code)
-    annex_iii = [point for point in system.classification.annex_iii if point != "III.2"]
-    if annex_iii and outcome is not None and outcome.adverse:
-        return "ai_act_86", None
-    if system.notice is not None and system.notice.human == "on_request" and manifest.release_of(code) == "immediate":
-        return "gdpr_15_1_h", None
-    if any(field.class_ != "none" for field in manifest.fields):
-        return "gdpr_15_1", None
-    return "voluntary", None
+    overridden = decision is not None and decision.action == "override"
+    adverse = outcome is not None and outcome.adverse and not overridden
+    if adverse and any(point != "III.2" for point in system.classification.annex_iii):
+        return "ai_act_86"
+    automated = adverse and decision is None and manifest.release_of(code) == "immediate"
+    if automated or any(basis.for_ == "gdpr_22" for basis in system.legal_basis):
+        return "gdpr_15_1_h"
+    return "gdpr_15_1" if any(field.class_ != "none" for field in manifest.fields) else "voluntary"
 
 
 def _result(manifest: Manifest, code: str, output: dict[str, Any]) -> Result:

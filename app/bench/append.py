@@ -34,9 +34,7 @@ _AGENCY = "bench-agency"
 _PROBES = 200
 
 
-def run(
-    writers: list[int], seconds: float, database_url: str | None = None, entry_bytes: int = 1024
-) -> dict[str, Any]:
+def run(writers: list[int], seconds: float, database_url: str | None = None, entry_bytes: int = 1024) -> dict[str, Any]:
     """`seconds` for each number of writers, in three rounds, whose medians are given. Latencies in milliseconds.
 
     Without a URL on SQLite in a folder of its own; on PostgreSQL in a schema of its own. Both are removed afterwards.
@@ -129,9 +127,7 @@ def _log(folder: Path, url: str, trace: Any) -> Iterator[Log]:
     keys = folder / "keys"
     signers = _signers(keys)
     engine = open_engine(url)
-    log = Log(
-        engine, signers, Guard(folder / "guard"), origin=_ORIGIN, outage_entry=_outage, clock=_now, trace=trace
-    )
+    log = Log(engine, signers, Guard(folder / "guard"), origin=_ORIGIN, outage_entry=_outage, clock=_now, trace=trace)
     try:
         log.start()
         yield log

@@ -18,7 +18,7 @@ from app.errors import AppError
 from app.home import Greffier
 from app.http import decisions, health, log, receipts, systems
 from app.http.errors import error_response
-from app.http.headers import MAX_BODY, Surroundings, configure_logger
+from app.http.headers import Surroundings, configure_logger
 from app.http.metrics import Metrics
 from app.http.pages import check, public
 from app.http.pages.site import error_page, wants_page
@@ -28,10 +28,11 @@ from runtime.errors import RuntimeFault
 
 STATIC: Final = Path(__file__).parent.parent / "static"
 FAMILIES: Final = (HTTPException, RequestValidationError, AppError, AuditLogError, RegistryError, RuntimeFault)
+# The register's files before its pages: `/register/{slug}` would take `/register/{slug}.json` as well.
 ROUTERS: Final = (
+    systems.router,
     public.router,
     check.router,
-    systems.router,
     decisions.router,
     receipts.router,
     log.router,
@@ -50,7 +51,6 @@ def create_app(g: Greffier) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=MAX_BODY,
         exception_handlers=dict.fromkeys(FAMILIES, _handle),
     )
     app.state.greffier = g

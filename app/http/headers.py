@@ -60,7 +60,7 @@ class Surroundings:
             if _declared_length(scope) > MAX_BODY:
                 await self._answer(HTTPException(413), inner, receive, sender)
             else:
-                await self.app(inner, receive, sender)
+                await self.app(inner, _limited(receive), sender)
         except Exception as error:
             # Not `exception`: whatever it is, its message may quote a person, so only kind and place are logged.
             self.logger.error("unexpected", error=type(error).__qualname__, at=_frames(error))  # noqa: TRY400
@@ -100,6 +100,21 @@ class _Sender:
         await self._send(message)
 
 
+def _limited(receive: Receive) -> Receive:
+    """`receive` that ends a body without a declared length once it is too long."""
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY:
+            raise HTTPException(413)
+        return message
+
+    return receive_limited
+
+
 def _declared_length(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
@@ -120,6 +135,6 @@ def configure_logger() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
