@@ -8,7 +8,7 @@ import uuid
 import pytest
 from sqlalchemy import delete
 
-from auditlog.errors import Erased, NotFound, VaultError
+from auditlog.errors import CannotRecord, Erased, NotFound, VaultError
 from auditlog.record import make_entry
 from auditlog.store.decisions import (
     find_decision,
@@ -289,3 +289,17 @@ def test_no_value_is_left_in_any_file(sqlite, vault, known, make):
         assert not any(word in content for word in SECRET_WORDS if word != b"refuse")
     with pytest.raises(Erased):
         vault.open_row(row)
+
+
+def test_nothing_is_recorded_while_the_key_store_is_away(house, key_store):
+    kept = house.decide()
+    key_store.rename(key_store.with_suffix(".away"))
+    with pytest.raises(CannotRecord) as error:
+        house.decide()
+    assert error.value.cause == "key_store"
+    with reading(house.database.engine) as conn:
+        assert [row.id for row in iterate_sealed(conn)] == [kept]
+    key_store.with_suffix(".away").rename(key_store)
+    again = house.decide()
+    with reading(house.database.engine) as conn:
+        assert house.vault.open(conn, again).values["outcome"] == "refuse"
