@@ -22,7 +22,7 @@ import llama_cpp
 import llama_cpp.llama_cpp as c
 import numpy as np
 
-from runtime.errors import CallRefused, ModelUnusable, ProgramInvalid
+from runtime.errors import CallRefused, InputInvalid, ModelUnusable, ProgramInvalid
 from runtime.program import Shape
 from runtime.sampler import Row
 
@@ -76,6 +76,7 @@ class Vocabulary:
     def __init__(self, model: ctypes.c_void_p) -> None:
         self._vocab: Any = c.llama_model_get_vocab(model)
         self.size = int(c.llama_vocab_n_tokens(self._vocab))
+        self._is_bytes = c.llama_vocab_type(self._vocab) == c.LLAMA_VOCAB_TYPE_BPE
         ids = range(self.size)
         self.control = np.fromiter((c.llama_vocab_is_control(self._vocab, i) for i in ids), dtype=bool, count=self.size)
         self.ends = frozenset(i for i in ids if c.llama_vocab_is_eog(self._vocab, i))
@@ -86,7 +87,10 @@ class Vocabulary:
         self._pieces: dict[int, bytes] = {}
 
     def tokenize(self, text: str) -> list[int]:
-        """Tokens of plain text: what looks like a special token is spelled out."""
+        """Tokens of plain text: what looks like a special token is spelled out.
+
+        Raises InputInvalid where a character would be lost: a byte-level vocabulary need not have every byte.
+        """
         data = text.encode()
         if not data:
             return []
@@ -95,7 +99,10 @@ class Vocabulary:
         count = c.llama_tokenize(self._vocab, data, len(data), buffer, room, False, False)
         if count < 0:
             raise CallRefused("the text cannot be tokenized", field="prompt")
-        return list(buffer[:count])
+        tokens = list(buffer[:count])
+        if self._is_bytes and sum(len(self.piece(token)) for token in tokens) < len(data):
+            raise InputInvalid("the model has no token for one of its characters", field="prompt", fix="spell it out")
+        return tokens
 
     def piece(self, token: int) -> bytes:
         """The bytes of one token, special ones spelled out."""

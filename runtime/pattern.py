@@ -8,6 +8,7 @@ like.
 from __future__ import annotations
 
 import re
+import warnings
 
 from runtime.errors import SchemaRefused
 
@@ -19,10 +20,7 @@ _MAX_REPEAT = 1000
 
 def grammar_of(pattern: str, where: str) -> str:
     """The right-hand side of a GBNF rule; raises SchemaRefused at `where` for what lies outside the subset."""
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise SchemaRefused("the pattern is no regular expression", field=where) from error
+    check_pattern(pattern, where)
     if not (pattern.startswith("^") and pattern.endswith("$") and not pattern.endswith(r"\$")):
         raise SchemaRefused("the pattern is not anchored", field=where, fix="begin it with ^ and end it with $")
     parser = _Parser(pattern[1:-1], where)
@@ -30,6 +28,16 @@ def grammar_of(pattern: str, where: str) -> str:
     if parser.rest():
         raise parser.refuse("an unmatched bracket")
     return rule
+
+
+def check_pattern(pattern: str, where: str) -> None:
+    """Raises SchemaRefused unless Python's `re`, which the validator uses, takes the pattern without complaint."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(pattern)
+    except (re.error, Warning) as error:
+        raise SchemaRefused("the pattern is no regular expression", field=where) from error
 
 
 class _Parser:

@@ -134,6 +134,18 @@ def _is_unicode(text: str) -> bool:
 
 def tokenize(rendered: Rendered, vocabulary: Vocabulary, *, answer: str = "") -> tuple[int, ...]:
     """Tokens of the text, and of an answer that follows directly. Text between special tokens is tokenized as one."""
+    try:
+        return _tokenize(rendered, vocabulary, answer)
+    except InputInvalid as fault:
+        for span in rendered.spans:  # whose character is it?
+            try:
+                vocabulary.tokenize(rendered.text[span.start : span.end])
+            except InputInvalid:
+                raise InputInvalid(fault.message, field=span.field, fix=fault.fix) from fault
+        raise
+
+
+def _tokenize(rendered: Rendered, vocabulary: Vocabulary, answer: str) -> tuple[int, ...]:
     tokens = [vocabulary.bos] if vocabulary.bos is not None else []
     done = 0
     for start, end, token in _specials(rendered, vocabulary):

@@ -6,7 +6,6 @@ maximum, multipleOf, uniqueItems, not, if). Field schemas, which only the valida
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from json import dumps, loads
@@ -15,7 +14,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from runtime.errors import InputInvalid, OutputInvalid, RuntimeFault, SchemaRefused
-from runtime.pattern import PRINTABLE, grammar_of
+from runtime.pattern import PRINTABLE, check_pattern, grammar_of
 
 Schema = Mapping[str, Any]
 
@@ -73,13 +72,10 @@ def _lint_value(keyword: str, value: Any, where: str, kind: str, *, inputs: bool
 def _lint_pattern(value: Any, where: str, *, inputs: bool) -> None:
     if not isinstance(value, str) or len(value) > _MAX_PATTERN:
         raise SchemaRefused(f"must be a regular expression of at most {_MAX_PATTERN} characters", field=where)
-    if not inputs:
+    if inputs:
+        check_pattern(value, where)
+    else:
         grammar_of(value, where)
-        return
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise SchemaRefused("the pattern is no regular expression", field=where) from error
 
 
 def _lint_object(schema: Schema, where: str, *, inputs: bool) -> None:
