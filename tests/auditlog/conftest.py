@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,11 +25,11 @@ NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 SIGNERS = (Signer.generate(ORIGIN, ED25519, bytes(32)), Signer.generate(ORIGIN, ML_DSA_44, bytes(32)))
 
 
-def entry(kind: str = "pulse/1", **members: object) -> Entry:
+def entry(kind: str = "pulse/1", *, id_: str | None = None, **members: object) -> Entry:
     """An entry with a fresh id; by default one that says nothing."""
     if kind == "pulse/1":
         members = {"boots": [], "recording": "ok"} | members
-    return make_entry(kind, id=str(uuid.uuid4()), agency="example-agency", time=NOW, **members)
+    return make_entry(kind, id=id_ or str(uuid.uuid4()), agency="example-agency", time=NOW, **members)
 
 
 def outage(cause: str, began: datetime, ended: datetime) -> Entry:
@@ -62,6 +62,7 @@ class Database:
         return log
 
 
+@contextmanager
 def make_database(url: str, folder: Path) -> Iterator[Database]:
     engine = open_engine(url)
     metadata.create_all(engine)
@@ -71,29 +72,38 @@ def make_database(url: str, folder: Path) -> Iterator[Database]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def open_database() -> Callable[[str, Path], AbstractContextManager[Database]]:
+    """`open_database(url, folder)`: the log's tables on that database, guard and keys in the folder."""
+    return make_database
+
+
 @pytest.fixture
 def database(url: str, tmp_path: Path) -> Iterator[Database]:
     """Each test runs on both databases."""
-    yield from make_database(url, tmp_path)
+    with make_database(url, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def sqlite(sqlite_url: str, tmp_path: Path) -> Iterator[Database]:
-    yield from make_database(sqlite_url, tmp_path)
+    with make_database(sqlite_url, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def postgresql(postgresql_url: str, tmp_path: Path) -> Iterator[Database]:
-    yield from make_database(postgresql_url, tmp_path)
+    with make_database(postgresql_url, tmp_path) as made:
+        yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> Callable[..., Entry]:
     """`make(kind, **members)`: an entry with a fresh id."""
     return entry
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def known() -> SimpleNamespace:
     """The origin, keys and signers that the databases' logs use."""
     return SimpleNamespace(origin=ORIGIN, signers=SIGNERS, keys=tuple(s.vkey for s in SIGNERS), now=NOW, outage=outage)
