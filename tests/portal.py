@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +27,8 @@ from auditlog.receipt import format_receipt
 
 SYSTEM = "tax-question-reply"
 INPUT = {"message": "May I pay next month instead of now?", "bill_year": 2026}
-HELD_INPUT = {"message": "The value of my house is much too high.", "bill_year": 2026}
+HELD_SYSTEM = "social-loan-check"
+HELD_INPUT = {"payment_record": "always on time", "income": "a steady job", "debts": "no debts", "room": 250}
 SUBJECT = "TEST-0999"  # an invented person
 
 
@@ -69,7 +72,7 @@ def make_home(home: Path, *, pace_s: int = 0) -> None:
         for slug, state in LIVE.items():
             register.register(g, (CASES / f"{slug}.json").read_bytes())
             for step in (*ON_THE_WAY, state):
-                lifecycle.change_state(g, slug, step, reason="started")
+                lifecycle.change_state(g, slug, step)
 
 
 def decide_some(g: Greffier) -> Records:
@@ -77,14 +80,19 @@ def decide_some(g: Greffier) -> Records:
     records = Records()
     given = decide.decide(g, SYSTEM, INPUT, subjects=(SUBJECT,))
     assert not given.held, "the model gave another topic than the demo's: choose another question"
-    held = decide.decide(g, SYSTEM, HELD_INPUT, subjects=(SUBJECT,))
+    held, gone = (decide.decide(g, HELD_SYSTEM, HELD_INPUT, subjects=(SUBJECT,)) for _ in range(2))
     assert held.held
-    gone = decide.decide(g, SYSTEM, INPUT, subjects=(SUBJECT,))
     records.given, records.held, records.erased = given.id, held.id, gone.id
     records.receipt = format_receipt(receipts.receipt(g, given.id, openings=True))
     records.erased_receipt = format_receipt(receipts.receipt(g, gone.id, openings=True))
     erase.erase(g, gone.id, ground="consent_withdrawn")
     return records
+
+
+def decide_one(g: Greffier) -> bytes:
+    """The receipt of one short decision, which an officer still has."""
+    made = decide.decide(g, HELD_SYSTEM, HELD_INPUT, subjects=(SUBJECT,))
+    return format_receipt(receipts.receipt(g, made.id, openings=True))
 
 
 def altered(receipt: bytes) -> bytes:
@@ -94,6 +102,21 @@ def altered(receipt: bytes) -> bytes:
         if opening["field"] == "outcome":
             opening["value"] = "remission"
     return json.dumps(value).encode()
+
+
+def copy_of_a_home(folder: Path) -> tuple[Path, Records]:
+    """A home with decisions, in `folder`. It is made once a session: what takes time is the model."""
+    if not _made:
+        home = Path(tempfile.mkdtemp(prefix="greffier-portal-")) / "home"
+        atexit.register(shutil.rmtree, home.parent, ignore_errors=True)
+        make_home(home)
+        with open_home(home) as g:
+            _made.append((home, decide_some(g)))
+    home, records = _made[0]
+    return Path(shutil.copytree(home, folder / "home")), records
+
+
+_made: list[tuple[Path, Records]] = []
 
 
 @contextlib.contextmanager

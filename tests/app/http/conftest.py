@@ -33,10 +33,9 @@ def portals() -> ModuleType:
 @pytest.fixture(scope="session")
 def portal(portals: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A served home with decisions in it."""
-    home = tmp_path_factory.mktemp("portal") / "home"
-    portals.make_home(home)
+    home, records = portals.copy_of_a_home(tmp_path_factory.mktemp("portal"))
     with portals.served(home) as portal:
-        portal.records = portals.decide_some(portal.g)
+        portal.records = records
         yield portal
 
 

@@ -1,0 +1,191 @@
+"""Each page × language × width: accessible, no wider than the screen, no script, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.enable_socket
+
+LANGUAGES = ("en", "nl")
+WIDTHS = (320, 1280)
+PAGES = {
+    "home": "/",
+    "register": "/register",
+    "system": "/register/tax-question-reply",
+    "pilot": "/register/health-line-aid",
+    "history": "/register/tax-question-reply/history",
+    "check": "/check",
+    "reports": "/reports",
+    "missing": "/register/nothing",
+}
+# How a person fills the form in: the field, and which of the prepared texts goes there.
+CHECKS = {
+    "genuine": ("file", "receipt"),
+    "pasted": ("receipt", "receipt"),
+    "altered": ("receipt", "altered"),
+    "erased": ("receipt", "erased_receipt"),
+    "found": ("reference", "given"),
+    "absent": ("reference", "absent"),
+    "mistake": ("reference", "mistake"),
+    "empty": ("reference", "empty"),
+}
+VERDICTS = {
+    "genuine": ("Genuine", "Echt"),
+    "pasted": ("Genuine", "Echt"),
+    "altered": ("Does not match the log", "Klopt niet met het logboek"),
+    "erased": ("In the log, details erased", "Staat in het logboek, gegevens gewist"),
+    "found": ("Genuine", "Echt"),
+    "absent": ("Not found", "Niet gevonden"),
+    "mistake": ("There is a mistake in the form", "Er is een fout in het formulier"),
+    "empty": ("There is a mistake in the form", "Er is een fout in het formulier"),
+}
+
+
+@dataclass
+class Visit:
+    """A tab, and what it heard while the test ran."""
+
+    page: Page
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def visiting(browser: Browser, width: int, *, javascript: bool) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=javascript)
+    visit = Visit(context.new_page())
+    visit.page.on("console", lambda message: visit.console.append(message.text))
+    visit.page.on("pageerror", lambda error: visit.console.append(str(error)))
+    visit.page.on("request", lambda request: visit.requests.append(request.url))
+    yield visit
+    context.close()
+
+
+def demand_sound(visit: Visit, portal: Any, width: int, *, status: int = 200) -> None:
+    """No violation, no sideways scrolling, no request elsewhere; in the console only Chromium's line on the status."""
+    assert all(url.startswith(f"{portal.url}/") for url in visit.requests)
+    assert [line for line in visit.console if f"status of {status}" not in line] == []
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert visit.page.locator("h1").count() == 1
+    assert visit.page.context.cookies() == []
+    results = Axe().run(visit.page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_and_keeps_to_itself(
+    browser: Browser, portal: Any, name: str, lang: str, width: int
+) -> None:
+    with visiting(browser, width, javascript=True) as visit:
+        answer = visit.page.goto(f"{portal.url}{PAGES[name]}?lang={lang}")
+        assert answer is not None
+        assert answer.status == (404 if name == "missing" else 200)
+        demand_sound(visit, portal, width, status=answer.status)
+
+
+@pytest.fixture(scope="session")
+def texts(portals: Any, portal: Any) -> dict[str, str]:
+    return {
+        "receipt": portal.records.receipt.decode(),
+        "altered": portals.altered(portal.records.receipt).decode(),
+        "erased_receipt": portal.records.erased_receipt.decode(),
+        "given": portal.records.given,
+        "absent": "1b4e28ba-2fa1-4d2b-883f-0016d3cca427",
+        "mistake": "12",
+        "empty": "",
+    }
+
+
+def fill_in(page: Page, portal: Any, lang: str, name: str, texts: dict[str, str], folder: Path) -> None:
+    field_, text = CHECKS[name]
+    page.goto(f"{portal.url}/check?lang={lang}")
+    if field_ == "file":
+        file = folder / "mine.receipt.json"
+        file.write_text(texts[text], encoding="utf-8")
+        page.set_input_files("#file", file)
+    else:
+        page.fill(f"#{field_}", texts[text])
+    page.click("button[type=submit]")
+    assert page.locator("main h2").first.inner_text() == VERDICTS[name][LANGUAGES.index(lang)]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_receipt_is_checked_without_javascript(
+    browser: Browser, portal: Any, texts: dict[str, str], tmp_path: Path, name: str, lang: str
+) -> None:
+    with visiting(browser, 320, javascript=False) as visit:
+        fill_in(visit.page, portal, lang, name, texts, tmp_path)
+        assert all(url.startswith(f"{portal.url}/") for url in visit.requests)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", sorted(set(CHECKS) - {"pasted"}))
+def test_the_answer_to_a_check_is_accessible(
+    browser: Browser, portal: Any, texts: dict[str, str], tmp_path: Path, name: str, lang: str, width: int
+) -> None:
+    with visiting(browser, width, javascript=True) as visit:
+        fill_in(visit.page, portal, lang, name, texts, tmp_path)
+        demand_sound(visit, portal, width, status=422)
+
+
+def test_everything_is_reached_with_the_keyboard_alone(browser: Browser, portal: Any) -> None:
+    with visiting(browser, 320, javascript=True) as visit:
+        visit.page.goto(f"{portal.url}/check?lang=en")
+        reached = []
+        for _ in range(30):
+            visit.page.keyboard.press("Tab")
+            focus = "document.activeElement.id || document.activeElement.textContent.trim()"
+            reached.append(visit.page.evaluate(focus))
+        assert reached[0] == "Skip to the text"
+        order = [
+            "AI systems we use",
+            "Check your receipt",
+            "Facts and figures",
+            "file",
+            "receipt",
+            "reference",
+            "Check",
+        ]
+        places = [reached.index(name) for name in order]
+        assert places == sorted(places)
+
+
+def test_the_skip_link_leads_to_the_text(browser: Browser, portal: Any) -> None:
+    with visiting(browser, 1280, javascript=True) as visit:
+        visit.page.goto(f"{portal.url}/register?lang=en")
+        visit.page.keyboard.press("Tab")
+        visit.page.keyboard.press("Enter")
+        assert visit.page.evaluate("document.activeElement.id") == "content"
+
+
+def test_the_language_switch_stays_on_the_page_and_the_choice_stays_in_the_links(browser: Browser, portal: Any) -> None:
+    with visiting(browser, 1280, javascript=False) as visit:
+        visit.page.goto(f"{portal.url}/register/tax-question-reply?lang=en")
+        visit.page.click("text=Nederlands")
+        assert visit.page.locator("h1").inner_text() == "Antwoord op belastingvragen"
+        visit.page.click("text=Wat is er veranderd")
+        assert visit.page.locator("h1").inner_text() == "Wat is er veranderd"
+        visit.page.click("text=Cijfers en verslagen")
+        assert visit.page.locator("html").get_attribute("lang") == "nl"
+
+
+def test_a_script_in_a_page_would_not_run(browser: Browser, portal: Any) -> None:
+    """The policy holds: even a script that got into a page is refused by the browser."""
+    with visiting(browser, 1280, javascript=True) as visit:
+        visit.page.goto(f"{portal.url}/register")
+        with contextlib.suppress(Exception):
+            visit.page.add_script_tag(content="document.title = 'changed'")
+        assert visit.page.title() != "changed"
+        assert any("Content Security Policy" in line for line in visit.console)
