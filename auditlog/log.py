@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
 from queue import Empty, SimpleQueue
 
@@ -18,15 +17,16 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.errors import AuditLogError, CannotRecord, FormatError
+from auditlog.errors import AuditLogError, CannotRecord
+from auditlog.group import UnitFailed, Waiting, apply_rows, reject_taken, sequence
 from auditlog.guard import Guard
 from auditlog.head import EMPTY_TIP, Tip, check_prefix, read_tip
-from auditlog.merkle import EMPTY_ROOT, leaf_hash
+from auditlog.merkle import EMPTY_ROOT
 from auditlog.note import Signer
 from auditlog.record import Entry
-from auditlog.store.engine import cannot_record, outage_cause, reading
-from auditlog.store.log import Head, insert_entries, lock_log, read_head, taken_ids, write_head, write_tiles
-from auditlog.tiles import Growth, grow, root_from_edge
+from auditlog.store.engine import cannot_record, reading
+from auditlog.store.log import Head, lock_log, read_head, write_head, write_tiles
+from auditlog.tiles import root_from_edge
 from auditlog.unit import Integrated, LogState, Published, Sequenced, Unit, path_nodes
 
 __all__ = ("Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
@@ -37,20 +37,6 @@ Clock = Callable[[], datetime]
 OutageEntry = Callable[[str, datetime, datetime], Entry]
 # Entries of one group: bounds its memory and the wait of the next; a single larger unit still goes in whole.
 _GROUP_ENTRIES = 4096
-
-
-class _UnitFailed(Exception):  # noqa: N818 (control flow, never seen outside)
-    def __init__(self, waiting: _Waiting, error: Exception) -> None:
-        super().__init__(str(error))
-        self.waiting = waiting
-        self.error = error
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    unit: Unit
-    future: Future[Integrated]
-    sequenced: tuple[Sequenced, ...] = ()
 
 
 class Log:
@@ -88,7 +74,7 @@ class Log:
         self._limit = queue_limit
         self._retry_seconds = retry_seconds
         self._trace = trace
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._open = False
         self._thread: threading.Thread | None = None
@@ -124,7 +110,7 @@ class Log:
         """
         if self._queue.qsize() >= self._limit:
             raise CannotRecord("the log is busy: try again in a moment", cause="busy")
-        waiting = _Waiting(unit, Future())
+        waiting = Waiting(unit, Future())
         with self._lock:
             if not self._open:
                 raise CannotRecord("the log is closed", cause="closed")
@@ -154,9 +140,9 @@ class Log:
             self._record(group)
         self._drop_connection()
 
-    def _gather(self) -> tuple[list[_Waiting], bool]:
+    def _gather(self) -> tuple[list[Waiting], bool]:
         """Everything that waits, at least one unit (none: a retry while not recording); True when it is the last."""
-        group: list[_Waiting] = []
+        group: list[Waiting] = []
         entries = 0
         timeout = None if self._state.recording else self._retry_seconds
         while entries < _GROUP_ENTRIES:
@@ -171,17 +157,17 @@ class Log:
                 entries += len(waiting.unit.entries)
         return group, False
 
-    def _record(self, group: list[_Waiting]) -> None:
+    def _record(self, group: list[Waiting]) -> None:
         """Commit a group; units that fail on their own are told so, and the others are committed without them."""
         while group or not self._state.recording:
             try:
                 self._commit(group)
-            except _UnitFailed as failed:
+            except UnitFailed as failed:
                 group = [waiting for waiting in group if waiting is not failed.waiting]
                 failed.waiting.future.set_exception(failed.error)
                 continue
             except IntegrityError as error:
-                group, before = self._reject_taken(group), group
+                group, before = reject_taken(self._engine, group), group
                 if len(group) < len(before):
                     continue
                 self._fail(group, error)
@@ -189,7 +175,7 @@ class Log:
                 self._fail(group, error)
             return
 
-    def _commit(self, group: list[_Waiting]) -> None:
+    def _commit(self, group: list[Waiting]) -> None:
         """One group, from the queue to its callers. A crash at point …
 
         1 (nothing done) loses units that nobody was told about.
@@ -210,9 +196,9 @@ class Log:
             lock_log(conn, self.number)
             tip = self._current_tip(conn)
             self._trace(2)
-            growth = self._sequence(conn, tip, group)
+            growth = sequence(conn, group, tip, log=self.number, origin=self.origin)
             self._trace(3)
-            _apply(conn, group)
+            apply_rows(conn, group)
             write_tiles(conn, self.number, growth.tiles)
             self._trace(4)
             self._sync_keys()
@@ -259,50 +245,19 @@ class Log:
             check_prefix(conn, self.number, tip, *guarded)
         return tip
 
-    def _sequence(self, conn: Connection, tip: Tip, group: list[_Waiting]) -> Growth:
-        """Give every entry its index, insert them, and grow the tree."""
-        index = tip.size
-        rows: list[tuple[str, bytes]] = []
-        for waiting in group:
-            entries = waiting.unit.entries
-            waiting.sequenced = tuple(
-                [Sequenced(self.origin, place, entry) for place, entry in enumerate(entries, index)]
-            )
-            rows += [(entry.id, entry.data) for entry in entries]
-            index += len(entries)
-        insert_entries(conn, self.number, tip.size, rows)
-        return grow(tip.size, tip.edge, [leaf_hash(data) for _, data in rows])
-
     def _sync_keys(self) -> None:
         try:
             self._before_commit()
         except (OSError, AuditLogError) as error:
             raise CannotRecord(f"the key store cannot be written: {error}", cause="key_store") from error
 
-    def _outage(self) -> _Waiting:
+    def _outage(self) -> Waiting:
         state = self._state
         now = self._clock()
         entry = self._outage_entry(state.cause or "unknown", state.since or now, now)
-        return _Waiting(Unit((entry,)), Future())
+        return Waiting(Unit((entry,)), Future())
 
-    def _reject_taken(self, group: list[_Waiting]) -> list[_Waiting]:
-        """Tell units whose ids are in the log, or twice in the group; return the others (all, if none can be named)."""
-        try:
-            with reading(self._engine) as conn:
-                seen = taken_ids(conn, [entry.id for waiting in group for entry in waiting.unit.entries])
-        except SQLAlchemyError:
-            return group
-        remaining: list[_Waiting] = []
-        for waiting in group:
-            ids = [entry.id for entry in waiting.unit.entries]
-            if len(set(ids)) < len(ids) or not seen.isdisjoint(ids):
-                waiting.future.set_exception(FormatError("is in the log already: use a new random id", field="id"))
-            else:
-                seen.update(ids)
-                remaining.append(waiting)
-        return remaining
-
-    def _fail(self, group: list[_Waiting], error: Exception) -> None:
+    def _fail(self, group: list[Waiting], error: Exception) -> None:
         """Nobody of this group is served; the state says why, from the first failure on."""
         failure = cannot_record(error)
         logger.error("the log cannot record (%s)", failure.cause, exc_info=error)
@@ -325,15 +280,3 @@ class Log:
         if conn is not None:
             conn.invalidate()
             conn.close()
-
-
-def _apply(conn: Connection, group: list[_Waiting]) -> None:
-    for waiting in group:
-        if waiting.unit.apply is None:
-            continue
-        try:
-            waiting.unit.apply(conn, waiting.sequenced)
-        except Exception as error:
-            if outage_cause(error) is not None:
-                raise
-            raise _UnitFailed(waiting, error) from error

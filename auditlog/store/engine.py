@@ -23,7 +23,9 @@ def open_engine(url: str) -> Engine:
     """
     target = make_url(url)
     if target.get_backend_name() == "postgresql":
-        return create_engine(target.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=8)
+        engine = create_engine(target.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=8)
+        event.listen(engine, "connect", _set_options)
+        return engine
     # Threads wait rather than fail when readers outnumber connections; a file is opened once per pooled connection.
     engine = create_engine(target, poolclass=QueuePool, pool_size=8, max_overflow=24)
     event.listen(engine, "connect", _set_pragmas)
@@ -47,6 +49,15 @@ def _set_pragmas(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -
         "cache_size=-16000",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _set_options(connection: Any, _record: ConnectionPoolEntry) -> None:
+    """Wait for a turn as long as on SQLite, not for ever; and never take an unsynced commit for a durable one."""
+    connection.execute("SET lock_timeout = '10s'")
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    connection.commit()
 
 
 def _note_file(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:

@@ -1,0 +1,79 @@
+"""A group on its way into the database: indices, entries and the rows of every unit, in the writer's transaction."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from auditlog.errors import FormatError
+from auditlog.head import Tip
+from auditlog.merkle import leaf_hash
+from auditlog.store.engine import outage_cause, reading
+from auditlog.store.log import insert_entries, taken_ids
+from auditlog.tiles import Growth, grow
+from auditlog.unit import Integrated, Sequenced, Unit
+
+
+class UnitFailed(Exception):
+    """One unit is at fault, and goes without the others."""
+
+    def __init__(self, waiting: Waiting, error: Exception) -> None:
+        super().__init__(str(error))
+        self.waiting = waiting
+        self.error = error
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A queued unit, its caller's future, and, once sequenced, its entries' places."""
+
+    unit: Unit
+    future: Future[Integrated]
+    sequenced: tuple[Sequenced, ...] = ()
+
+
+def sequence(conn: Connection, group: list[Waiting], tip: Tip, *, log: int, origin: str) -> Growth:
+    """Give every entry its index, insert them, and grow the tree."""
+    index = tip.size
+    rows: list[tuple[str, bytes]] = []
+    for waiting in group:
+        entries = waiting.unit.entries
+        waiting.sequenced = tuple([Sequenced(origin, place, entry) for place, entry in enumerate(entries, index)])
+        rows += [(entry.id, entry.data) for entry in entries]
+        index += len(entries)
+    insert_entries(conn, log, tip.size, rows)
+    return grow(tip.size, tip.edge, [leaf_hash(data) for _, data in rows])
+
+
+def apply_rows(conn: Connection, group: list[Waiting]) -> None:
+    """The rows of every unit. Raises UnitFailed for what a unit did wrong, and outages of the database as they are."""
+    for waiting in group:
+        if waiting.unit.apply is None:
+            continue
+        try:
+            waiting.unit.apply(conn, waiting.sequenced)
+        except Exception as error:
+            if outage_cause(error) is not None:
+                raise
+            raise UnitFailed(waiting, error) from error
+
+
+def reject_taken(engine: Engine, group: list[Waiting]) -> list[Waiting]:
+    """Tell units whose ids are in the log, or twice in the group; return the others (all, if none can be named)."""
+    try:
+        with reading(engine) as conn:
+            seen = taken_ids(conn, [entry.id for waiting in group for entry in waiting.unit.entries])
+    except SQLAlchemyError:
+        return group
+    remaining: list[Waiting] = []
+    for waiting in group:
+        ids = [entry.id for entry in waiting.unit.entries]
+        if len(set(ids)) < len(ids) or not seen.isdisjoint(ids):
+            waiting.future.set_exception(FormatError("is in the log already: use a new random id", field="id"))
+        else:
+            seen.update(ids)
+            remaining.append(waiting)
+    return remaining
