@@ -37,8 +37,8 @@ _PROBES = 200
 def run(writers: list[int], seconds: float, database_url: str | None = None, entry_bytes: int = 1024) -> dict[str, Any]:
     """`seconds` for each number of writers, in three rounds, whose medians are given. Latencies in milliseconds.
 
-    Without a URL on SQLite in a folder of its own; on PostgreSQL in a schema of its own. Both are removed afterwards. The
-    device timed is that of the guard (and of SQLite's file).
+    Without a URL on SQLite in a folder of its own; on PostgreSQL in a schema of its own. Both are removed afterwards.
+    The device timed is that of the guard (and of SQLite's file).
     """
     probes: list[float] = []
     with tempfile.TemporaryDirectory(prefix="greffier-bench-") as name, _database(Path(name), database_url) as url:
@@ -181,14 +181,14 @@ def _now() -> datetime:
 
 
 def _is_synced(url: str) -> bool:
-    """Whether a commit waits for the device: always on SQLite (see `open_engine`), on PostgreSQL what the server says."""
+    """Whether a commit waits for the device, as the database itself says."""
     engine = open_engine(url)
     try:
         with reading(engine) as conn:
             if conn.dialect.name == "sqlite":
                 return bool(conn.exec_driver_sql("PRAGMA synchronous").scalar_one() >= 2)
             settings = [conn.exec_driver_sql(f"SHOW {name}").scalar_one() for name in ("fsync", "synchronous_commit")]
-            return settings[0] == "on" and settings[1] != "off"
+            return bool(settings[0] == "on" and settings[1] != "off")
     finally:
         engine.dispose()
 
