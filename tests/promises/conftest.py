@@ -1,4 +1,4 @@
-"""Promises are tried on whole installations with the real model, from outside where that is how they would be broken."""
+"""Promises are tried on whole installations with the real model, from outside where an attacker would be."""
 
 from __future__ import annotations
 
