@@ -12,7 +12,9 @@ from fastapi.responses import JSONResponse, Response
 
 from app.actions import register
 from app.actions.register import PublicSystem
+from app.home import Greffier
 from app.http.auth import Installation, authorize
+from registry.errors import UnknownSystem
 from registry.system import format_system
 
 router: Final = APIRouter(dependencies=[Depends(authorize)], tags=["register"])
@@ -42,13 +44,22 @@ def list_systems_csv(g: Installation) -> Response:
 @router.get("/api/systems/{slug}", response_class=JSONResponse, responses=_NOT_FOUND)
 def show_system(g: Installation, slug: Slug) -> Response:
     """One system: its public record, state, running version with fields and outcomes."""
-    return JSONResponse(system_facts(register.show(g, slug)), headers=CACHE)
+    return JSONResponse(system_facts(show_published(g, slug)), headers=CACHE)
 
 
 @router.get("/register/{slug}/history.json", response_class=JSONResponse, responses=_NOT_FOUND)
 def show_history(g: Installation, slug: Slug) -> Response:
     """The entries of the log about this system, in order, with their index in the log."""
+    show_published(g, slug)
     return JSONResponse({"history": register.history(g, slug)}, headers=CACHE)
+
+
+def show_published(g: Greffier, slug: str) -> PublicSystem:
+    """One system that the public may see. Raises UnknownSystem for a draft too: it is as if it were not there."""
+    shown = register.show(g, slug)
+    if not published([shown]):
+        raise UnknownSystem("no system of this name is in the public register", field="system")
+    return shown
 
 
 def published(systems: Sequence[PublicSystem]) -> list[PublicSystem]:

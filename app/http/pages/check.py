@@ -43,8 +43,6 @@ class Shown:
     witnesses: int = 0
     minutes: int = 0
     again: datetime | None = None
-    contact: str = ""
-    authority: str = ""
     part: str = ""
     detail: str = ""
     ground: str = ""
@@ -101,8 +99,6 @@ def shown(found: Check) -> Shown:
         witnesses=int(facts["witnesses"]),
         minutes=int(facts["minutes"]),
         again=_minute(facts["time"]),
-        contact=facts["contact"],
-        authority=facts["authority"],
         part=part if part in {"entry", "proof", "openings"} else "receipt",
         detail=detail.partition(".")[0].removeprefix("in_"),
         ground=facts.get("ground", ""),

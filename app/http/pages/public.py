@@ -11,8 +11,8 @@ from fastapi.responses import HTMLResponse, Response
 
 from app.actions import register, report
 from app.http.auth import Installation, authorize
-from app.http.pages.site import Link, document, language, page
-from app.http.systems import CACHE, Slug, published
+from app.http.pages.site import Link, demand_profile, document, language, page
+from app.http.systems import CACHE, Slug, published, show_published
 from reports.render import json_twin
 
 
@@ -53,6 +53,8 @@ def list_systems(request: Request, g: Installation) -> Response:
 @router.get("/register/{slug}")
 def show_system(request: Request, g: Installation, slug: Slug) -> Response:
     """The public page of one system, as `reports` makes it."""
+    show_published(g, slug)
+    demand_profile(g)
     lang = language(request, g)
     related = (
         Link("history", f"/register/{slug}/history?lang={lang}"),
@@ -65,7 +67,7 @@ def show_system(request: Request, g: Installation, slug: Slug) -> Response:
 @router.get("/register/{slug}/history")
 def show_history(request: Request, g: Installation, slug: Slug) -> Response:
     """What changed, by the entries of the log."""
-    shown = register.show(g, slug)
+    shown = show_published(g, slug)
     changes = [read_change(entry) for entry in register.history(g, slug)]
     return page(request, g, "history.html", system=shown.system, changes=changes)
 
@@ -73,6 +75,7 @@ def show_history(request: Request, g: Installation, slug: Slug) -> Response:
 @router.get("/reports")
 def show_report(request: Request, g: Installation) -> Response:
     """The transparency report of the current month."""
+    demand_profile(g)
     since, until = this_month(g.clock().date())
     lang = language(request, g)
     context = report.period_report(g, since, until, lang)
@@ -82,6 +85,7 @@ def show_report(request: Request, g: Installation) -> Response:
 @router.get("/reports.json", response_class=Response)
 def show_report_json(request: Request, g: Installation) -> Response:
     """The same report for machines."""
+    demand_profile(g)
     since, until = this_month(g.clock().date())
     context: Any = report.period_report(g, since, until, language(request, g))
     return Response(json_twin(context), media_type="application/json", headers=CACHE)

@@ -11,9 +11,10 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.actions import log as log_action
+from app.errors import SettingsError
 from app.home import Greffier
 from app.http.errors import problem_of
-from app.settings import LOG_NUMBER, AgencyProfile
+from app.settings import LOG_NUMBER, PROFILE_FILE, AgencyProfile
 
 # Names are in the template, where the catalogue finds them; only pages that exist stand here.
 NAVIGATION: Final = (("register", "/register"), ("check", "/check"), ("reports", "/reports"))
@@ -104,6 +105,12 @@ def site(request: Request, g: Greffier, lang: str, *, related: Sequence[Link] = 
 def agency(g: Greffier, lang: str) -> str:
     """The agency's name as people know it; its short name until a profile is written."""
     return g.profile.name(lang) if g.profile is not None else g.settings.agency
+
+
+def demand_profile(g: Greffier) -> None:
+    """Raise SettingsError where the agency has no profile yet: every document names it, so none can be made."""
+    if g.profile is None:
+        raise SettingsError("write it first: every document names the agency", field=PROFILE_FILE)
 
 
 def page(

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from typing import Any
 
 import httpx
 import pytest
 
+from app.actions import register
+from app.demo.run import CASES
 from app.http.headers import SECURITY_HEADERS
+from app.settings import PROFILE_FILE
 
 pytestmark = pytest.mark.enable_socket
 
@@ -144,3 +148,29 @@ def test_while_the_log_cannot_record_every_page_says_so(portals: Any, tmp_path_f
         assert refused.status_code == 503
         assert refused.json()["cause"] == "guard"
         assert portal.g.log.state().size == client.get("/health").json()["size"]
+
+
+def test_a_draft_is_not_public_under_any_address(client: httpx.Client, portal: Any) -> None:
+    file = json.loads((CASES / "tax-question-reply.json").read_text("utf-8"))
+    file["system"]["slug"] = "not-yet"
+    register.register(portal.g, json.dumps(file).encode())
+    assert "not-yet" not in client.get("/register.json").text + client.get("/register.csv").text
+    for path in ("/register/not-yet", "/register/not-yet.json", "/register/not-yet/history", "/api/systems/not-yet"):
+        assert client.get(path).status_code == 404
+
+
+def test_without_a_profile_the_site_works_and_says_what_is_missing(
+    portals: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("nameless") / "home"
+    portals.make_home(home)
+    (home / PROFILE_FILE).unlink()
+    with portals.served(home) as portal, portal.client() as client:
+        for path in ("/", "/register", "/check", "/register/tax-question-reply/history"):
+            assert client.get(path).status_code == 200
+        absent = {"reference": "1b4e28ba-2fa1-4d2b-883f-0016d3cca427"}
+        assert "Keep your letter and tell us." in " ".join(client.post("/check?lang=en", data=absent).text.split())
+        answer = client.get("/register/tax-question-reply?lang=en")
+        assert answer.status_code == 503
+        assert "We have not yet entered our name and address" in answer.text
+        assert str(home) not in answer.text
