@@ -27,7 +27,7 @@ from auditlog.record import Entry
 from auditlog.store.engine import cannot_record, reading
 from auditlog.store.log import Head, lock_log, read_head, write_head, write_tiles
 from auditlog.tiles import root_from_edge
-from auditlog.unit import Integrated, LogState, Published, Sequenced, Unit, path_nodes
+from auditlog.unit import Integrated, LogState, Paths, Published, Sequenced, Unit
 
 __all__ = ("Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
 
@@ -213,9 +213,9 @@ class Log:
         self._guarded = (growth.size, root)
         self._trace(7)
         self._state = LogState(True, None, None, growth.size, root)
-        nodes = path_nodes(growth)
+        paths = Paths(growth)
         for waiting in group:
-            waiting.future.set_result(Integrated(waiting.sequenced, head.note, growth.size, root, nodes))
+            waiting.future.set_result(Integrated(waiting.sequenced, head.note, growth.size, root, paths))
         self._trace(8)
 
     # --- parts of the above ---------------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from auditlog.merkle import Node, ReadNodes, prove_inclusion
+from auditlog.merkle import Node, node_hash
 from auditlog.proof import LogProof
 from auditlog.record import Entry
 from auditlog.tiles import Growth, nodes_reader
@@ -31,12 +31,12 @@ class Integrated:
     checkpoint: bytes
     size: int
     root: bytes
-    nodes: ReadNodes = field(repr=False, compare=False)
+    paths: Paths = field(repr=False, compare=False)
 
     def proof(self, position: int = 0) -> LogProof:
         """The proof of entry number `position` of the unit, against this checkpoint; no database is read."""
         index = self.sequenced[position].index
-        return LogProof(index, prove_inclusion(index, self.size, self.nodes), self.checkpoint, None)
+        return LogProof(index, self.paths(index), self.checkpoint, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +72,47 @@ class LogState:
     root: bytes
 
 
-def path_nodes(growth: Growth) -> ReadNodes:
-    """Nodes on the paths of the entries just added: all lie in changed tiles or the edge. Each is hashed once."""
-    tiles = {(level, growth.size >> 8 * (level + 1)): content for level, content in growth.edge.items()}
-    tiles.update({(level, index): content for level, index, content in growth.tiles})
-    read = nodes_reader(lambda tile: tiles[tile.level, tile.index], growth.size)
-    seen: dict[Node, bytes] = {}
+class Paths:
+    """Audit paths of the entries that a growth added; their nodes lie in changed tiles or the edge, hashed once each.
 
-    def read_nodes(nodes: Sequence[Node]) -> list[bytes]:
-        missing = [node for node in nodes if node not in seen]
-        if missing:
-            seen.update(zip(missing, read(missing), strict=True))
-        return [seen[node] for node in nodes]
+    Callers on many threads share one object: they fill the same cache with the same values.
+    """
 
-    return read_nodes
+    def __init__(self, growth: Growth) -> None:
+        tiles = {(level, growth.size >> 8 * (level + 1)): content for level, content in growth.edge.items()}
+        tiles.update({(level, index): content for level, index, content in growth.tiles})
+        self._size = growth.size
+        self._read = nodes_reader(lambda tile: tiles[tile.level, tile.index], growth.size)
+        self._seen: dict[Node, bytes] = {}
+        self._border: list[bytes] = []
+
+    def __call__(self, index: int) -> tuple[bytes, ...]:
+        """As `prove_inclusion(index, size, …)`, but one look-up a level: a group's proofs differ in few nodes."""
+        border = self._border or self._find_border()
+        path: list[bytes] = []
+        place, last, level = index, self._size - 1, 0
+        while last:
+            if place & 1:
+                path.append(self._node(level, place - 1))
+            elif place + 1 < last:
+                path.append(self._node(level, place + 1))
+            elif place < last:
+                path.append(border[level])
+            place, last, level = place >> 1, last >> 1, level + 1
+        return tuple(path)
+
+    def _find_border(self) -> list[bytes]:
+        """By level, the root over the right-most leaves, which may be no full subtree."""
+        last = self._size - 1
+        border = [self._node(0, last)]
+        for level in range(last.bit_length()):
+            place = last >> level
+            border.append(node_hash(self._node(level, place - 1), border[-1]) if place & 1 else border[-1])
+        self._border = border
+        return border
+
+    def _node(self, level: int, place: int) -> bytes:
+        found = self._seen.get((level, place))
+        if found is None:
+            found = self._seen[level, place] = self._read([(level, place)])[0]
+        return found
