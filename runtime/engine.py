@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +20,13 @@ from runtime.capture import Generation, Run, Usage
 from runtime.counter import Counter
 from runtime.energy import Meter
 from runtime.errors import DeadlineExceeded, RuntimeFault, Stopped
-from runtime.program import Program, Request, Shape, check_fields, check_program, check_seed, program_key
+from runtime.program import Program, Request, check_fields, check_program, check_seed, program_key
 from runtime.prompt import PromptTemplate
 from runtime.sampler import Row
+from runtime.shelf import Shelf
 from runtime.steps import Desk, Paper, Work, take_steps
-from runtime.weights import Stamp, open_model, stamp
 
 Result = Generation | RuntimeFault
-_CONTEXTS = 4  # kept, each with its KV cache; the least recently used goes first
 _PROGRAMS = 64
 
 
@@ -51,7 +50,7 @@ class _Active:
 
 
 class Engine:
-    """Owns models and contexts. `began(id, n)` is called after the counter rose and before the first decode."""
+    """Runs requests on the models of a folder. `began(id, n)` comes after the counter rose, before the first decode."""
 
     def __init__(
         self,
@@ -64,17 +63,13 @@ class Engine:
         gpu_layers: int = 0,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._models_dir = models_dir
         self._counter = counter
         self._meter = meter
         self._began = began
         self._slots = slots
-        self._gpu_layers = gpu_layers
+        self._shelf = Shelf(models_dir, gpu_layers)
         self._clock = clock
         self._build = llama.build_digest()
-        self._models: dict[str, llama.Model] = {}
-        self._stamps: dict[str, Stamp] = {}
-        self._contexts: OrderedDict[tuple[str, Shape], llama.Context] = OrderedDict()
         self._programs: dict[str, tuple[PromptTemplate, ...]] = {}
         self._queue: deque[_Active] = deque()
         self._active: list[_Active] = []
@@ -101,24 +96,9 @@ class Engine:
             if active.request.id == request_id:
                 self._fail(active, Stopped("the request was stopped"))
 
-    def load(self, sha256: str) -> llama.Model:
-        """A model, hashed and loaded on first use and kept; hashed again if its file was touched.
-
-        Raises ModelMissing, ModelAltered, ModelUnusable.
-        """
-        if sha256 in self._models and self._stamps[sha256] == stamp(self._models_dir, sha256):
-            return self._models[sha256]
-        # Not loaded yet, or someone touched the file since: what lies there must still be what was registered.
-        opened = open_model(self._models_dir, sha256)
-        try:
-            if sha256 not in self._models:
-                model = llama.Model(opened.load_path, gpu_layers=self._gpu_layers)
-                opened.verify_untouched()
-                self._models[sha256] = model
-            self._stamps[sha256] = opened.stamp
-        finally:
-            opened.close()
-        return self._models[sha256]
+    def load(self, sha256: str) -> None:
+        """Hashes and loads a model ahead of its first request."""
+        self._shelf.model(sha256)
 
     def step(self) -> list[tuple[str, Result]]:
         """Admits what fits, decodes one batch, and gives what is complete, with the requests' ids."""
@@ -132,12 +112,7 @@ class Engine:
 
     def close(self) -> None:
         """Frees contexts and models."""
-        for context in self._contexts.values():
-            context.close()
-        for model in self._models.values():
-            model.close()
-        self._contexts.clear()
-        self._models.clear()
+        self._shelf.close()
 
     # Admission
 
@@ -165,14 +140,14 @@ class Engine:
         templates = self._templates(program)
         check_seed(program, active.request.seed)
         values = check_fields(program, active.request.fields)
-        context = self._context(program)
+        model = self._shelf.model(program.model)
+        context = self._shelf.context(program.model, program.context, in_use=bool(self._active))
         taken = {other.slot for other in self._active}
         free = [slot for slot in range(min(self._slots, program.context.n_seq_max)) if slot not in taken]
         if not free or any(other.context is not context for other in self._active):
             return False  # one batch, one context
         active.context, active.slot = context, free[0]
-        vocabulary = self._models[program.model].vocabulary
-        desk = Desk(active.request, templates, values, vocabulary, context.room, lambda: self._chosen(active))
+        desk = Desk(active.request, templates, values, model.vocabulary, context.room, lambda: self._chosen(active))
         active.work = take_steps(desk, active.paper)
         return True
 
@@ -184,16 +159,6 @@ class Engine:
                 self._programs.clear()
             self._programs[key] = tuple(program.template(i) for i in range(len(program.steps)))
         return self._programs[key]
-
-    def _context(self, program: Program) -> llama.Context:
-        key = (program.model, program.context)
-        model = self.load(program.model)
-        if key not in self._contexts:
-            if len(self._contexts) >= _CONTEXTS and not self._active:
-                self._contexts.popitem(last=False)[1].close()
-            self._contexts[key] = llama.Context(model, program.context)
-        self._contexts.move_to_end(key)
-        return self._contexts[key]
 
     # One batch
 
@@ -226,8 +191,7 @@ class Engine:
         """A context whose decode failed is in an unknown state: its requests fail, and it is not used again."""
         for active in list(self._active):
             self._fail(active, type(fault)(fault.message, field=fault.field, reason=fault.reason))
-        self._contexts = OrderedDict((key, kept) for key, kept in self._contexts.items() if kept is not context)
-        context.close()
+        self._shelf.drop(context)
 
     def _prepare(self, active: _Active, ask: Ask) -> None:
         assert active.context is not None

@@ -1,9 +1,7 @@
-"""The only door to llama.cpp. Every call that would abort the process is checked here first (`reference/runtime.md`
-1a).
+"""The only door to llama.cpp. Every call that would abort the process is checked here first.
 
-llama.cpp answers several caller mistakes with `abort()`: a batch above n_batch, more wanted rows than n_outputs, a
-partial copy between KV streams. Others return an error and leave a half-changed state. Both are refused before the
-call is made.
+It aborts on a batch above n_batch, more wanted rows than n_outputs, a partial copy between KV streams, and leaves a half
+changed state on others (probed in `../shared/reference/runtime.md` 1a). All are refused before the call is made.
 """
 
 from __future__ import annotations
@@ -20,9 +18,8 @@ from typing import Any
 
 import numpy as np
 
-# OpenMP's default is to spin at each barrier: on cores that anything else uses, one decode then takes seconds (measured
-# at load 10 on 2 cores: 121 ms a token spinning, 27 ms waiting). It is read when the library loads; an operator's own
-# setting stays.
+# OpenMP spins at each barrier by default: on cores that anything else uses, a decode then takes seconds (at load 10 on
+# 2 cores: 121 ms a token, 27 ms when it waits). Read when the library loads; an operator's own setting stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import llama_cpp
@@ -62,10 +59,9 @@ def build_digest() -> str:
     """`sha256:` over names and hashes of the native libraries that this process has mapped."""
     maps = Path("/proc/self/maps")
     folder = Path(llama_cpp.__file__).parent / "lib"
+    paths = {path.resolve() for path in folder.iterdir()}
     if maps.exists():
         paths = {Path(line.split(maxsplit=5)[5]) for line in maps.read_text().splitlines() if line.count(" ") > 5}
-    else:
-        paths = {path.resolve() for path in folder.iterdir()}
     ours = sorted((p for p in paths if re.match(r"lib(llama|ggml)", p.name)), key=lambda path: path.name)
     lines = [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in ours]
     return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -234,7 +230,7 @@ class Context:
     def rewind(self, sequence: int, length: int) -> None:
         """Removes the tail of a sequence, so that `length` tokens remain."""
         if not 0 <= length <= self.length(sequence):
-            raise CallRefused("a sequence cannot be rewound to more than it holds", field="length")
+            raise CallRefused("a sequence cannot be rewound to what it does not hold", field="length")
         if not c.llama_memory_seq_rm(self._memory, sequence, length, -1):
             raise CallRefused("this model's memory cannot be rewound in part", field="length")
         self._lengths[sequence] = length
@@ -257,11 +253,10 @@ class Context:
         if status != 0:
             raise CallRefused(f"llama.cpp could not decode a batch (status {status})", field="batch")
         self._lengths = lengths
-        count = sum(row.wanted for row in rows)
-        if not count:
+        if not (count := sum(row.wanted for row in rows)):
             return []
         logits = np.ctypeslib.as_array(c.llama_get_logits(self._handle), (count, self._vocabulary_size))
-        return [row.copy() for row in logits]
+        return list(logits.copy())
 
     def _check(self, rows: Sequence[BatchRow]) -> list[int]:
         """The lengths after the batch; raises CallRefused for what llama.cpp would abort on or half do."""

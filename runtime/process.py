@@ -113,7 +113,12 @@ class WorkerProcess:
 
     def _run(self) -> None:
         root = str(Path(__file__).resolve().parent.parent)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
+        # The worker multiplies no matrices in NumPy: its threads would only take memory.
+        environment = {
+            "OPENBLAS_NUM_THREADS": "1",
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])),
+        }
         # Threads that spin at a barrier starve each other as soon as anything else runs: 4 to 10 times slower, measured
         # on two busy cores (docs/performance.md). Sleeping ones cost nothing that could be measured on idle cores.
         environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -221,7 +221,7 @@ def test_the_worker_goes_with_its_parent(model_file: ModelFile, tmp_path: Path) 
     parent.wait()
     parent.stdout.close()
     end = time.monotonic() + 2
-    while is_running(children[0]) and time.monotonic() < end:
+    while (is_running(children[0]) or not unclosed(tmp_path)) and time.monotonic() < end:
         time.sleep(0.02)
     assert not is_running(children[0])
     assert unclosed(tmp_path) == [(boot, 0)]
