@@ -44,7 +44,7 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it lives, Playwright keeps an event loop running in this thread
 def browser(chromium: str) -> Iterator[Browser]:
     # In a container there is no user namespace for its sandbox; it visits our own pages only.
     with sync_playwright() as playwright:

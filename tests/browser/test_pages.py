@@ -42,7 +42,7 @@ VERDICTS = {
     "pasted": ("Genuine", "Echt"),
     "altered": ("Does not match the log", "Klopt niet met het logboek"),
     "erased": ("In the log, details erased", "Staat in het logboek, gegevens gewist"),
-    "found": ("Genuine", "Echt"),
+    "found": ("In the log", "Staat in het logboek"),
     "absent": ("Not found", "Niet gevonden"),
     "mistake": ("There is a mistake in the form", "Er is een fout in het formulier"),
     "empty": ("There is a mistake in the form", "Er is een fout in het formulier"),
