@@ -15,7 +15,10 @@ Frame = dict[str, Any]
 
 def format_frame(frame: Frame) -> bytes:
     """The bytes of one frame. ASCII JSON, so that even a lone surrogate cannot break the pipe."""
-    body = json.dumps(frame, separators=(",", ":"), allow_nan=False).encode("ascii")
+    try:
+        body = json.dumps(frame, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (TypeError, ValueError) as error:
+        raise PipeBroken("the request holds what JSON cannot", field="request", reason="input_invalid") from error
     if len(body) > MAX_FRAME:
         raise PipeBroken(
             "the request is larger than 16 MiB", field="request", fix="shorten the fields", reason="too_large"

@@ -1,7 +1,7 @@
 """The only door to llama.cpp. Every call that would abort the process is checked here first.
 
-It aborts on a batch above n_batch, more wanted rows than n_outputs, a partial copy between KV streams, and leaves a half
-changed state on others (probed in `../shared/reference/runtime.md` 1a). All are refused before the call is made.
+It aborts on a batch above n_batch, more wanted rows than n_outputs, a partial copy between KV streams; other mistakes
+leave a state half changed (probed: `../shared/reference/runtime.md` 1a). All are refused before the call is made.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-# OpenMP spins at each barrier by default: on cores that anything else uses, a decode then takes seconds (at load 10 on
-# 2 cores: 121 ms a token, 27 ms when it waits). Read when the library loads; an operator's own setting stays.
+# Threads that spin at a barrier starve each other once anything else runs: at load 10 on 2 cores 121 ms a token, 27 ms
+# with sleeping ones (docs/performance.md). OpenMP reads this when it is loaded; an operator's own setting stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import llama_cpp
@@ -58,8 +58,7 @@ def cpu_features() -> tuple[str, ...]:
 def build_digest() -> str:
     """`sha256:` over names and hashes of the native libraries that this process has mapped."""
     maps = Path("/proc/self/maps")
-    folder = Path(llama_cpp.__file__).parent / "lib"
-    paths = {path.resolve() for path in folder.iterdir()}
+    paths = {path.resolve() for path in (Path(llama_cpp.__file__).parent / "lib").iterdir()}
     if maps.exists():
         paths = {Path(line.split(maxsplit=5)[5]) for line in maps.read_text().splitlines() if line.count(" ") > 5}
     ours = sorted((p for p in paths if re.match(r"lib(llama|ggml)", p.name)), key=lambda path: path.name)
@@ -138,12 +137,11 @@ class Grammar:
             raise CallRefused("token id outside the vocabulary", field="token")
         rows = np.zeros(len(tokens), dtype=_CANDIDATE)
         rows["id"] = tokens
-        data = ctypes.cast(ctypes.c_void_p(rows.ctypes.data), ctypes.POINTER(c.llama_token_data))
-        array = c.llama_token_data_array(data=data, size=len(tokens), selected=-1, sorted=False)
+        array = c.llama_token_data_array(rows.ctypes.data_as(c.llama_token_data_p), len(tokens), -1, sorted=False)
         c.llama_sampler_apply(self._sampler, ctypes.byref(array))
-        keep = np.isfinite(rows["logit"]).tolist()
+        keep: list[bool] = np.isfinite(rows["logit"]).tolist()
         self._allowed = {token for token, ok in zip(tokens, keep, strict=True) if ok}
-        return [bool(ok) for ok in keep]
+        return keep
 
     def accept(self, token: int) -> None:
         """Moves on by a token that the last `allowed` permitted; any other would throw inside the library and abort."""
@@ -156,7 +154,7 @@ class Grammar:
         """Frees the state."""
         if self._sampler:
             c.llama_sampler_free(self._sampler)
-            self._sampler = None
+        self._sampler = None
 
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])

@@ -119,9 +119,6 @@ class WorkerProcess:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])),
         }
-        # Threads that spin at a barrier starve each other as soon as anything else runs: 4 to 10 times slower, measured
-        # on two busy cores (docs/performance.md). Sleeping ones cost nothing that could be measured on idle cores.
-        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         closed: int | None = None
         try:
             process = subprocess.Popen(

@@ -102,9 +102,9 @@ def test_two_at_once_give_what_each_gives_alone(
     model_file: ModelFile, counter: Counter, replying: Callable[..., Program]
 ) -> None:
     """The interface fits continuous batching: per-sequence streams and Q8_0 KV make a batch invisible in the result."""
-    base = replying(max_tokens=12)
+    base = replying(max_tokens=6)
     program = dataclasses.replace(base, context=dataclasses.replace(base.context, n_ctx=1024, n_seq_max=2))
-    requests = [Request(f"r{i}", program, {"room": i, "payment_record": "sometimes late"}) for i in range(4)]
+    requests = [Request(f"r{i}", program, {"room": i, "payment_record": "sometimes late"}) for i in range(3)]
     results = []
     for slots in (1, 2):
         engine = Engine(model_file.path.parent, counter, meter=Meter(), slots=slots)
@@ -175,7 +175,7 @@ def test_times_and_energy_add_up(engine: Engine, replying: Callable[..., Program
 def test_a_seed_gives_its_result_again_and_another_seed_another(
     engine: Engine, replying: Callable[..., Program]
 ) -> None:
-    program = replying(max_tokens=10, sampler=Sampler("gumbel", 900))
+    program = replying(max_tokens=6, sampler=Sampler("gumbel", 900))
     first = [done(engine, Request(f"a{i}", program, LATE, seed=f"s{i}")) for i in range(3)]
     again = [done(engine, Request(f"b{i}", program, LATE, seed=f"s{i}")) for i in range(3)]
     assert [g.run.output_tokens for g in first] == [g.run.output_tokens for g in again]

@@ -57,6 +57,13 @@ def test_a_request_beyond_the_limit_is_refused_before_it_is_sent() -> None:
     assert caught.value.reason == "too_large"
 
 
+def test_what_json_cannot_hold() -> None:
+    for value in (float("nan"), b"bytes", {1, 2}):
+        with pytest.raises(PipeBroken) as caught:
+            format_frame({"value": value})
+        assert caught.value.reason == "input_invalid"
+
+
 @pytest.mark.parametrize("kind", FAULTS.values(), ids=lambda kind: kind.__name__)
 def test_faults_cross_the_pipe(kind: type[RuntimeFault]) -> None:
     fault = kind("is wrong", field="a.b", fix="mend it", boot="b", n=3)

@@ -108,7 +108,7 @@ PATTERNS = [
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(data=st.data())
 def test_the_grammar_takes_what_the_pattern_takes(model: llama.Model, pattern: str, data: st.DataObject) -> None:
     """Strings of the pattern (printable ASCII of them) pass the real grammar; broken ones pass neither."""
