@@ -16,7 +16,6 @@ import hypothesis
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-
 # Machines are shared: a property is judged by what it finds, never by how long it took.
 hypothesis.settings.register_profile("greffier", deadline=None)
 hypothesis.settings.load_profile("greffier")

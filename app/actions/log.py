@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from app.actions import register_check
 from app.home import Greffier
 from auditlog import export, fsck, gaps
+from auditlog.errors import AuditLogError, VerifyError
 from auditlog.record import Entry, OpaqueEntry, parse_entry
+from auditlog.rules import LogRules
 from auditlog.store import log as log_store
+from registry.errors import RegistryError
 from registry.store import models as model_store
 from runtime import weights
 from runtime.errors import RuntimeFault
@@ -56,15 +59,40 @@ def export_log(g: Greffier, to: Path) -> int:
 
 
 def check_all(g: Greffier) -> list[Finding]:
-    """`log fsck`: every column of the log's tables, and the register against the log. An empty list is a clean log."""
+    """`log fsck`: every column of the log's tables, what the entries say together, and the register against the log.
+
+    An empty list is a clean log.
+    """
     with g.reading() as conn:
-        found = [
-            Finding(f.place, f.message)
-            for f in fsck.fsck(conn, g.keys, g.guard, g.vault, origin=g.settings.log_origin, number=g.log.number)
-        ]
-        entries = _entries(g, conn)
-        found += [Finding(place, message) for place, message in register_check.differences(conn, entries)]
-    return found
+        stored = fsck.fsck(conn, g.keys, g.guard, g.vault, origin=g.settings.log_origin, number=g.log.number)
+        found = [Finding(finding.place, finding.message) for finding in stored]
+        rules = _Rules(g.settings.log_origin)
+        try:
+            different = list(register_check.differences(conn, rules.watch(_entries(g, conn))))
+        except (AuditLogError, RegistryError) as error:
+            different = [(error.field or "registry", str(error))]
+    return found + [Finding(place, message) for place, message in rules.broken + different]
+
+
+class _Rules:
+    """The rules between entries, applied to a stream on its way; `broken` holds the first one that was broken."""
+
+    def __init__(self, origin: str) -> None:
+        self._rules = LogRules(origin)
+        self.broken: list[tuple[str, str]] = []
+
+    def watch(self, entries: Iterator[tuple[int, Entry | OpaqueEntry]]) -> Iterator[tuple[int, Entry | OpaqueEntry]]:
+        """The same entries; what follows a broken rule is not judged."""
+        for index, entry in entries:
+            if not self.broken:
+                self._judge(index, entry)
+            yield index, entry
+
+    def _judge(self, index: int, entry: Entry | OpaqueEntry) -> None:
+        try:
+            self._rules.add(index, entry)
+        except VerifyError as error:
+            self.broken.append((error.field or f"entry {index}", str(error)))
 
 
 def read_gaps(g: Greffier) -> gaps.Gaps:

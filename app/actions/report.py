@@ -57,7 +57,7 @@ def system_page(g: Greffier, slug: str, lang: str) -> SystemPage:
 
 
 def letter(g: Greffier, record_id: str, lang: str) -> Letter:
-    """The letter that explains one result from its record. Raises UnknownRecord, Erased, UsageError for another kind."""
+    """The letter that explains one result. Raises UnknownRecord, Erased, UsageError for a record of another kind."""
     del lang
     agency = _agency(g)
     record = reading.open(g, "letter", record_id)

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from app.actions import log
-from app.cli.options import AsJson, Home, plain, print_json, print_rows, progress
+from app.cli.options import AsJson, Home, plain, print_json, print_rows, print_text, progress
 from app.wiring import open_home
+from auditlog import gaps
 
 app = typer.Typer(no_args_is_help=True, help="The transparency log.")
 
@@ -44,5 +45,7 @@ def show_gaps(home: Home, as_json: AsJson = False) -> None:
     """Per boot: numbers recorded, missing, refused, unfinished, and whether it was closed."""
     with open_home(home, tolerant=True) as g:
         found = log.read_gaps(g)
-    rows = [plain(boot) for boot in found.boots]
-    print_rows(rows, as_json=as_json)
+    if as_json:
+        print_json(gaps.gaps_json(found))
+    else:
+        print_text(gaps.format_gaps(found))

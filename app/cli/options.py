@@ -24,6 +24,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
 
 
+def print_text(text: str) -> None:
+    """A text on stdout."""
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
 def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, columns: Sequence[str] = ()) -> None:
     """Rows as a table, or as JSON."""
     if as_json:

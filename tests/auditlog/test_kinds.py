@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.kinds import COMMON, KINDS, describe
+from auditlog.kinds import COMMON, KINDS
+from auditlog.records_page import describe
 from auditlog.vocabulary import KIND_NAME, MEANING, PATTERNS
 
 PAGE = Path(__file__).parents[2] / "docs" / "records.md"
