@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Final
@@ -24,8 +25,8 @@ logger = structlog.get_logger("greffier.pulse")
 
 
 def serve(g: Greffier, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    with pulsing(g, PULSE_S, RETRY_S):
+    """Serve until SIGTERM or SIGINT, and return, so that whoever opened the home can close it and record that."""
+    with ending_by_signal(), pulsing(g, PULSE_S, RETRY_S):
         uvicorn.Server(config(g, host, port)).run()
 
 
@@ -43,6 +44,26 @@ def config(g: Greffier, host: str, port: int) -> uvicorn.Config:
         ws="none",
         timeout_graceful_shutdown=10,
     )
+
+
+@contextlib.contextmanager
+def ending_by_signal() -> Iterator[None]:
+    """Leave the block when a signal ends the server.
+
+    uvicorn stops and then raises the signal again; with the system's own handler SIGTERM would end the process there,
+    and the boot would stay unclosed in the log.
+    """
+
+    def leave(*_: object) -> None:
+        raise SystemExit(0)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with contextlib.suppress(SystemExit):
+            yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from app.access import keys
 from app.http.server import config, pulsing
 from auditlog.store import log as log_store
 
@@ -23,6 +31,43 @@ def test_the_server_says_in_the_log_that_it_lives(portals: Any, tmp_path_factory
         size = g.log.state().size
         time.sleep(0.2)
         assert g.log.state().size == size
+
+
+def test_a_server_that_is_told_to_stop_closes_its_boot(portals: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    home = tmp_path_factory.mktemp("stopped") / "home"
+    portals.make_home(home)
+    with portals.open_home(home) as g:
+        key = keys.create_key(g.engine, role="client", now=g.clock()).secret
+    port = free_port()
+    command = [Path(sys.executable).with_name("greffier"), "serve", "--home", home, "--port", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+            wait_for(client)
+            body = {"system": portals.HELD_SYSTEM, "input": portals.HELD_INPUT}
+            made = client.post("/api/decisions", json=body, headers={"authorization": f"Bearer {key}"})
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert made.status_code == 201
+    assert process.returncode == 0
+    assert made.json()["id"].encode() not in errors
+    with portals.open_home(home) as g, g.reading() as conn:
+        kinds = [entry.kind for _, entry in log_store.entries_of_kinds(conn, g.log.number, ("boot/1", "close/1"))]
+    assert kinds == ["boot/1", "close/1"]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def wait_for(client: httpx.Client) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            client.get("/health")
+            return
+        time.sleep(0.1)
+    pytest.fail("the server did not start")
 
 
 def test_addresses_are_not_logged_and_forwarded_ones_not_believed(portal: Any) -> None:
