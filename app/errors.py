@@ -32,7 +32,7 @@ class Refused(AppError):
 
 
 class Unfinished(AppError):
-    """A decision began and did not end; its `unfinished/1` entry is in the log. Trying again is safe."""
+    """A decision did not end; if the model had begun, an `unfinished/1` entry is in the log. Trying again is safe."""
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)

@@ -41,7 +41,7 @@ def describe() -> str:
     lines = [
         "# Records: the kinds of entries",
         "",
-        "<!-- Made from auditlog/kinds.py by auditlog/records_page.py; a test compares. Change the table, not this page. -->",
+        "<!-- Made from auditlog/kinds.py by auditlog/records_page.py. Change the table, not this page. -->",
         "",
         "An entry is one JSON object in RFC 8785 form, at most 65,535 bytes long, without fractions. All members of",
         "its kind are there, `null` where they have nothing to say; others are errors. A list is in strictly rising",

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import hypothesis
 import pytest
@@ -82,6 +83,15 @@ def example() -> ModuleType:
 def portals() -> ModuleType:
     """The module `tests/portal.py`: homes with a server over them."""
     return load("portal")
+
+
+@pytest.fixture(scope="session")
+def portal(portals: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A served home with decisions in it."""
+    home, records = portals.copy_of_a_home(tmp_path_factory.mktemp("portal"))
+    with portals.served(home) as served:
+        served.records = records
+        yield served
 
 
 # --- whole installations ----------------------------------------------------------------------------------------------

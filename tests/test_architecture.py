@@ -1,4 +1,4 @@
-"""The house is a test: arrows, homes of heavy libraries, sizes. Each contract is shown to fail on a planted violation."""
+"""The house is a test: arrows, homes of heavy libraries, sizes; each contract fails on a planted violation."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from registry.errors import GateClosed
 from registry.lifecycle import Gate
 from registry.store import systems as register_store
 from runtime.capture import Generation
-from runtime.errors import RuntimeFault, WorkerLost
+from runtime.errors import DeadlineExceeded, RuntimeFault, WorkerLost
 from runtime.program import Request
 
 if TYPE_CHECKING:
@@ -137,6 +137,9 @@ def _inputs(g: Greffier, gate: Gate, inputs: Mapping[str, Json]) -> dict[str, Js
 def _generate(g: Greffier, gate: Gate, request: Request) -> Generation:
     """Run the request. A fault before its number was taken is a refusal; after it, the decision is unfinished."""
     try:
+        build = g.runtime.start().runtime
+        if build not in gate.running.manifest.builds:
+            raise _refuse(g, gate, "build_not_accepted", "the version accepts other builds than the one here", "builds")
         return g.runtime.generate(request).result()
     except WorkerLost as lost:
         boots.lost(g, lost)
@@ -147,6 +150,9 @@ def _generate(g: Greffier, gate: Gate, request: Request) -> Generation:
         if fault.boot is not None and fault.n is not None:
             _unfinished(g, gate, fault.boot, fault.n, reason=fault.reason or "output_invalid")
             raise Unfinished(str(fault), reason=fault.reason or "output_invalid") from None
+        if isinstance(fault, DeadlineExceeded):
+            # No number was taken and no rule refused it: there was no time, and nothing to record.
+            raise Unfinished(str(fault), reason="deadline") from None
         raise _refuse(g, gate, fault.reason or "build_not_accepted", str(fault), fault.field) from None
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 Verdict = Literal["published", "integrated", "not_found", "altered", "erased", "could_not_check"]
+RESULT_KIND = "decision/1"
 RESULT_FIELDS = ("outcome", "output")
 
 
@@ -80,7 +81,7 @@ def check(g: Greffier, data: bytes) -> Check:
         receipts.verify_receipt(parsed, g.keys, origin=g.settings.log_origin)
     except AuditLogError as error:
         return Check("altered", facts | {"field": error.field or "receipt"})
-    if isinstance(entry, OpaqueEntry):
+    if isinstance(entry, OpaqueEntry) or entry.kind != RESULT_KIND:
         return Check("could_not_check", facts | {"why": "kind"})
     return _found(g, entry, parsed.proof.index, facts)
 
@@ -91,6 +92,9 @@ def find(g: Greffier, record_id: str) -> Check:
     try:
         entry, index = reading.find(g, record_id)
     except UnknownRecord:
+        return Check("not_found", facts)
+    if entry.kind != RESULT_KIND:
+        # Another entry of the log is no result: its id is on no letter.
         return Check("not_found", facts)
     return _found(g, entry, index, facts)
 
@@ -118,12 +122,12 @@ def _ours(g: Greffier, parsed: receipts.Receipt) -> bool:
 
 
 def _held(g: Greffier, entry: Entry, values: dict[str, Json]) -> bool:
-    """Whether an officer still has the result: the version says so, and nobody has released it."""
-    if entry.kind != "decision/1":
+    """Whether an officer still has the result: the version says so, and no review but a referral was made."""
+    if entry.kind != RESULT_KIND:
         return False
     version = cast("int", entry.members["version"])
     with g.reading() as conn:
-        if decision_store.find_reviews(conn, entry.id):
+        if any(review["action"] != "refer" for review in decision_store.find_reviews(conn, entry.id)):
             return False
         manifest = register_store.read_version(conn, str(entry.members["system"]), version).manifest
     return manifest.release_of(str(values["outcome"])) == "after_review"

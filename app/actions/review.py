@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Literal, get_args
 
 from app.actions import reading
@@ -34,8 +34,16 @@ class Review:
     def __post_init__(self) -> None:
         if self.action not in get_args(Action):
             raise UsageError(f"must be one of {', '.join(get_args(Action))}", field="action")
-        if self.notified is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", self.notified):
+        if self.notified is not None and not _is_date(self.notified):
             raise UsageError("must be a date, YYYY-MM-DD", field="notified")
+
+
+def _is_date(text: str) -> bool:
+    """Whether a day of the calendar is written in the one form that a letter reads again."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def show(g: Greffier, record_id: str) -> dict[str, Json]:

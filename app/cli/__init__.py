@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
-import click
 import typer
+from typer.exceptions import Abort, TyperException
 
 from app.cli import decide, decisions, home, log, report, system
 from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
@@ -37,6 +40,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (AppError, USAGE),
     (ReportError, USAGE),
     (RuntimeFault, REFUSED),
+    (OSError, USAGE),
 )
 
 app = typer.Typer(
@@ -60,21 +64,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; errors of our families become one line on stderr and an exit code."""
+    """Run one command; every error becomes one line on stderr and an exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(app)
     try:
-        result = command.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-    except click.exceptions.Abort:
+        _demand_text(given)
+        result = command.main(args=given, standalone_mode=False)
+    except Abort:
         return USAGE
-    except click.ClickException as error:
-        error.show()
-        return USAGE
-    except tuple(kind for kind, _ in EXIT_CODES) as error:
-        sys.stderr.write(f"greffier: {error}\n")
+    except Exception as error:
+        text = message(error)
+        if text:
+            sys.stderr.write(f"greffier: {text}\n")
         return exit_code(error)
     return result if isinstance(result, int) else OK
 
 
 def exit_code(error: Exception) -> int:
-    """The exit code of an error, by the table."""
-    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+    """The exit code of an error, by the table; an error that nobody foresaw leaves nothing, so it is tried again."""
+    if isinstance(error, TyperException):
+        return USAGE
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), CANNOT_RECORD)
+
+
+def message(error: Exception) -> str:
+    """One line that names field and fix. What a library or a bug raised is named by its place, never by its text."""
+    if isinstance(error, TyperException):
+        # An argument too many is the caller's word, perhaps a person's name, and is not repeated.
+        text = re.sub(
+            r"(unexpected extra arguments?) \(.*", r"\1; put quotes around words that belong together", error.message
+        )
+    elif isinstance(error, OSError):
+        text = f"{error.filename or 'file'}: cannot be used: {error.strerror or type(error).__name__}"
+    elif any(isinstance(error, kind) for kind, _ in EXIT_CODES):
+        text = str(error)
+    else:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+        text = f"internal error ({place}); please report it. Nothing was released"
+    return " ".join(text.split())
+
+
+def _demand_text(arguments: Sequence[str]) -> None:
+    if any("\ud800" <= char <= "\udfff" for argument in arguments for char in argument):
+        raise UsageError("holds bytes that are not UTF-8: give arguments in UTF-8", field="command line")

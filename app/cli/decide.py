@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app.actions import decide, erase, lifecycle, receipts, review
-from app.cli.options import Home, plain, print_json, progress, read_file, write_file
+from app.cli.options import Home, plain, print_json, progress, read_file, reserved_file, write_file
 from app.errors import UsageError
 from app.wiring import open_home
 from auditlog.canonical import Json, parse_json
@@ -43,11 +44,14 @@ def decide_one(
 ) -> None:
     """Decide one case; the answer is JSON on stdout."""
     inputs = _object(read_file(file, "--input"))
-    with open_home(home) as g:
+    with contextlib.ExitStack() as stack:
+        # Before the decision: an answer that was recorded must not be lost to a folder that is not there.
+        write = None if receipt is None else stack.enter_context(reserved_file(receipt, "--receipt"))
+        g = stack.enter_context(open_home(home))
         answer = decide.decide(g, slug, inputs, subjects=tuple(subject or ()), lang=lang)
-        if receipt is not None:
-            write_file(receipt, format_receipt(receipts.receipt(g, answer.id, openings=True)), "--receipt")
-    print_json(plain(answer))
+        print_json(plain(answer))
+        if write is not None:
+            write(format_receipt(receipts.receipt(g, answer.id, openings=True)))
 
 
 def write_receipt(

@@ -95,12 +95,35 @@ def _key_app() -> typer.Typer:
     @app.command("add")
     def add(
         home: Home,
-        role: Annotated[str, typer.Option(help="client, officer, auditor, operator or administrator.")],
+        role: Annotated[str, typer.Option(help="client, officer, auditor or operator.")],
         system: Annotated[list[str] | None, typer.Option(help="Only these systems.")] = None,
     ) -> None:
         """Make a key; it is shown once and kept as a digest."""
         with open_home(home, tolerant=True) as g:
             made = keys.create_key(g.engine, role=role, systems=tuple(system or ()), now=g.clock())
         print_json({"key": made.secret, "prefix": made.prefix, "role": role})
+
+    @app.command("list")
+    def list_all(home: Home, as_json: AsJson = False) -> None:
+        """All keys by prefix; the keys themselves are not kept."""
+        with open_home(home, tolerant=True) as g:
+            rows = [
+                {
+                    "prefix": key.prefix,
+                    "role": key.role,
+                    "systems": "all" if key.systems is None else ", ".join(key.systems),
+                    "created": key.created.isoformat(timespec="minutes"),
+                    "revoked": key.revoked.isoformat(timespec="minutes") if key.revoked else None,
+                }
+                for key in keys.list_keys(g.engine)
+            ]
+        print_rows(rows, as_json=as_json)
+
+    @app.command("revoke")
+    def revoke(home: Home, prefix: Annotated[str, typer.Argument(help="The key's prefix.")]) -> None:
+        """Withdraw a key at once."""
+        with open_home(home, tolerant=True) as g:
+            keys.revoke_key(g.engine, prefix, now=g.clock())
+        progress(f"{prefix} is withdrawn")
 
     return app

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,13 +69,39 @@ def read_file(path: Path, option: str) -> bytes:
 
 def write_file(path: Path, data: bytes, option: str) -> None:
     """Write a result whole or not at all; UsageError names the option."""
+    with reserved_file(path, option) as write:
+        write(data)
+
+
+@contextlib.contextmanager
+def reserved_file(path: Path, option: str) -> Iterator[Callable[[bytes], None]]:
+    """A way to write a result whole or not at all, made sure of before the work that leads to it begins.
+
+    UsageError names the option. Nothing is left behind where the block does not write, or fails.
+    """
+    if not path.name or path.is_dir():
+        raise UsageError("is a folder: give the path of a file", field=option)
     temporary = path.with_name(f".{path.name}.part")
+
+    def write(data: bytes) -> None:
+        with _writing(option):
+            temporary.write_bytes(data)
+            temporary.replace(path)
+
+    with _writing(option):
+        temporary.touch()
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
+        yield write
+    finally:
         temporary.unlink(missing_ok=True)
-        raise UsageError(f"cannot be written: {error.strerror}", field=option) from None
+
+
+@contextlib.contextmanager
+def _writing(option: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}; name another place", field=option) from None
 
 
 def progress(text: str) -> None:

@@ -56,9 +56,9 @@ def parse_period(text: str | None, now: datetime) -> tuple[date, date]:
     """First and last day of a period, UTC."""
     if text is None:
         text = now.strftime("%Y-%m")
-    match = re.fullmatch(r"(\d{4})(?:-(0[1-9]|1[0-2]))?", text)
+    match = re.fullmatch(r"(2[0-9]{3})(?:-(0[1-9]|1[0-2]))?", text)
     if match is None:
-        raise UsageError("must be YYYY or YYYY-MM", field="--period")
+        raise UsageError("must be YYYY or YYYY-MM, from 2000 to 2999", field="--period")
     year, month = int(match[1]), match[2]
     if month is None:
         return date(year, 1, 1), date(year, 12, 31)

@@ -9,6 +9,7 @@ import typer
 
 from app.actions import lifecycle, register
 from app.cli.options import AsJson, Home, print_json, print_rows, read_file
+from app.errors import UsageError
 from app.wiring import open_home
 from registry.system import format_system
 
@@ -22,6 +23,8 @@ Role = Annotated[str, typer.Option(help="Role code of who changes the state.")]
 @models.command("add")
 def add_model(home: Home, file: Annotated[Path, typer.Argument(help="A GGUF file.")], as_json: AsJson = False) -> None:
     """Copy a model file into the content-addressed folder and record its digest."""
+    if not file.is_file():
+        raise UsageError("there is no such file: give the path of a GGUF file", field="FILE")
     with open_home(home) as g:
         model = register.add_model(g, file)
     print_rows(
