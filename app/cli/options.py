@@ -79,8 +79,9 @@ def reserved_file(path: Path, option: str) -> Iterator[Callable[[bytes], None]]:
 
     UsageError names the option. Nothing is left behind where the block does not write, or fails.
     """
-    if not path.name or path.is_dir():
-        raise UsageError("is a folder: give the path of a file", field=option)
+    with _writing(option):
+        if not path.name or path.is_dir():
+            raise UsageError("is a folder: give the path of a file", field=option)
     temporary = path.with_name(f".{path.name}.part")
 
     def write(data: bytes) -> None:
