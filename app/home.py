@@ -17,7 +17,7 @@ from auditlog.log import Log
 from auditlog.note import VerifierKey
 from auditlog.publish import Publisher
 from auditlog.record import Entry, make_entry
-from auditlog.store.engine import cannot_record, outage_cause, reading
+from auditlog.store.engine import cannot_record, is_database_error, reading
 from auditlog.vault.erasure import Ledger
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault
@@ -63,7 +63,7 @@ class Greffier:
             with reading(self.engine) as conn:
                 yield conn
         except Exception as error:
-            if outage_cause(error) is None:
+            if not is_database_error(error):
                 raise
             raise cannot_record(error) from error
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import SettingsError
+from auditlog.canonical import parse_json
+from auditlog.errors import FormatError
 
 SLUG = r"^[a-z0-9-]{1,64}$"
 ORIGIN = r"^[a-z0-9][a-z0-9./-]{0,200}$"
@@ -92,12 +94,16 @@ def read_settings(home: Path) -> Settings:
     path = home / SETTINGS_FILE
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise SettingsError(
             f"no {SETTINGS_FILE} in {home}: run `greffier init --home {home} …` first", field="home"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"not readable as TOML: {error}", field=SETTINGS_FILE) from None
+    except OSError as error:
+        raise SettingsError(f"cannot be read: {error.strerror}", field=SETTINGS_FILE) from None
+    except UnicodeDecodeError:
+        raise SettingsError("is not UTF-8 text: save it as UTF-8", field=SETTINGS_FILE) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"is not readable as TOML: {error}", field=SETTINGS_FILE) from None
     return _checked(Settings, values, SETTINGS_FILE)
 
 
@@ -107,32 +113,36 @@ def read_profile(home: Path) -> AgencyProfile | None:
     if not path.exists():
         return None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SettingsError(f"not readable as JSON: {error}", field=PROFILE_FILE) from None
+        values = parse_json(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"cannot be read: {error.strerror}", field=PROFILE_FILE) from None
+    except FormatError as error:
+        raise SettingsError(str(error), field=PROFILE_FILE) from None
     return _checked(AgencyProfile, values, PROFILE_FILE)
 
 
-def write_settings(home: Path, agency: str, origin: str, database_url: str | None) -> Settings:
-    """Write a first `greffier.toml`; the values are checked before anything is written."""
-    values: dict[str, Any] = {"agency": agency, "origin": origin}
-    if database_url:
-        values["database_url"] = database_url
-    settings = _checked(Settings, values, "init")
+def new_settings(agency: str, origin: str, database_url: str | None) -> Settings:
+    """The settings of an installation to be made; raises SettingsError."""
+    values = {"agency": agency, "origin": origin} | ({"database_url": database_url} if database_url else {})
+    return _checked(Settings, values, "init")
+
+
+def write_settings(home: Path, agency: str, origin: str, database_url: str | None) -> None:
+    """Write a first `greffier.toml`. What the environment says stays there."""
+    values = {"agency": agency, "origin": origin} | ({"database_url": database_url} if database_url else {})
     lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
     (home / SETTINGS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return settings
 
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def _checked(model: type[M], values: Any, where: str) -> M:
+    if not isinstance(values, dict):
+        raise SettingsError("must be an object with named members", field=where)
     try:
         return model(**values)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or where
         raise SettingsError(f"{first['msg']} (in {where})", field=field) from None
-    except TypeError:
-        raise SettingsError("must be a table of settings", field=where) from None

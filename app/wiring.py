@@ -14,14 +14,23 @@ from sqlalchemy import Engine
 from app.actions import boots, erase, migrate
 from app.errors import SettingsError
 from app.home import Clock, Greffier, utc_now
-from app.settings import LOG_NUMBER, Settings, read_profile, read_settings, write_settings
-from auditlog.errors import CannotRecord
+from app.made import removed_on_failure
+from app.settings import (
+    LOG_NUMBER,
+    SETTINGS_FILE,
+    Settings,
+    new_settings,
+    read_profile,
+    read_settings,
+    write_settings,
+)
+from auditlog.errors import AuditLogError, CannotRecord, FormatError, GuardError, VaultError
 from auditlog.guard import Guard
-from auditlog.keys import create_keys, load_signers, read_vkeys
+from auditlog.keys import SIGNING_KEYS, VKEY_FILE, create_keys, load_signers, read_vkeys
 from auditlog.log import Log, Unit
 from auditlog.publish import Publisher
 from auditlog.record import Entry, make_entry
-from auditlog.store.engine import open_engine
+from auditlog.store.engine import database_file, demand_file, open_engine
 from auditlog.vault.erasure import Ledger
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault
@@ -40,31 +49,64 @@ def create_home(
 ) -> Settings:
     """Make an installation: settings, keys, key store, guard, database, and the log's `genesis` entry.
 
-    Refuses a home that already holds one; what was made before a failure is left for a look, never reused silently.
+    Refuses a home that already holds one. When it fails, what it made is taken away again, so that it can be repeated;
+    a schema that it made on a server stays, and is used by the next one.
     """
-    if (home / "greffier.toml").exists():
-        raise SettingsError(f"{home} already holds an installation", field="home")
-    home.mkdir(parents=True, exist_ok=True)
-    settings = write_settings(home, agency, origin, database_url)
-    for folder in ("models", "run"):
-        (home / folder).mkdir(exist_ok=True)
+    if (home / SETTINGS_FILE).exists():
+        raise SettingsError(
+            f"{home} already holds an installation: name another folder, or use the one that is there", field="home"
+        )
+    settings = new_settings(agency, origin, database_url)
+    engine = _open_engine(home, settings)
+    try:
+        with removed_on_failure(_parts(home, settings, engine)):
+            _make_files(home, settings, database_url)
+            migrate.migrate(engine)
+            engine.dispose()
+            with open_home(home, clock=clock) as g:
+                _begin_log(g)
+    except OSError as error:
+        raise SettingsError(f"cannot be made: {error.strerror} ({error.filename})", field="home") from error
+    except CannotRecord:
+        raise
+    except AuditLogError as error:
+        raise SettingsError(f"{error}; move it away, or name another folder", field="home") from error
+    finally:
+        engine.dispose()
+    return settings
+
+
+def _parts(home: Path, settings: Settings, engine: Engine) -> list[Path]:
+    """Every folder and file of a new installation, folders first."""
+    keys, guard_dir = home / "keys", _inside(home, settings.guard_dir)
+    folders = [*reversed(home.parents), home, home / "models", home / "run", keys, guard_dir]
+    files = [keys / name for name in (*(name for name, _ in SIGNING_KEYS), VKEY_FILE, INDEX_KEY_FILE)]
+    files += [_inside(home, settings.key_store), _guard(home, settings).path, guard_dir / ERASURES]
+    database = database_file(engine)
+    if database is not None:
+        files += [database, *(database.with_name(database.name + end) for end in ("-wal", "-shm", "-journal"))]
+    return [*folders, *files, home / SETTINGS_FILE]
+
+
+def _make_files(home: Path, settings: Settings, database_url: str | None) -> None:
+    for folder in (home, home / "models", home / "run"):
+        folder.mkdir(parents=True, exist_ok=True)
     create_keys(home / "keys", settings.log_origin)
     _write_secret(home / "keys" / INDEX_KEY_FILE)
     RecordKeys.create(_inside(home, settings.key_store))
     _inside(home, settings.guard_dir).mkdir(exist_ok=True)
-    _guard(home, settings).create(settings.log_origin)
-    Ledger.create(_inside(home, settings.guard_dir) / ERASURES)
-    engine = open_engine(_database_url(home, settings))
     try:
-        migrate.migrate(engine)
-    finally:
-        engine.dispose()
-    with open_home(home, clock=clock) as g:
-        genesis = g.make(
-            "genesis/1", origin=settings.log_origin, log=LOG_NUMBER, software=SOFTWARE, predecessor=None, lost=None
-        )
-        g.log.append(Unit((genesis,))).result()
-    return settings
+        _guard(home, settings).create(settings.log_origin)
+    except GuardError as error:
+        raise SettingsError(f"{error}; move it away, or name another guard_dir") from error
+    Ledger.create(_inside(home, settings.guard_dir) / ERASURES)
+    write_settings(home, settings.agency, settings.origin, database_url)
+
+
+def _begin_log(g: Greffier) -> None:
+    origin = g.settings.log_origin
+    genesis = g.make("genesis/1", origin=origin, log=LOG_NUMBER, software=SOFTWARE, predecessor=None, lost=None)
+    g.log.append(Unit((genesis,))).result()
 
 
 @contextlib.contextmanager
@@ -80,13 +122,20 @@ def open_home(home: Path, *, clock: Clock = utc_now, tolerant: bool = False) -> 
 
 
 def _build(home: Path, clock: Clock) -> Greffier:
-    settings = read_settings(home)
-    engine = open_engine(_database_url(home, settings))
-    migrate.check(engine)
+    settings, profile = read_settings(home), read_profile(home)
+    engine = _open_engine(home, settings)
+    try:
+        demand_file(engine)
+        migrate.check(engine)
+        with _needed_to_record():
+            signers = load_signers(home / "keys")
+            keys = list(read_vkeys(home / "keys" / VKEY_FILE))
+            index_key = _read_secret(home / "keys" / INDEX_KEY_FILE)
+            record_keys = RecordKeys(_inside(home, settings.key_store))
+    except BaseException:
+        engine.dispose()
+        raise
     guard = _guard(home, settings)
-    record_keys = RecordKeys(_inside(home, settings.key_store))
-    signers = load_signers(home / "keys")
-    index_key = _read_secret(home / "keys" / INDEX_KEY_FILE)
 
     def outage_entry(cause: str, began: datetime, ended: datetime) -> Entry:
         return make_entry(
@@ -116,9 +165,9 @@ def _build(home: Path, clock: Clock) -> Greffier:
     g = Greffier(
         home=home,
         settings=settings,
-        profile=read_profile(home),
+        profile=profile,
         engine=engine,
-        keys=list(read_vkeys(home / "keys" / "log.vkey")),
+        keys=keys,
         guard=guard,
         record_keys=record_keys,
         ledger=Ledger(_inside(home, settings.guard_dir) / ERASURES),
@@ -140,7 +189,19 @@ def _start_log(g: Greffier, *, tolerant: bool) -> None:
             raise
         g.problem = error
         return
-    erase.complete_pending(g)
+    with _needed_to_record("guard"):
+        erase.complete_pending(g)
+
+
+@contextlib.contextmanager
+def _needed_to_record(cause: str = "key_store") -> Iterator[None]:
+    """Without its keys, its key store and its ledger of erasures an installation can record nothing."""
+    try:
+        yield
+    except CannotRecord:
+        raise
+    except AuditLogError as error:
+        raise CannotRecord(str(error), cause=cause) from error
 
 
 def _close(g: Greffier) -> None:
@@ -160,6 +221,13 @@ def _guard(home: Path, settings: Settings) -> Guard:
     return Guard(_inside(home, settings.guard_dir) / f"log-{LOG_NUMBER}.guard")
 
 
+def _open_engine(home: Path, settings: Settings) -> Engine:
+    try:
+        return open_engine(_database_url(home, settings))
+    except FormatError as error:
+        raise SettingsError(str(error)) from None
+
+
 def _database_url(home: Path, settings: Settings) -> str:
     url = settings.database_url
     prefix = "sqlite:///"
@@ -177,17 +245,20 @@ def _read_secret(path: Path) -> bytes:
     try:
         secret = path.read_bytes()
     except FileNotFoundError:
-        raise SettingsError(f"{path.name} is missing from keys/: put it back from its copy", field="keys") from None
+        raise VaultError("is missing: put it back from the backup of keys/", field=path.name) from None
+    except OSError as error:
+        raise VaultError(f"cannot be read: {error.strerror}", field=path.name) from error
     if len(secret) != 32:
-        raise SettingsError(f"{path.name} must hold 32 bytes: put it back from its copy", field="keys")
+        raise VaultError("must hold 32 bytes: put it back from the backup of keys/", field=path.name)
     return secret
 
 
 @contextlib.contextmanager
 def open_database(home: Path) -> Iterator[Engine]:
     """Only the database of a home, whatever its schema (for `migrate`)."""
-    engine = open_engine(_database_url(home, read_settings(home)))
+    engine = _open_engine(home, read_settings(home))
     try:
+        demand_file(engine)
         yield engine
     finally:
         engine.dispose()

@@ -6,12 +6,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from auditlog.errors import FormatError
 from auditlog.head import Tip
 from auditlog.merkle import leaf_hash
-from auditlog.store.engine import outage_cause, reading
+from auditlog.store.engine import cannot_record, is_database_error, outage_cause, reading
 from auditlog.store.log import insert_entries, taken_ids
 from auditlog.tiles import Growth, grow
 from auditlog.unit import Integrated, Sequenced, Unit
@@ -58,7 +58,9 @@ def apply_rows(conn: Connection, group: list[Waiting]) -> None:
         except Exception as error:
             if outage_cause(error) is not None:
                 raise
-            raise UnitFailed(waiting, error) from error
+            # A table that is missing fails this unit at each try; its statement is nothing for callers to see.
+            broken = is_database_error(error) and not isinstance(error, IntegrityError)
+            raise UnitFailed(waiting, cannot_record(error) if broken else error) from error
 
 
 def reject_taken(engine: Engine, group: list[Waiting]) -> list[Waiting]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.errors import AuditLogError, CannotRecord
+from auditlog.errors import AuditLogError, CannotRecord, GuardError
 from auditlog.group import UnitFailed, Waiting, apply_rows, reject_taken, sequence
 from auditlog.guard import Guard
 from auditlog.head import EMPTY_TIP, Tip, check_prefix, read_tip
@@ -93,9 +93,10 @@ class Log:
             tip = self._check_start()
         except (SQLAlchemyError, AuditLogError) as error:
             failure = cannot_record(error)
-            self._state = LogState(False, failure.cause, self._clock(), 0, EMPTY_ROOT)
+            # What was read and holds can be looked at, though nothing may be added to it.
+            tip = self._tip
+            self._state = LogState(False, failure.cause, self._clock(), tip.size, tip.root)
             raise failure from error
-        self._tip = tip
         self._guarded = (tip.size, tip.root)
         self._state = LogState(True, None, None, tip.size, tip.root)
         self._open = True
@@ -222,9 +223,16 @@ class Log:
 
     def _check_start(self) -> Tip:
         # The guard is read first: it never leads the database, so a later snapshot can only be further.
-        guarded = self._guard.require(self.origin) if self._guard.exists() else None
+        guarded: tuple[int, bytes] | None = None
+        damaged: GuardError | None = None
+        try:
+            guarded = self._guard.require(self.origin) if self._guard.exists() else None
+        except GuardError as error:
+            damaged = error
         with reading(self._engine) as conn:
-            tip = read_tip(conn, self.number, self._keys, origin=self.origin)
+            self._tip = tip = read_tip(conn, self.number, self._keys, origin=self.origin)
+            if damaged is not None:
+                raise damaged
             if guarded is None:
                 if tip.size == 0:
                     self._guard.create(self.origin)

@@ -64,7 +64,7 @@ def test_a_newer_database_is_refused(engine):
 def test_a_migration_that_fails_leaves_nothing(engine):
     with writing(engine) as conn:
         conn.execute(text("CREATE TABLE access_key (prefix TEXT)"))
-    with pytest.raises(DBAPIError):
+    with pytest.raises(SettingsError, match="restore it"):
         migrate.migrate(engine)
     assert tables(engine) == {"access_key"}
 

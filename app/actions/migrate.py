@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from app.errors import SettingsError
-from auditlog.store.engine import cannot_record, outage_cause, reading, writing
+from auditlog.store.engine import cannot_record, is_database_error, outage_cause, reading, writing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -20,25 +22,47 @@ FOLDER = Path(__file__).resolve().parents[2] / "migrations"
 
 
 def migrate(engine: Engine) -> str:
-    """Upgrade to the newest revision, in one transaction, and return it. A database that is there already is left."""
-    with writing(engine) as conn:
-        command.upgrade(config(conn), "head")
+    """Upgrade to the newest revision, in one transaction, and return it. A database that is there already is left.
+
+    Raises SettingsError for a database of another program or version, CannotRecord where it cannot be used.
+    """
+    with _told(), writing(engine) as conn:
+        current = MigrationContext.configure(conn).get_current_revision()
+        if not _is_known(current):
+            raise _other_revision(current)
+        try:
+            command.upgrade(config(conn), "head")
+        except Exception as error:
+            if not is_database_error(error) or outage_cause(error) is not None:
+                raise
+            message = f"has tables that do not fit revision {current or 'none'}: restore it from a good backup"
+            raise SettingsError(message, field="database") from error
     return head()
 
 
 def check(engine: Engine) -> None:
     """Raises SettingsError unless the database has exactly the schema of this program; CannotRecord if it is gone."""
+    with _told(), reading(engine) as conn:
+        current = MigrationContext.configure(conn).get_current_revision()
+    if current != head():
+        raise _other_revision(current)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What the database says of itself, as CannotRecord."""
     try:
-        with reading(engine) as conn:
-            current = MigrationContext.configure(conn).get_current_revision()
+        yield
     except Exception as error:
-        if outage_cause(error) is None:
+        if not is_database_error(error):
             raise
         raise cannot_record(error) from error
-    if current != head():
-        message = f"is at revision {current or 'none'}, this program needs {head()}"
-        fix = "run `greffier migrate`" if _is_known(current) else "use the version of the program that wrote it"
-        raise SettingsError(f"{message}: {fix}", field="database")
+
+
+def _other_revision(current: str | None) -> SettingsError:
+    message = f"is at revision {current or 'none'}, this program needs {head()}"
+    fix = "run `greffier migrate`" if _is_known(current) else "use the version of the program that wrote it"
+    return SettingsError(f"{message}: {fix}", field="database")
 
 
 def head() -> str:

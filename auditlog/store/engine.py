@@ -9,29 +9,53 @@ from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from auditlog.errors import CannotRecord
+from auditlog.errors import CannotRecord, FormatError
+
+_BACKENDS = ("sqlite", "postgresql")
 
 
 def open_engine(url: str) -> Engine:
     """An engine for `url` (`sqlite:///…` or `postgresql://…`, driven by psycopg), with durability switched on.
 
-    SQLite: WAL, `synchronous=FULL` (one fsync a commit), foreign keys, deleted content zeroed. Raises nothing: the
-    first connection does.
+    SQLite: WAL, `synchronous=FULL` (one fsync a commit), foreign keys, deleted content zeroed. Raises FormatError for
+    another URL, which is never repeated, since it may hold a password. What else is wrong, the first connection says.
     """
-    target = make_url(url)
+    try:
+        target = make_url(url)
+        known = target.get_backend_name() in _BACKENDS
+    except ArgumentError:
+        known = False
+    if not known:
+        raise FormatError("must be sqlite:///FILE or postgresql://USER@HOST/NAME", field="database_url")
+    # Statements carry what people said: an error must not repeat them.
     if target.get_backend_name() == "postgresql":
-        engine = create_engine(target.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=8)
+        engine = create_engine(
+            target.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=8, hide_parameters=True
+        )
         event.listen(engine, "connect", _set_options)
         return engine
     # Threads wait rather than fail when readers outnumber connections; a file is opened once per pooled connection.
-    engine = create_engine(target, poolclass=QueuePool, pool_size=8, max_overflow=24)
+    engine = create_engine(target, poolclass=QueuePool, pool_size=8, max_overflow=24, hide_parameters=True)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "connect", _note_file)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def database_file(engine: Engine) -> Path | None:
+    """Where an SQLite database lies; None for a server, or a database in memory."""
+    name = engine.url.database if engine.dialect.name == "sqlite" else None
+    return None if name in {None, "", ":memory:"} else Path(str(name))
+
+
+def demand_file(engine: Engine) -> None:
+    """Raise CannotRecord where an SQLite database is gone: opening it would make an empty one in its place."""
+    path = database_file(engine)
+    if path is not None and not path.exists():
+        raise CannotRecord("its file is missing: put it back from a backup", cause="database", field="database")
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
@@ -143,10 +167,26 @@ def outage_cause(error: BaseException) -> str | None:
     return next((cause for prefix, cause in _POSTGRESQL_CAUSES if state.startswith(prefix)), None)
 
 
+def is_database_error(error: BaseException) -> bool:
+    """Whether the database said it, about itself or about a statement (a table is missing, a value does not fit)."""
+    return isinstance(error, DBAPIError | sqlite3.Error)
+
+
 def cannot_record(error: Exception) -> CannotRecord:
-    """`error` as the CannotRecord that callers are told."""
+    """`error` as the CannotRecord that callers are told, in one line with the fix."""
     if isinstance(error, CannotRecord):
         return error
     cause = outage_cause(error) or "unknown"
-    reason = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-    return CannotRecord(f"the log cannot record now ({reason}): nothing was decided or released", cause=cause)
+    if isinstance(error, DBAPIError):
+        # A driver's further lines may quote the row.
+        reason = (str(error.orig).splitlines() or [type(error.orig).__name__])[0]
+        return CannotRecord(f"cannot be used now ({reason}): {_FIXES[cause]}", cause=cause, field="database")
+    return CannotRecord(f"the log cannot record now ({error}): nothing was decided or released", cause=cause)
+
+
+_FIXES: Mapping[str, str] = {
+    "disk_full": "free some space, then try again",
+    "unwritable": "check its disk and the program's rights, then try again",
+    "database": "check that it is there and runs; if it is damaged, restore it from a good backup",
+    "unknown": "it has not this program's schema; restore it from a good backup",
+}

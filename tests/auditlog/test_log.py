@@ -408,7 +408,7 @@ def test_a_damaged_head_or_edge_is_refused_at_start(database, make, table):
     column = "hashes" if table == "auditlog_tile" else "note"
     with writing(database.engine) as conn:
         value = bytes(conn.execute(text(f"SELECT {column} FROM {table}")).scalar_one())
-        conn.execute(text(f"UPDATE {table} SET {column} = :v"), {"v": value[:40] + b"?" + value[41:]})
+        conn.execute(text(f"UPDATE {table} SET {column} = :v"), {"v": value[:40] + bytes([value[40] ^ 1]) + value[41:]})
     with pytest.raises(CannotRecord, match="log fsck") as caught:
         database.log().start()
     assert caught.value.cause == "database"
