@@ -12,10 +12,11 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from runtime.errors import ModelAltered, ModelMissing, ModelTruncated, NotGguf
+from runtime.errors import ModelAltered, ModelMissing, ModelTruncated, NotGguf, RuntimeFault
 from runtime.gguf import Scalar, read_header
 
 _CHUNK = 1 << 20
@@ -89,6 +90,26 @@ def add_model(file: Path, folder: Path) -> ModelFile:
             raise
     _sync_folder(folder)
     return ModelFile(digest, size, path, metadata)
+
+
+def name_of(sha256: str, metadata: Mapping[str, Scalar]) -> str:
+    """The name that a file gives itself (GGUF `general.name`), or a part of its digest."""
+    return str(metadata.get("general.name") or sha256[:12])
+
+
+def read_name(folder: Path, sha256: str) -> str | None:
+    """The name of a stored model, from its header; nothing is hashed. None where there is no file to read it from."""
+    try:
+        found = stamp(folder, sha256)
+        return None if found is None else _read_name(folder, sha256, found)
+    except (RuntimeFault, OSError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _read_name(folder: Path, sha256: str, _stamp: Stamp) -> str:
+    with model_path(folder, sha256).open("rb") as file:
+        return name_of(sha256, read_header(file.fileno()))
 
 
 def open_model(folder: Path, sha256: str) -> OpenModel:

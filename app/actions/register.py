@@ -49,7 +49,7 @@ def add_model(g: Greffier, file: Path) -> weights.ModelFile:
 
 def model_name(model: weights.ModelFile) -> str:
     """The name that the file gives itself (GGUF `general.name`), or a part of its digest."""
-    return str(model.metadata.get("general.name") or model.sha256[:12])
+    return weights.name_of(model.sha256, model.metadata)
 
 
 def register(g: Greffier, data: bytes) -> PublicSystem:
