@@ -20,6 +20,7 @@ from auditlog.record import parse_entry
 from auditlog.store.log import HASH_BYTES, entry_table, head_table, tile_table
 from auditlog.tiles import TILE_WIDTH, grow, root_from_edge, tiles_of_size
 from auditlog.vault.check import Finding, check_vault
+from auditlog.vault.ledger import Ledger
 from auditlog.vault.seal import Vault
 
 __all__ = ("Finding", "fsck")
@@ -36,11 +37,16 @@ def fsck(
     *,
     origin: str,
     number: int = 1,
+    ledger: Ledger | None = None,
 ) -> Iterator[Finding]:
-    """Everything that is wrong, table by table; nothing when all holds. Without a vault its tables are left out."""
+    """Everything that is wrong, table by table; nothing when all holds. Without a vault its tables are left out.
+
+    `conn` has read nothing before: the guard is read first, since it never leads the database, while a log that is
+    written to meanwhile soon leads the snapshot.
+    """
+    guarded, problems = _read_guard(guard, origin)
     heads = _Heads(conn, keys, origin=origin, number=number)
     yield from heads.findings
-    guarded, problems = _read_guard(guard, origin)
     yield from problems
     tree = _Tree(conn, number, heads.size, heads.marks | ({guarded[0]} if guarded else set()))
     yield from tree.check_entries()
@@ -48,7 +54,7 @@ def fsck(
     yield from heads.compare(tree.roots)
     yield from _compare_guard(guarded, heads, tree)
     if vault is not None:
-        yield from check_vault(conn, vault, number)
+        yield from check_vault(conn, vault, number, ledger)
 
 
 def _read_guard(guard: Guard, origin: str) -> tuple[tuple[int, bytes] | None, list[Finding]]:

@@ -30,7 +30,7 @@ def complete_pending(g: Greffier) -> int:
     with g.reading() as conn:
         orders = erasure.pending(g.ledger, conn)
         units = [
-            erasure.complete(conn, g.record_keys, order, agency=g.settings.agency, id=str(uuid.uuid4()))
+            erasure.complete(conn, g.record_keys, g.ledger, order, agency=g.settings.agency, id=str(uuid.uuid4()))
             for order in orders
         ]
     for unit in units:

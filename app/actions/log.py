@@ -64,11 +64,12 @@ def check_all(g: Greffier) -> list[Finding]:
     An empty list is a clean log.
     """
     with g.reading() as conn:
-        stored = fsck.fsck(conn, g.keys, g.guard, g.vault, origin=g.settings.log_origin, number=g.log.number)
+        origin = g.settings.log_origin
+        stored = fsck.fsck(conn, g.keys, g.guard, g.vault, origin=origin, number=g.log.number, ledger=g.ledger)
         found = [Finding(finding.place, finding.message) for finding in stored]
         rules = _Rules(g.settings.log_origin)
         try:
-            different = list(register_check.differences(conn, rules.watch(_entries(g, conn))))
+            different = list(register_check.differences(conn, rules.watch(_entries(g, conn)), g.models()))
         except (AuditLogError, RegistryError) as error:
             different = [(error.field or "registry", str(error))]
     return found + [Finding(place, message) for place, message in rules.broken + different]
@@ -98,13 +99,12 @@ class _Rules:
 def read_gaps(g: Greffier) -> gaps.Gaps:
     """Per boot: counters recorded, missing, refused, unfinished, and whether it was closed."""
     with g.reading() as conn:
-        return gaps.gaps(log_store.iterate_entries(conn, g.log.number, 0, g.log.state().size))
+        return gaps.gaps(log_store.iterate_entries(conn, g.log.number))
 
 
 def _entries(g: Greffier, conn: Connection) -> Iterator[tuple[int, Entry | OpaqueEntry]]:
-    """Every entry in order; raises FormatError where one is damaged."""
-    size = g.log.state().size
-    for index, data in log_store.iterate_entries(conn, g.log.number, 0, size):
+    """Every entry of this snapshot in order, whoever wrote it; raises FormatError where one is damaged."""
+    for index, data in log_store.iterate_entries(conn, g.log.number):
         yield index, parse_entry(data)
 
 

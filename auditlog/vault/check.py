@@ -13,6 +13,7 @@ from auditlog.record import Entry, parse_entry
 from auditlog.store.decisions import decision_table, review_row_from, review_table, row_from
 from auditlog.store.log import entry_table, find_entry
 from auditlog.store.vault import SealedRow, erasure_table, find_erasure, sealed_table, subject_table
+from auditlog.vault.ledger import Ledger
 from auditlog.vault.seal import Opened, Vault
 
 
@@ -24,8 +25,11 @@ class Finding:
     message: str
 
 
-def check_vault(conn: Connection, vault: Vault, number: int) -> Iterator[Finding]:
-    """Every row of the vault's tables and every entry that should have some. Reads all content; keeps none of it."""
+def check_vault(conn: Connection, vault: Vault, number: int, ledger: Ledger | None = None) -> Iterator[Finding]:
+    """Every row of the vault's tables and every entry that should have some. Reads all content; keeps none of it.
+
+    With the erasure ledger, a key that was overwritten without an order is told from one that was erased.
+    """
     unaccounted: list[str] = []
     tombstones: dict[str, str] = {}
     for index, entry in _entries(conn, number):
@@ -33,7 +37,7 @@ def check_vault(conn: Connection, vault: Vault, number: int) -> Iterator[Finding
             tombstones[str(entry.members["record"])] = entry.id
         if any(value is not None for value in entry.commitments.values()):
             yield from _check_record(conn, vault, index, entry, unaccounted)
-    yield from _check_gone(conn, vault, unaccounted)
+    yield from _check_gone(conn, vault, ledger, unaccounted)
     yield from _check_erasures(conn, tombstones)
     for table, kind in (
         (sealed_table, None),
@@ -124,22 +128,32 @@ def _check_query_row(conn: Connection, entry: Entry, expected: Mapping[str, Any]
             yield Finding(f"{place}.{name}", "is not what entry and content say")
 
 
-def _check_gone(conn: Connection, vault: Vault, unaccounted: list[str]) -> Iterator[Finding]:
-    """Reviews without content were erased with their decisions only if as many key slots were overwritten."""
-    if not unaccounted:
-        return
-    erased = 0
+def _check_gone(conn: Connection, vault: Vault, ledger: Ledger | None, unaccounted: list[str]) -> Iterator[Finding]:
+    """Reviews without content were erased with their decisions only if as many keys were overwritten by order."""
+    erased = set(_erased_slots(vault))
+    if ledger is not None:
+        try:
+            ordered = ledger.slots()
+        except AuditLogError as error:
+            yield Finding("erasures", str(error))
+            return
+        for slot in sorted(erased - ordered):
+            yield Finding(f"key_store(slot={slot})", "was overwritten, and no erasure ordered it")
+        erased &= ordered
+    tombstones = conn.execute(select(func.count()).select_from(erasure_table)).scalar_one()
+    if len(unaccounted) > len(erased) - tombstones:
+        for id_ in unaccounted:
+            yield Finding(f"auditlog_sealed(id={id_})", "is missing: more reviews lack content than were erased")
+
+
+def _erased_slots(vault: Vault) -> Iterator[int]:
     for slot in range(vault.keys.count()):
         try:
             vault.keys.read(slot)
         except Erased:
-            erased += 1
+            yield slot
         except AuditLogError:
             continue
-    tombstones = conn.execute(select(func.count()).select_from(erasure_table)).scalar_one()
-    if len(unaccounted) > erased - tombstones:
-        for id_ in unaccounted:
-            yield Finding(f"auditlog_sealed(id={id_})", "is missing, and no overwritten key accounts for it")
 
 
 def _check_erasures(conn: Connection, tombstones: Mapping[str, str]) -> Iterator[Finding]:

@@ -3,7 +3,8 @@
 The order makes each crash harmless:
 
 1. the ledger names the erasure, synced: from here on it will be completed, at the next start if need be;
-2. the keys of the record and of its reviews are overwritten, synced: no copy of the content can be read any more;
+2. the ledger names their slots, then the keys of the record and of its reviews are overwritten, both synced: no copy
+   of the content can be read any more;
 3. one unit appends the tombstone (`erasure/1`) and deletes the rows: content, tags, query rows, reviews.
 
 A tombstone names its record. The reviews go with it, unnamed: that a result was reviewed can hint at what it was.
@@ -34,12 +35,20 @@ def erase(conn: Connection, keys: RecordKeys, ledger: Ledger, erasure: Erasure, 
     """
     _check_erasable(conn, erasure.record)
     ledger.append(erasure)
-    return complete(conn, keys, erasure, agency=agency, id=id)
+    return complete(conn, keys, ledger, erasure, agency=agency, id=id)
 
 
-def complete(conn: Connection, keys: RecordKeys, erasure: Erasure, *, agency: str, id: str) -> Unit:  # noqa: A002
+def complete(
+    conn: Connection,
+    keys: RecordKeys,
+    ledger: Ledger,
+    erasure: Erasure,
+    *,
+    agency: str,
+    id: str,  # noqa: A002
+) -> Unit:
     """Step 2, and the unit of step 3, for an erasure that the ledger names. Doing it again changes nothing."""
-    overwritten = _overwrite(conn, keys, erasure.record, set())
+    overwritten = _overwrite(conn, keys, ledger, erasure.record, set())
     tombstone = make_entry(
         "erasure/1",
         id=id,
@@ -49,7 +58,7 @@ def complete(conn: Connection, keys: RecordKeys, erasure: Erasure, *, agency: st
         ground=erasure.ground,
         role=erasure.role,
     )
-    return Unit((tombstone,), _deleting(keys, erasure.record, tombstone, overwritten))
+    return Unit((tombstone,), _deleting(keys, ledger, erasure.record, tombstone, overwritten))
 
 
 def pending(ledger: Ledger, conn: Connection) -> tuple[Erasure, ...]:
@@ -74,22 +83,24 @@ def _check_erasable(conn: Connection, record: str) -> None:
         raise NotFound("is a review: it is erased together with the decision that it reviews", field="record")
 
 
-def _overwrite(conn: Connection, keys: RecordKeys, record: str, done: set[int]) -> set[int]:
+def _overwrite(conn: Connection, keys: RecordKeys, ledger: Ledger, record: str, done: set[int]) -> set[int]:
     ids = [record, *(row["id"] for row in find_reviews(conn, record))]
     slots = set(slots_of(conn, ids).values())
-    keys.overwrite(slots - done)
+    if slots - done:
+        ledger.append_slots(record, slots - done)
+        keys.overwrite(slots - done)
     return slots | done
 
 
 def _deleting(
-    keys: RecordKeys, record: str, tombstone: Entry, overwritten: set[int]
+    keys: RecordKeys, ledger: Ledger, record: str, tombstone: Entry, overwritten: set[int]
 ) -> Callable[[Connection, Sequence[Sequenced]], None]:
     def apply(conn: Connection, _sequenced: Sequence[Sequenced]) -> None:
         if find_erasure(conn, record) is not None:
             raise Erased("was erased meanwhile", field="record")
         # A review may have come between step 2 and this transaction. Its key goes here; should the transaction fail,
         # that is no loss, since the ledger has ordered it and a second run overwrites zeros with zeros.
-        _overwrite(conn, keys, record, overwritten)
+        _overwrite(conn, keys, ledger, record, overwritten)
         reviews = [row["id"] for row in find_reviews(conn, record)]
         delete_sealed(conn, [record, *reviews])
         delete_decision(conn, record)

@@ -3,13 +3,16 @@
 One line each, `<record id> <ground> <role> <time>`, appended and synced before anything is erased. A crash later, or a
 database restored from a backup, then cannot bring a record back: what the ledger names and the log has no tombstone
 for is erased again before the log opens. A last line without its end was never acted upon, and is cut off.
+
+Before keys are overwritten a line `<record id> keys <slot>,<slot>,…` says which: a slot of zeros that no line names was
+overwritten past the program. A tombstone cannot say that, since it must not tell which records were reviewed.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ from auditlog.record import parse_time
 from auditlog.vault.record_keys import sync_directory
 from auditlog.vocabulary import GROUNDS, PATTERNS, ROLES
 
+_KEYS = "keys"  # no ground is called so
 _MISSING = "the erasure ledger is missing: put back the file of guard_dir's own backup, of the guard's age or younger"
 
 
@@ -58,6 +62,23 @@ def parse_line(line: bytes) -> Erasure:
     return erasure
 
 
+def format_slots_line(record: str, slots: Iterable[int]) -> bytes:
+    """The line that names the slots of a record's keys, in rising order, with its line feed."""
+    return f"{record} {_KEYS} {','.join(map(str, sorted(slots)))}\n".encode("ascii")
+
+
+def parse_slots_line(line: bytes) -> tuple[str, frozenset[int]]:
+    """Inverse of `format_slots_line`. Raises FormatError."""
+    try:
+        record, word, numbers = line.decode("ascii").removesuffix("\n").split(" ")
+        slots = frozenset(map(int, numbers.split(",")))
+    except ValueError:
+        raise FormatError("is no line of an erasure ledger", field="erasures") from None
+    if word != _KEYS or PATTERNS["id"].fullmatch(record) is None or format_slots_line(record, slots) != line:
+        raise FormatError("is no line of an erasure ledger", field="erasures")
+    return record, slots
+
+
 class Ledger:
     """The file `erasures`. Each call opens it anew; processes take turns under a lock."""
 
@@ -75,29 +96,42 @@ class Ledger:
         return cls(path)
 
     def append(self, erasure: Erasure) -> None:
-        """Add a line, durable on return. Raises VaultError."""
+        """Add an order, durable on return. Raises VaultError."""
+        self._append(format_line(erasure))
+
+    def append_slots(self, record: str, slots: Iterable[int]) -> None:
+        """Name slots that are about to be overwritten, durable on return; those named before are left out."""
+        fresh = set(slots) - self.slots()
+        if fresh:
+            self._append(format_slots_line(record, fresh))
+
+    def read(self) -> tuple[Erasure, ...]:
+        """All orders, oldest first. Raises VaultError where the file is missing or damaged."""
+        return tuple(line for line in self._lines() if isinstance(line, Erasure))
+
+    def slots(self) -> set[int]:
+        """The slots that were overwritten by order, or are about to be. Raises VaultError."""
+        return {slot for line in self._lines() if not isinstance(line, Erasure) for slot in line[1]}
+
+    def _append(self, line: bytes) -> None:
         with self._open() as fd:
             data = _read_all(fd)
             whole = data.rfind(b"\n") + 1
             if whole != len(data):
                 os.ftruncate(fd, whole)
-            line = format_line(erasure)
             if os.pwrite(fd, line, whole) != len(line):
                 raise VaultError("was not written whole: free some space, then order it again", field="erasures")
             os.fsync(fd)
 
-    def read(self) -> tuple[Erasure, ...]:
-        """All lines, oldest first. Raises VaultError where the file is missing or damaged."""
+    def _lines(self) -> Iterator[Erasure | tuple[str, frozenset[int]]]:
         with self._open() as fd:
             data = _read_all(fd)
-        erasures = []
         for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(keepends=True), 1):
             try:
-                erasures.append(parse_line(line))
+                yield parse_slots_line(line) if f" {_KEYS} ".encode() in line else parse_line(line)
             except FormatError:
                 message = f"line {number} is damaged: put back the file of guard_dir's own backup"
                 raise VaultError(message, field="erasures") from None
-        return tuple(erasures)
 
     @contextmanager
     def _open(self) -> Iterator[int]:

@@ -101,7 +101,7 @@ class House:
         """What start does."""
         with reading(self.database.engine) as conn:
             units = [
-                complete(conn, self.vault.keys, one, agency="example-agency", id=new_id())
+                complete(conn, self.vault.keys, self.ledger, one, agency="example-agency", id=new_id())
                 for one in pending(self.ledger, conn)
             ]
         for unit in units:

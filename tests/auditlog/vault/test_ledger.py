@@ -94,3 +94,20 @@ def test_threads_do_not_tear_lines(ledger):
     for thread in threads:
         thread.join()
     assert len({one.record for one in ledger.read()}) == 80
+
+
+def test_slots_are_named_once_and_are_no_orders(ledger):
+    order = erasure()
+    ledger.append(order)
+    ledger.append_slots(order.record, [7, 3])
+    ledger.append_slots(order.record, [7, 3, 9])
+    assert ledger.read() == (order,)
+    assert ledger.slots() == {3, 7, 9}
+    assert ledger.path.read_bytes().splitlines()[1:] == [f"{order.record} keys {n}".encode() for n in ("3,7", "9")]
+
+
+@pytest.mark.parametrize("line", [b"Jan keys 3\n", b"%s keys \n", b"%s keys 3,2\n", b"%s keys 03\n", b"%s keys 3\n\n"])
+def test_lines_of_slots_are_read_strictly(ledger, line):
+    ledger.path.write_bytes(line.replace(b"%s", str(uuid.uuid4()).encode()))
+    with pytest.raises(VaultError, match="damaged"):
+        ledger.slots()

@@ -1,0 +1,290 @@
+"""Promise 3 in the database: whatever is changed past the log, in any column, row or table, `log fsck` names the table.
+
+The home is like the demo's: three systems in different states, decisions of real weights, a review, an erasure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Connection, Engine, Table, insert, select, text, update
+
+from app.actions import decide, erase, lifecycle, log, register, review
+from app.demo.run import CASES
+from app.home import Greffier
+from app.wiring import create_home, open_home
+from auditlog.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.keys import create_keys, load_signers
+from auditlog.merkle import leaf_hash
+from auditlog.note import parse_note
+from auditlog.store import metadata as auditlog_tables
+from auditlog.store.decisions import decision_table, review_table
+from auditlog.store.log import entry_table, head_table, tile_table
+from auditlog.store.vault import sealed_table, subject_table
+from auditlog.tiles import grow, root_from_edge
+from auditlog.vault.record_keys import KEY_SIZE
+from registry.store import metadata as registry_tables
+
+LOAN, QUESTION = "social-loan-check", "tax-question-reply"
+TABLES = [*auditlog_tables.sorted_tables, *registry_tables.sorted_tables]
+COLUMNS = [(table, column) for table in TABLES for column in table.columns]
+# Columns with few values: another of them, so that the database's own constraints do not object.
+OTHERS = {"state": "approved", "state_before": "pilot"}
+
+
+@pytest.fixture(scope="module")
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, model_file: Path, loan_input: Any):
+    """Build a home on a database URL (None: SQLite in the home)."""
+
+    def build(url: str | None) -> Path:
+        home = tmp_path_factory.mktemp("tampered") / "home"
+        create_home(home, "waterveen", "waterveen.example/log", database_url=url)
+        shutil.copyfile(CASES / "agency.json", home / "agency.json")
+        with open_home(home) as g:
+            populate(g, model_file, loan_input)
+        return home
+
+    return build
+
+
+def populate(g: Greffier, model_file: Path, loan_input: Any) -> None:
+    register.add_model(g, model_file)
+    for slug in (LOAN, QUESTION, "health-line-aid"):
+        register.register(g, (CASES / f"{slug}.json").read_bytes())
+    for slug, steps in {
+        LOAN: ("in_review", "approved", "active"),
+        QUESTION: ("in_review", "approved", "active"),
+    }.items():
+        for state in steps:
+            lifecycle.change_state(g, slug, state)
+    lifecycle.stop(g, QUESTION, reason="maintenance")
+    ids = [decide.decide(g, LOAN, loan_input, subjects=("TEST-7731",)).id for _ in range(4)]
+    for record in ids[:2]:
+        review.record_review(g, record, review.Review("confirm", "as suggested", "because", notified="2026-11-24"))
+    g.publisher.checkpoint()
+    erase.erase(g, ids[1], ground="objection")
+    decide.decide(g, LOAN, loan_input)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def g(request: pytest.FixtureRequest, built: Callable[[str | None], Path]) -> Iterator[Greffier]:
+    url = None if request.param == "sqlite" else request.getfixturevalue("module_postgresql_url")
+    with open_home(built(url)) as g:
+        assert log.check_all(g) == []
+        yield g
+
+
+@pytest.fixture(scope="module")
+def module_postgresql_url(postgresql_server: str) -> str:
+    """The server's own first database: nobody else of the session uses it."""
+    return postgresql_server
+
+
+@contextlib.contextmanager
+def tampering(engine: Engine) -> Iterator[Connection]:
+    """A connection of someone who may do everything to the database: no trigger and no constraint holds them."""
+    with engine.connect() as conn:
+        if engine.dialect.name == "sqlite":
+            for pragma in ("foreign_keys=OFF", "ignore_check_constraints=ON"):
+                # Past SQLAlchemy: inside a transaction these switches do nothing.
+                conn.connection.cursor().execute(f"PRAGMA {pragma}").close()
+            with conn.begin():
+                triggers = conn.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
+                for name, _ in triggers:
+                    conn.execute(text(f"DROP TRIGGER {name}"))
+                yield conn
+                for _, sql in triggers:
+                    conn.execute(text(sql))
+            conn.invalidate()
+            return
+        with conn.begin():
+            conn.execute(text("SET LOCAL session_replication_role = replica"))
+            yield conn
+
+
+@contextlib.contextmanager
+def restored(engine: Engine, *tables: Table) -> Iterator[None]:
+    """Put the rows of these tables back at the end."""
+    with engine.connect() as conn:
+        before = {table: [dict(row) for row in conn.execute(select(table)).mappings()] for table in tables}
+    try:
+        yield
+    finally:
+        with tampering(engine) as conn:
+            for table in tables:
+                conn.execute(table.delete())
+                if before[table]:
+                    conn.execute(insert(table), before[table])
+
+
+def tables_found(g: Greffier) -> set[str]:
+    return {finding.place.split("(")[0].split(" ")[0] for finding in log.check_all(g)}
+
+
+def changed(column: Column[Any], value: Any) -> Any:
+    if column.name in OTHERS:
+        return OTHERS[column.name]
+    if value is None:
+        return 7 if column.type.python_type is int else "changed"
+    if isinstance(value, bytes):
+        return value[:-1] + bytes([value[-1] ^ 1])
+    if isinstance(value, int):
+        return value + 1000
+    if value.startswith("{"):
+        return value.replace('"', ' "', 1)
+    return value[:-1] + ("0" if value[-1] != "0" else "1")
+
+
+def identity(table: Table, row: Any) -> Any:
+    return [column == row[column.name] for column in table.primary_key.columns]
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=[str(column) for _, column in COLUMNS])
+def test_a_changed_value_is_found_in_its_table(g: Greffier, table: Table, column: Column[Any]) -> None:
+    with g.reading() as conn:
+        rows = conn.execute(select(table)).mappings().all()
+    assert rows, f"{table.name} is empty: the test would show nothing"
+    if column.name in OTHERS:
+        rows = [row for row in rows if (row["state_before"] is None) == (column.name == "state")]
+    for row in {id(row): row for row in (rows[0], rows[len(rows) // 2], rows[-1])}.values():
+        value = changed(column, row[column.name])
+        with restored(g.engine, table):
+            with tampering(g.engine) as conn:
+                conn.execute(update(table).where(*identity(table, row)).values({column.name: value}))
+            assert table.name in tables_found(g), f"{column} of {dict(row)}"
+    assert log.check_all(g) == []
+
+
+@pytest.mark.parametrize("table", TABLES, ids=[table.name for table in TABLES])
+def test_a_missing_row_is_found_in_its_table(g: Greffier, table: Table) -> None:
+    with g.reading() as conn:
+        rows = conn.execute(select(table)).mappings().all()
+    # A checkpoint that is not public yet is no loss: the next reader publishes it.
+    rows = [row for row in rows if row.get("name") != "published"]
+    with restored(g.engine, table):
+        with tampering(g.engine) as conn:
+            conn.execute(table.delete().where(*identity(table, rows[len(rows) // 2])))
+        assert table.name in tables_found(g)
+
+
+def test_two_entries_exchanged(g: Greffier) -> None:
+    with g.reading() as conn:
+        first, second = conn.execute(select(entry_table).order_by(entry_table.c.idx).offset(5).limit(2)).all()
+    with restored(g.engine, entry_table):
+        with tampering(g.engine) as conn:
+            conn.execute(entry_table.delete().where(entry_table.c.idx.in_([first.idx, second.idx])))
+            for row, idx in ((first, second.idx), (second, first.idx)):
+                conn.execute(insert(entry_table).values(log=row.log, idx=idx, id=row.id, data=row.data))
+        places = [finding.place for finding in log.check_all(g)]
+    for row in (first, second):
+        assert any(place.startswith(f"auditlog_entry(log=1,idx={row.idx})") for place in places)
+
+
+@pytest.mark.parametrize("algorithm", [0, 1], ids=["ed25519", "ml-dsa-44"])
+def test_a_head_without_one_of_its_signatures(g: Greffier, algorithm: int) -> None:
+    with g.reading() as conn:
+        note = bytes(conn.execute(select(head_table.c.note).where(head_table.c.name == "integrated")).scalar_one())
+    assert len(parse_note(note).signatures) == 2
+    lines = note.splitlines(keepends=True)
+    with restored(g.engine, head_table):
+        with tampering(g.engine) as conn:
+            stripped = b"".join([*lines[:-2], lines[-1 - algorithm]])
+            conn.execute(update(head_table).where(head_table.c.name == "integrated").values(note=stripped))
+        assert "auditlog_head" in tables_found(g)
+
+
+@pytest.mark.parametrize("signed", ["by the log's own keys", "by other keys"])
+def test_the_whole_log_replaced_by_another_one(g: Greffier, tmp_path: Path, signed: str) -> None:
+    """The last entry left out, and tiles and head made again, as a thief of the database (and of the keys) would."""
+    with g.reading() as conn:
+        entries = [
+            bytes(data) for data in conn.execute(select(entry_table.c.data).order_by(entry_table.c.idx)).scalars()
+        ]
+    keys = g.home / "keys"
+    if signed == "by other keys":
+        keys = tmp_path / "keys"
+        create_keys(keys, g.settings.log_origin)
+    entries = entries[:-2] + entries[-1:]
+    growth = grow(0, {}, [leaf_hash(data) for data in entries])
+    checkpoint = Checkpoint(g.settings.log_origin, growth.size, root_from_edge(growth.size, growth.edge))
+    note = sign_checkpoint(checkpoint, load_signers(keys))
+    with restored(g.engine, entry_table, tile_table, head_table):
+        with tampering(g.engine) as conn:
+            for idx in (len(entries), len(entries) - 1):
+                conn.execute(entry_table.delete().where(entry_table.c.idx == idx))
+            conn.execute(
+                insert(entry_table).values(log=1, idx=len(entries) - 1, id=id_of(entries[-1]), data=entries[-1])
+            )
+            conn.execute(tile_table.delete())
+            tiles = [{"log": 1, "level": level, "idx": idx, "hashes": data} for level, idx, data in growth.tiles]
+            conn.execute(insert(tile_table), tiles)
+            conn.execute(update(head_table).values(size=growth.size, note=note))
+        assert tables_found(g) & {"guard", "auditlog_head"}
+
+
+def id_of(entry: bytes) -> str:
+    return str(json.loads(entry)["id"])
+
+
+def test_a_query_row_added(g: Greffier) -> None:
+    with g.reading() as conn:
+        row = dict(conn.execute(select(decision_table)).mappings().first() or {})
+        state = conn.execute(select(entry_table.c.id).where(entry_table.c.idx == 3)).scalar_one()
+    for invented in ("00000000-0000-4000-8000-000000000000", state):
+        with restored(g.engine, decision_table):
+            with tampering(g.engine) as conn:
+                conn.execute(insert(decision_table).values({**row, "id": invented, "idx": 3}))
+            assert "auditlog_decision" in tables_found(g)
+
+
+@contextlib.contextmanager
+def zeroed(g: Greffier, slot: int) -> Iterator[None]:
+    """A key overwritten past the program, in the key store's file."""
+    path = g.home / "keys" / "records.keys"
+    with path.open("r+b") as file:
+        key = os.pread(file.fileno(), KEY_SIZE, slot * KEY_SIZE)
+        os.pwrite(file.fileno(), bytes(KEY_SIZE), slot * KEY_SIZE)
+        try:
+            yield
+        finally:
+            os.pwrite(file.fileno(), key, slot * KEY_SIZE)
+
+
+def test_a_key_overwritten_past_the_program(g: Greffier) -> None:
+    with g.reading() as conn:
+        slot = conn.execute(select(sealed_table.c.slot)).scalars().first()
+    assert slot is not None
+    with zeroed(g, slot):
+        assert "auditlog_sealed" in tables_found(g)
+
+
+def test_a_decision_taken_out_with_its_key(g: Greffier) -> None:
+    """As an erasure does it, but no tombstone says so."""
+    with g.reading() as conn:
+        row = conn.execute(select(sealed_table).join(decision_table, decision_table.c.id == sealed_table.c.id)).first()
+    assert row is not None
+    tables = (sealed_table, subject_table, decision_table)
+    with restored(g.engine, *tables), zeroed(g, row.slot):
+        with tampering(g.engine) as conn:
+            for table in tables:
+                conn.execute(table.delete().where(table.c.id == row.id))
+        assert "auditlog_sealed" in tables_found(g)
+
+
+def test_a_review_taken_out_with_its_key(g: Greffier) -> None:
+    """No tombstone names a review, so a review without content might have gone with its decision. This one did not."""
+    with g.reading() as conn:
+        row = conn.execute(select(sealed_table).join(review_table, review_table.c.id == sealed_table.c.id)).first()
+    assert row is not None
+    with restored(g.engine, sealed_table, review_table), zeroed(g, row.slot):
+        with tampering(g.engine) as conn:
+            for table in (sealed_table, review_table):
+                conn.execute(table.delete().where(table.c.id == row.id))
+        assert "auditlog_sealed" in tables_found(g)
