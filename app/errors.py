@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
+from auditlog.errors import FormatError
+
 
 class AppError(Exception):
     """Base of the family; `field` names the setting, field or option that is wrong."""
@@ -21,6 +26,15 @@ class UnknownRecord(AppError):
 
 class UsageError(AppError):
     """The request cannot be understood: an option, a file or a value is wrong."""
+
+
+@contextlib.contextmanager
+def asked() -> Iterator[None]:
+    """Around what a caller gave: where it has not the form that it must have, the request is wrong, not the log."""
+    try:
+        yield
+    except FormatError as error:
+        raise UsageError(str(error).removeprefix(f"{error.field}: "), field=error.field) from None
 
 
 class Refused(AppError):

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from app.actions import boots, costs, notices, programs
-from app.errors import Refused, Unfinished
+from app.errors import Refused, Unfinished, UsageError, asked
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.errors import CannotRecord, TooLarge
 from auditlog.log import Integrated, Sequenced, Unit
 from auditlog.store import decisions as decision_store
+from auditlog.vault.subjects import normalise_all
 from registry.errors import GateClosed
 from registry.lifecycle import Gate
 from registry.store import systems as register_store
@@ -66,6 +67,7 @@ def decide(
     `refused` entry exists), Unfinished (began and did not end, an entry says so), CannotRecord (nothing was decided).
     """
     received = g.clock()
+    _demand_sense(g, subjects, lang)
     _recording(g)
     gate = _gate(g, slug)
     values = _inputs(g, gate, inputs)
@@ -105,6 +107,14 @@ def decide(
     return release(answer, integrated)
 
 
+def _demand_sense(g: Greffier, subjects: tuple[str, ...], lang: str) -> None:
+    """Raise UsageError for what would fail only after the model has run, when the decision is in the log."""
+    with asked():
+        normalise_all(subjects)
+    if lang not in g.renderer.languages:
+        raise UsageError(f"use one of {', '.join(g.renderer.languages)}", field="lang")
+
+
 def _recording(g: Greffier) -> None:
     """No record, no answer: a log that cannot write decides nothing (promise 2)."""
     if g.problem is not None:
@@ -131,7 +141,13 @@ def _inputs(g: Greffier, gate: Gate, inputs: Mapping[str, Json]) -> dict[str, Js
     try:
         return programs.inputs(gate.running.manifest, inputs)
     except RuntimeFault as fault:
-        raise _refuse(g, gate, fault.reason or "input_invalid", str(fault), f"input.{fault.field}") from None
+        # The name of an undeclared field is the caller's word, whatever it looks like.
+        declared = fault.field in {field.id for field in gate.running.manifest.fields}
+        message = fault.message if fault.fix is None else f"{fault.message}; {fault.fix}"
+        field = f"input.{fault.field}" if declared else "input"
+        if not declared:
+            message = f"holds a field that this version does not declare; {fault.fix}"
+        raise _refuse(g, gate, fault.reason or "input_invalid", message, field) from None
 
 
 def _generate(g: Greffier, gate: Gate, request: Request) -> Generation:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
+from app.actions import reading
+from app.errors import asked
 from app.home import Greffier
 from auditlog.canonical import Json
-from auditlog.checkpoint import open_checkpoint
-from auditlog.errors import CannotRecord
 from auditlog.store import decisions as store
-from auditlog.store import log as log_store
 from auditlog.store.cursor import DecisionFilter
 
 
@@ -33,8 +32,8 @@ class Page:
 
 
 def decisions(g: Greffier, chosen: DecisionFilter, cursor: str | None = None, limit: int = 100) -> Page:
-    """List decisions; a cursor of another query raises FormatError."""
-    with g.reading() as conn:
+    """List decisions; a cursor of another query raises UsageError."""
+    with asked(), g.reading() as conn:
         page = store.list_decisions(conn, chosen, cursor=cursor, limit=limit)
     return Page([dict(row) for row in page.rows], page.next, stamp(g))
 
@@ -42,8 +41,5 @@ def decisions(g: Greffier, chosen: DecisionFilter, cursor: str | None = None, li
 def stamp(g: Greffier) -> LogStamp:
     """Origin, size and root of the integrated log."""
     with g.reading() as conn:
-        head = log_store.read_head(conn, g.log.number)
-    if head is None:
-        raise CannotRecord("the log has no signed head yet: run `greffier init`", cause="database")
-    checkpoint = open_checkpoint(head.note, g.keys, origin=g.settings.log_origin).checkpoint
+        _, checkpoint = reading.head(g, conn)
     return LogStamp(checkpoint.origin, checkpoint.size, base64.b64encode(checkpoint.root).decode())

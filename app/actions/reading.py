@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Literal
 from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog.canonical import Json
-from auditlog.errors import FormatError
+from auditlog.checkpoint import Checkpoint, open_checkpoint
+from auditlog.errors import AuditLogError, CannotRecord, FormatError
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store import log as log_store
 from auditlog.vault.seal import Opened
+from auditlog.vocabulary import PATTERNS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+_RESTORE = "run `greffier log fsck`, and restore the database from a good backup"
 Purpose = Literal["receipt", "letter", "review", "erasure", "report"]
 
 
@@ -46,11 +49,30 @@ def open(g: Greffier, purpose: Purpose, record_id: str) -> Record:  # noqa: A001
 
 def find(g: Greffier, record_id: str) -> tuple[Entry, int]:
     """A record's entry and index, without its content; raises UnknownRecord."""
-    with g.reading() as conn:
-        found = log_store.find_entry(conn, record_id)
+    found = None
+    if PATTERNS["id"].fullmatch(record_id):
+        with g.reading() as conn:
+            found = log_store.find_entry(conn, record_id)
     if found is None or found.log != g.log.number:
         raise UnknownRecord("no record with this reference in the log of this agency: check the reference", field="id")
     return known(found.data), found.index
+
+
+def head(g: Greffier, conn: Connection, *, covering: int = -1) -> tuple[log_store.Head, Checkpoint]:
+    """The integrated head and what it says, or the published one where that covers the entry `covering`.
+
+    Raises CannotRecord where no head is stored that holds.
+    """
+    found = log_store.read_head(conn, g.log.number, "published") if covering >= 0 else None
+    if found is None or found.size <= covering:
+        found = log_store.read_head(conn, g.log.number)
+    if found is None:
+        raise CannotRecord(f"holds no signed head: {_RESTORE}", cause="database", field="database")
+    try:
+        return found, open_checkpoint(found.note, g.keys, origin=g.settings.log_origin).checkpoint
+    except AuditLogError as error:
+        message = f"holds a head that is not the log's ({error}): {_RESTORE}"
+        raise CannotRecord(message, cause="database", field="database") from error
 
 
 def entry_at(conn: Connection, log: int, index: int) -> Entry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 from app.actions import reading
 from app.errors import UnknownRecord
@@ -21,9 +21,6 @@ from auditlog.store import decisions as decision_store
 from auditlog.store import log as log_store
 from auditlog.store import vault as vault_store
 from registry.store import systems as register_store
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 Verdict = Literal["published", "integrated", "not_found", "altered", "erased", "could_not_check"]
 RESULT_KIND = "decision/1"
@@ -52,19 +49,9 @@ def receipt(g: Greffier, record_id: str, *, openings: bool) -> receipts.Receipt:
             fields = tuple(field for field in fields if field not in RESULT_FIELDS)
         opened = record.opened.openings(fields)
     with g.reading() as conn:
-        head = _covering_head(conn, g.log.number, index)
+        head, _ = reading.head(g, conn, covering=index)
         hashes = prove_inclusion(index, head.size, log_store.reader(conn, g.log.number, head.size))
     return receipts.Receipt(entry.data, LogProof(index, hashes, head.note, None), opened)
-
-
-def _covering_head(conn: Connection, log: int, index: int) -> log_store.Head:
-    """The published head where it covers the entry, else the integrated one, which always does."""
-    published = log_store.read_head(conn, log, "published")
-    if published is not None and published.size > index:
-        return published
-    integrated = log_store.read_head(conn, log)
-    assert integrated is not None
-    return integrated
 
 
 def check(g: Greffier, data: bytes) -> Check:

@@ -92,7 +92,9 @@ def message(error: Exception) -> str:
     if isinstance(error, TyperException):
         # An argument too many is the caller's word, perhaps a person's name, and is not repeated.
         text = re.sub(
-            r"(unexpected extra arguments?) \(.*", r"\1; put quotes around words that belong together", error.message
+            r"(unexpected extra arguments?) \(.*",
+            r"\1; put quotes around words that belong together",
+            error.format_message(),
         )
     elif isinstance(error, OSError):
         text = f"{error.filename or 'file'}: cannot be used: {error.strerror or type(error).__name__}"

@@ -15,6 +15,7 @@ from app.wiring import open_home
 from auditlog.canonical import Json, parse_json
 from auditlog.errors import FormatError
 from auditlog.receipt import format_receipt
+from auditlog.vocabulary import GROUNDS
 
 RecordId = Annotated[str, typer.Argument(metavar="ID", help="The record's id, as on the letter.")]
 Slug = Annotated[str, typer.Argument(help="The system's slug.")]
@@ -94,6 +95,8 @@ def erase_one(
     ground: Annotated[str, typer.Option(help="Ground code (GDPR 17(1), or retention_expired).")],
 ) -> None:
     """Erase one record's content; its entry and proof remain."""
+    if ground not in GROUNDS:
+        raise UsageError(f"must be one of {', '.join(GROUNDS)}", field="--ground")
     with open_home(home) as g:
         tombstone = erase.erase(g, record_id, ground=ground)
     print_json({"erased": record_id, "tombstone": tombstone})
@@ -117,7 +120,7 @@ def _object(data: bytes) -> dict[str, Json]:
     try:
         value = parse_json(data)
     except FormatError as error:
-        raise UsageError(str(error), field="--input") from None
+        raise UsageError(f"{error}; correct the file", field="--input") from None
     if not isinstance(value, dict):
         raise UsageError("must be a JSON object of declared fields", field="--input")
     return value

@@ -9,7 +9,7 @@ import typer
 
 from app.actions import query
 from app.cli.options import Home, plain, print_json, print_rows, progress
-from app.errors import UsageError
+from app.errors import UsageError, asked
 from app.wiring import open_home
 from auditlog.store.cursor import DecisionFilter
 
@@ -34,10 +34,10 @@ def list_decisions(
     """List recorded decisions with filters."""
     if output not in {"table", "json"}:
         raise UsageError("must be table or json", field="--format")
+    with asked():
+        chosen = DecisionFilter(system=system, outcome=outcome, since=_minute(since), until=_minute(until))
     with open_home(home, tolerant=True) as g:
-        page = query.decisions(
-            g, DecisionFilter(system=system, outcome=outcome, since=_minute(since), until=_minute(until)), cursor, limit
-        )
+        page = query.decisions(g, chosen, cursor, limit)
     if output == "json":
         print_json(plain(page))
         return
