@@ -127,6 +127,25 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield conn
 
 
+def empty_write_ahead_log(engine: Engine) -> bool:
+    """Let go of what was deleted: SQLite's write-ahead log keeps old pages, in clear, until it is emptied.
+
+    False where a reader or writer was in the way for as long as the busy timeout; calling again is safe. PostgreSQL
+    recycles its own (True, nothing done): what that leaves is stated in docs/trust.md.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        busy = bool(cursor.fetchone()[0])
+        cursor.close()
+    finally:
+        connection.close()
+    return not busy
+
+
 _SQLITE_CAUSES: Mapping[int, str] = {
     sqlite3.SQLITE_FULL: "disk_full",
     sqlite3.SQLITE_READONLY: "unwritable",

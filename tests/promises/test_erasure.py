@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, erase, log, reading, receipts, review
+from app.actions import decide, erase, log, query, reading, receipts, review
 from app.home import Greffier
 from app.wiring import open_home
 from auditlog.errors import Erased
 from auditlog.receipt import format_receipt
+from auditlog.store.cursor import DecisionFilter
 from auditlog.store.vault import slots_of
 from auditlog.vault import erasure
 
@@ -84,6 +85,23 @@ def test_no_value_of_the_erased_record_is_left_in_any_file(loan_home: Path, loan
             data = path.read_bytes()
             for name, needle in needles.items():
                 assert needle not in data, f"{name} is left in {path.relative_to(loan_home)}"
+
+
+def test_nothing_of_it_is_left_in_the_database_while_the_program_runs(
+    loan_home: Path, loan_input: dict[str, Any]
+) -> None:
+    """The write-ahead log holds deleted rows in clear: outcome beside id, and the tags of persons."""
+    with open_home(loan_home) as g:
+        record = decide_and_review(g, loan_input)
+        opened = reading.open(g, "report", record).opened
+        row = query.decisions(g, DecisionFilter()).rows[0]
+        beside = f"live{row['minute']}{row['outcome']}".encode()
+        found = {path.name for path in loan_home.glob("greffier.db*") if beside in path.read_bytes()}
+        assert found, "the test looks for something that was never there"
+        erase.erase(g, record, ground="objection")
+        for path in loan_home.glob("greffier.db*"):
+            for needle in (beside, *g.vault.tags_for(opened.values)):
+                assert needle not in path.read_bytes(), path.name
 
 
 def test_a_backup_from_before_cannot_bring_it_back(loan_home: Path, loan_input: dict[str, Any], tmp_path: Path) -> None:
