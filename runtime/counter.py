@@ -6,6 +6,7 @@ lock is free belongs to a boot that ended without its `close` entry: the next `b
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import mmap
@@ -85,8 +86,13 @@ def read_counter(run_dir: Path, boot: str) -> int:
 
 def unclosed(run_dir: Path) -> list[tuple[str, int]]:
     """(boot, n) of every counter file whose lock is free, by boot id: boots that ended, and were not yet forgotten."""
-    boots = [path.stem for path in sorted(run_dir.glob("*.n")) if _NAME.fullmatch(path.name) and _is_free(path)]
-    return [(boot, read_counter(run_dir, boot)) for boot in boots]
+    found = []
+    for path in sorted(run_dir.glob("*.n")):
+        if _NAME.fullmatch(path.name) and _is_free(path):
+            # Another process that starts or closes may state it, and forget it, at any moment.
+            with contextlib.suppress(FileNotFoundError):
+                found.append((path.stem, read_counter(run_dir, path.stem)))
+    return found
 
 
 def forget(run_dir: Path, boots: Iterable[str]) -> None:

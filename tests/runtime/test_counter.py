@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import uuid
 from pathlib import Path
 
@@ -67,3 +68,24 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CounterDamaged) as caught:
         unclosed(tmp_path)
     assert caught.value.field == f"run/{name}.n"
+
+
+def test_a_boot_that_another_process_forgets_meanwhile_is_no_error(tmp_path: Path) -> None:
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            counter = Counter(tmp_path, boot())
+            counter.close()
+            forget(tmp_path, [counter.boot])
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(3000):
+            assert all(n == 0 for _, n in unclosed(tmp_path))
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
