@@ -11,7 +11,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from pathlib import Path
 from queue import Empty, SimpleQueue
+from traceback import extract_tb
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -268,7 +270,8 @@ class Log:
     def _fail(self, group: list[Waiting], error: Exception) -> None:
         """Nobody of this group is served; the state says why, from the first failure on."""
         failure = cannot_record(error)
-        logger.error("the log cannot record (%s)", failure.cause, exc_info=error)
+        logger.error("the log cannot record (%s): %s", failure.cause, failure)
+        logger.debug("where it failed", exc_info=error)
         state = self._state
         if state.recording or state.cause is None:
             self._state = LogState(False, failure.cause, self._clock(), state.size, state.root)

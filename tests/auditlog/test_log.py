@@ -476,3 +476,20 @@ def test_a_crash_at_each_point_loses_and_forks_nothing(database, make, known, op
     assert all(ids[index] == id_ for index, id_ in acknowledged.items())
     assert all(root_hash([leaf_hash(data) for data in entries[:size]]) == root for size, root in roots.items())
     assert acknowledged, "later rounds came after acknowledged groups"
+
+
+def test_what_the_database_says_is_not_in_the_program_s_own_log(postgresql, make, caplog):
+    """PostgreSQL quotes the failing row in its message."""
+    log = postgresql.started()
+
+    def quote(conn, _):
+        conn.execute(
+            text("DO $$ BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = '53100', DETAIL = 'TEST-7731'; END $$")
+        )
+
+    with pytest.raises(CannotRecord) as error:
+        log.append(Unit((make(),), quote)).result(10)
+    assert error.value.cause == "disk_full"
+    assert "disk_full" in caplog.text
+    for told in (caplog.text, str(error.value)):
+        assert "TEST-7731" not in told
