@@ -11,6 +11,7 @@ import base64
 import binascii
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,6 +126,23 @@ class Guard:
             raise GuardError(_MISSING) from None
         except OSError as error:
             raise GuardError(f"the guard file cannot be written: {error.strerror}") from error
+
+    def wait_for(self, size: int, *, seconds: float = 2.0) -> None:
+        """Return once the line stands at `size` or above: nothing above it may be relied on.
+
+        Between a commit and its line there is an instant in which a reader sees the commit alone. Raises GuardError
+        where the line is missing, or does not get there in time.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            line = self.read_line()
+            if line is None:
+                raise GuardError(_MISSING)
+            if line.size >= size:
+                return
+            if time.monotonic() >= deadline:
+                raise GuardError(f"stands at {line.size} entries, below the log's {size}: try again in a moment")
+            time.sleep(0.005)
 
     @contextmanager
     def _opened(self, flags: int, lock: int) -> Iterator[int]:

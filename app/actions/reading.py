@@ -61,11 +61,14 @@ def find(g: Greffier, record_id: str) -> tuple[Entry, int]:
 def head(g: Greffier, conn: Connection, *, covering: int = -1) -> tuple[log_store.Head, Checkpoint]:
     """The integrated head and what it says, or the published one where that covers the entry `covering`.
 
-    Raises CannotRecord where no head is stored that holds.
+    Raises CannotRecord where no head is stored that holds, or where a receipt would lean on one above the guard: what
+    was committed and is not guarded yet may be taken back by nobody's fault.
     """
     found = log_store.read_head(conn, g.log.number, "published") if covering >= 0 else None
     if found is None or found.size <= covering:
         found = log_store.read_head(conn, g.log.number)
+        if found is not None and (covering >= 0 or g.problem is None):
+            g.guard.wait_for(found.size)
     if found is None:
         raise CannotRecord(f"holds no signed head: {_RESTORE}", cause="database", field="database")
     try:

@@ -42,15 +42,15 @@ def receipt(g: Greffier, record_id: str, *, openings: bool) -> receipts.Receipt:
     """
     entry, index = reading.find(g, record_id)
     opened: tuple[Opening, ...] = ()
+    with g.reading() as conn:
+        head, _ = reading.head(g, conn, covering=index)
+        hashes = prove_inclusion(index, head.size, log_store.reader(conn, g.log.number, head.size))
     if openings:
         record = reading.open(g, "receipt", record_id)
         fields = receipts.fields_for_person(entry)
         if _held(g, entry, record.values):
             fields = tuple(field for field in fields if field not in RESULT_FIELDS)
         opened = record.opened.openings(fields)
-    with g.reading() as conn:
-        head, _ = reading.head(g, conn, covering=index)
-        hashes = prove_inclusion(index, head.size, log_store.reader(conn, g.log.number, head.size))
     return receipts.Receipt(entry.data, LogProof(index, hashes, head.note, None), opened)
 
 

@@ -258,6 +258,7 @@ def find_erasure(conn: Connection, log: int, record: str) -> Entry | None:
 def covering_head(conn: Connection, log: int, index: int) -> Head:
     """The head that a receipt of entry `index` leans on: the published one once it covers it, else the integrated.
 
+    The integrated one may stand above the guard for an instant: whoever hands it out asks `Guard.wait_for` first.
     Raises NotFound when neither covers it.
     """
     names: tuple[HeadName, ...] = ("published", "integrated")

@@ -1,0 +1,43 @@
+"""Promise 2 in the instant between commit and guard: nothing leaves that leans on a head above the guard."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.actions import decide, log, query, receipts
+from app.wiring import open_home
+from auditlog.errors import GuardError
+from auditlog.store.cursor import DecisionFilter
+
+LOAN = "social-loan-check"
+
+
+def test_a_head_above_the_guard_is_handed_to_nobody(
+    loan_home: Path, loan_input: dict[str, Any], tmp_path: Path
+) -> None:
+    """The guard's line is put back by one decision: as a reader sees it who comes just before the line is raised."""
+    guard = loan_home / "guard" / "log-1.guard"
+    with open_home(loan_home) as g:
+        first = decide.decide(g, LOAN, loan_input).id
+        g.publisher.checkpoint()
+        before = guard.read_bytes()
+        last = decide.decide(g, LOAN, loan_input).id
+        after = guard.read_bytes()
+        guard.write_bytes(before)
+        for openings in (False, True):
+            with pytest.raises(GuardError, match="try again"):
+                receipts.receipt(g, last, openings=openings)
+        with pytest.raises(GuardError):
+            log.export_log(g, tmp_path / "export")
+        with pytest.raises(GuardError):
+            query.decisions(g, DecisionFilter())
+        assert receipts.receipt(g, first, openings=True).openings
+        raised = threading.Timer(0.3, guard.write_bytes, [after])
+        raised.start()
+        assert receipts.receipt(g, last, openings=True).proof.index
+        raised.join()
+        assert log.export_log(g, tmp_path / "export")
