@@ -66,7 +66,7 @@ def create_home(
             with open_home(home, clock=clock) as g:
                 _begin_log(g)
     except OSError as error:
-        raise SettingsError(f"cannot be made: {error.strerror} ({error.filename})", field="home") from error
+        raise SettingsError(f"cannot be made in {home}: {error.strerror}", field="home") from error
     except CannotRecord:
         raise
     except AuditLogError as error:

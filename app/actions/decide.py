@@ -20,7 +20,7 @@ from registry.errors import GateClosed
 from registry.lifecycle import Gate
 from registry.store import systems as register_store
 from runtime.capture import Generation
-from runtime.errors import DeadlineExceeded, RuntimeFault, WorkerLost
+from runtime.errors import CounterDamaged, DeadlineExceeded, RuntimeFault, WorkerLost
 from runtime.program import Request
 
 if TYPE_CHECKING:
@@ -157,6 +157,11 @@ def _generate(g: Greffier, gate: Gate, request: Request) -> Generation:
         if build not in gate.running.manifest.builds:
             raise _refuse(g, gate, "build_not_accepted", "the version accepts other builds than the one here", "builds")
         return g.runtime.generate(request).result()
+    except OSError as error:
+        message = f"cannot be used ({error.strerror}): give the program its rights and space"
+        raise CannotRecord(message, cause="unwritable", field="run") from error
+    except CounterDamaged as fault:
+        raise CannotRecord(str(fault), cause="unknown") from None
     except WorkerLost as lost:
         boots.lost(g, lost)
         if lost.n is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import traceback
@@ -33,7 +34,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (FormatError, CHECK_FAILED),
     (NotFound, USAGE),
     (VaultError, CHECK_FAILED),
-    (AuditLogError, CHECK_FAILED),
+    (AuditLogError, USAGE),
     (UnknownRecord, USAGE),
     (SettingsError, USAGE),
     (UsageError, USAGE),
@@ -42,6 +43,10 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (RuntimeFault, REFUSED),
     (OSError, USAGE),
 )
+
+# A command says in one line what went wrong; what the layers below noted on the way is for `serve`.
+for _name in ("auditlog", "runtime"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 app = typer.Typer(
     no_args_is_help=True,

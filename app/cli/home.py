@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Annotated
@@ -64,6 +65,7 @@ def serve(
 ) -> None:
     """Serve the portal and the API."""
     with open_home(home, tolerant=True) as g:
+        logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
         progress(f"Greffier on http://{host}:{port}/")
         server.serve(g, host, port)
 
