@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from registry.errors import FormatError
 
 if TYPE_CHECKING:
-    from registry.manifest import Context, Manifest
+    from registry.manifest import Context, InputField, Manifest
     from registry.system import AISystem
 
 _EXPRESSION = re.compile(r"\{\{\s*([a-z0-9_]{1,40})\s*\}\}")
@@ -58,6 +58,8 @@ def verify_together(system: AISystem, manifest: Manifest | None) -> None:
 
 def _verify_fields_and_steps(manifest: Manifest, path: str) -> None:
     _once((item.id for item in manifest.fields), f"{path}.fields", "id")
+    for index, item in enumerate(manifest.fields):
+        _verify_words(item, f"{path}.fields[{index}]")
     known = {item.id for item in manifest.fields}
     for index, step in enumerate(manifest.steps):
         place = f"{path}.steps[{index}]"
@@ -70,6 +72,16 @@ def _verify_fields_and_steps(manifest: Manifest, path: str) -> None:
         if step.output in known:
             raise FormatError("has the name of a field or of an earlier step; choose another", field=f"{place}.output")
         known.add(step.output)
+
+
+def _verify_words(field: InputField, path: str) -> None:
+    allowed = field.schema.get("enum", []) if isinstance(field.schema, dict) else []
+    _once((str(item.value) for item in field.values or ()), f"{path}.values", "value")
+    for index, item in enumerate(field.values or ()):
+        if not isinstance(allowed, list) or item.value not in allowed:
+            raise FormatError(
+                "is not in the schema's enum; give words for allowed values only", field=f"{path}.values[{index}].value"
+            )
 
 
 def _verify_outcomes(manifest: Manifest, path: str) -> None:

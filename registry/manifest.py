@@ -44,6 +44,14 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValueWords:
+    """How one value of a field reads to people, per language; the prompt keeps the value itself."""
+
+    value: Json = field(metadata=declared(AnyValue(), en="Value", nl="Waarde"))
+    label: Words = field(metadata=declared(Multilingual(200), en="In words", nl="In woorden"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputField:
     """One detail that the system may use. Nothing else enters a prompt, and each is committed in every record."""
 
@@ -55,6 +63,15 @@ class InputField:
         metadata=declared(AnyValue(), en="Neutral value", nl="Neutrale waarde", doc='Says "not stated" in a prompt.')
     )
     schema: Json = field(metadata=declared(AnyValue(objects=True), en="Allowed values", nl="Toegestane waarden"))
+    values: tuple[ValueWords, ...] | None = field(
+        metadata=declared(
+            Many(Part(ValueWords), 1, 256), en="Values in words", nl="Waarden in woorden", presence="omitted"
+        )
+    )
+
+    def words(self, value: Json) -> Words | None:
+        """How a value reads to people; None where the version has no words for it."""
+        return next((item.label for item in self.values or () if item.value == value), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

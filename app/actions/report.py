@@ -181,7 +181,11 @@ def _result(manifest: Manifest, code: str, output: dict[str, Any]) -> Result:
 def _used(manifest: Manifest, values: dict[str, Any]) -> tuple[UsedValue, ...]:
     return tuple(
         UsedValue(
-            label=field.label, value=values[f"in_{field.id}"], source=field.source, data_class=cast("Any", field.class_)
+            label=field.label,
+            value=values[f"in_{field.id}"],
+            source=field.source,
+            data_class=cast("Any", field.class_),
+            words=field.words(values[f"in_{field.id}"]),
         )
         for field in manifest.fields
     )

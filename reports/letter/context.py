@@ -32,6 +32,8 @@ class UsedValue:
     """Where it came from, per language."""
     data_class: Literal["none", "personal", "special", "criminal"]
     """How sensitive it is."""
+    words: Mapping[str, str] | None = None
+    """How the value reads to people, per language; None where the version has no words for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,3 +195,24 @@ def test_whatever_stands_in_a_member_the_error_is_ours(document: dict[str, Any],
         file = parse_register_file(json.dumps(broken).encode())
         again = json.dumps(format_register_file(file)).encode()
         assert parse_register_file(again) == file
+
+
+def test_values_have_words_for_people_and_the_prompt_keeps_the_value(document: dict[str, Any]) -> None:
+    changed = copy.deepcopy(document["version"])
+    field = next(item for item in changed["fields"] if "enum" in item["schema"])
+    first = field["schema"]["enum"][0]
+    field["values"] = [{"value": first, "label": {"en": "in words", "nl": "in woorden"}}]
+    parsed = parse_draft(changed, "colour-check")
+    found = next(item for item in parsed.fields if item.id == field["id"])
+    assert found.words(first) == {"en": "in words", "nl": "in woorden"}
+    assert found.words("something else") is None
+    assert parse_manifest(manifest.format_manifest(parsed)) == parsed
+
+
+@pytest.mark.parametrize("value", ["not among the allowed", 7])
+def test_words_for_a_value_that_is_not_allowed_are_refused(document: dict[str, Any], value: Any) -> None:
+    changed = copy.deepcopy(document["version"])
+    field = next(item for item in changed["fields"] if "enum" in item["schema"])
+    field["values"] = [{"value": value, "label": {"en": "in words"}}]
+    with pytest.raises(FormatError, match=r"values\[0\]\.value: is not in the schema's enum"):
+        parse_draft(changed, "colour-check")
