@@ -37,7 +37,10 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class Greffier:
-    """One home, opened. `problem` says why the log may only be read; `lost_boots` are those that an entry states."""
+    """One home, opened. `problem` says why the log may only be read.
+
+    `own_boots` are those of this process that the log knows, `lost_boots` those of them whose loss an entry states.
+    """
 
     home: Path
     settings: Settings
@@ -54,6 +57,7 @@ class Greffier:
     renderer: Renderer
     clock: Clock
     problem: CannotRecord | None = None
+    own_boots: set[str] = field(default_factory=set)
     lost_boots: set[str] = field(default_factory=set)
 
     @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.home import Greffier
 from auditlog.errors import CannotRecord
 from auditlog.log import Unit
+from auditlog.record import Entry
 from runtime.errors import WorkerLost
 from runtime.supervisor import BootFacts
 
@@ -12,9 +13,11 @@ from runtime.supervisor import BootFacts
 def record(g: Greffier, facts: BootFacts) -> None:
     """Record a worker that has come up, before anything is asked of it.
 
-    The entry states how far boots had come that nobody closed; their counter files go once it is integrated. Raises
-    CannotRecord: then the worker ends again, and the next start states it with n = 0.
+    The entry states how far boots had come that nobody closed; their counter files go once it is integrated. A worker
+    of this process that was lost without an entry (it was idle, or the log could not write) is an `outage` beside it.
+    Raises CannotRecord: then the worker ends again, and the next start states it with n = 0.
     """
+    lost_before = sorted({boot for boot, _ in facts.unclosed} & (g.own_boots - g.lost_boots))
     unclosed = [{"boot": boot, "n": n} for boot, n in sorted(facts.unclosed)]
     entry = g.make(
         "boot/1",
@@ -26,18 +29,31 @@ def record(g: Greffier, facts: BootFacts) -> None:
         determinism="not_measured",
         unclosed=unclosed,
     )
-    g.log.append(Unit((entry,))).result()
+    g.log.append(Unit((*(_outage(g, boot) for boot in lost_before), entry))).result()
+    g.lost_boots.update(lost_before)
+    g.own_boots.add(facts.boot)
     g.runtime.forget([boot for boot, _ in facts.unclosed])
 
 
 def lost(g: Greffier, error: WorkerLost) -> None:
-    """State once that a worker ended by itself, by an `outage` entry. The next request starts another worker."""
+    """State once that a worker ended by itself, by an `outage` entry. The next request starts another worker.
+
+    Raises CannotRecord; then the next worker's start states it.
+    """
     if error.boot is None or error.boot in g.lost_boots:
         return
     g.lost_boots.add(error.boot)
+    try:
+        g.log.append(Unit((_outage(g, error.boot),))).result()
+    except CannotRecord:
+        g.lost_boots.discard(error.boot)
+        raise
+
+
+def _outage(g: Greffier, boot: str) -> Entry:
+    """When a worker was found to be gone is known; when it went is not."""
     now = g.clock()
-    entry = g.make("outage/1", cause="worker_lost", began=now, ended=now, boot=error.boot)
-    g.log.append(Unit((entry,))).result()
+    return g.make("outage/1", cause="worker_lost", began=now, ended=now, boot=boot)
 
 
 def close(g: Greffier) -> None:

@@ -1,0 +1,70 @@
+"""A worker that ends by itself is an outage in the log, whenever it ends and whether or not the log can write then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.actions import decide, log
+from app.home import Greffier
+from app.wiring import open_home
+from auditlog.errors import CannotRecord
+from auditlog.store import log as log_store
+
+LOAN = "social-loan-check"
+
+
+def kill_worker(g: Greffier) -> str:
+    """Kill the one child of this process's threads that serves `g`; gives the boot that it was."""
+    facts = g.runtime.boot
+    assert facts is not None
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            if facts.boot.encode() in Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(int(child), signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while g.runtime.boot is not None:
+        assert time.monotonic() < deadline, "the worker lives on"
+        time.sleep(0.01)
+    return facts.boot
+
+
+def lost_boots(g: Greffier) -> list[object]:
+    with g.reading() as conn:
+        outages = [entry for _, entry in log_store.entries_of_kinds(conn, g.log.number, ("outage/1",))]
+    return [entry.members["boot"] for entry in outages if entry.members["cause"] == "worker_lost"]
+
+
+def test_a_worker_lost_while_idle_is_an_outage(loan_home: Path, loan_input: dict[str, Any]) -> None:
+    with open_home(loan_home) as g:
+        decide.decide(g, LOAN, loan_input)
+        first = kill_worker(g)
+        decide.decide(g, LOAN, loan_input)
+        second = kill_worker(g)
+        decide.decide(g, LOAN, loan_input)
+        assert lost_boots(g) == [first, second]
+        assert log.check_all(g) == []
+        assert [boot.ended for boot in log.read_gaps(g).boots] == ["unclosed", "unclosed", "open"]
+
+
+def test_a_worker_lost_while_the_log_cannot_write_is_an_outage_later(
+    loan_home: Path, loan_input: dict[str, Any]
+) -> None:
+    guard = loan_home / "guard" / "log-1.guard"
+    away = guard.with_suffix(".away")
+    with open_home(loan_home) as g:
+        decide.decide(g, LOAN, loan_input)
+        guard.rename(away)
+        boot = kill_worker(g)
+        with pytest.raises(CannotRecord):
+            decide.decide(g, LOAN, loan_input)
+        assert g.runtime.boot is None, "a worker runs that the log does not know"
+        away.rename(guard)
+        decide.decide(g, LOAN, loan_input)
+        assert lost_boots(g) == [boot]
+        assert log.check_all(g) == []
