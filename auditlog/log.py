@@ -271,7 +271,11 @@ class Log:
         """Nobody of this group is served; the state says why, from the first failure on."""
         failure = cannot_record(error)
         logger.error("the log cannot record (%s): %s", failure.cause, failure)
-        logger.debug("where it failed", exc_info=error)
+        # Kind and place only: a database's own message may quote the row, and so what a person said.
+        places = " ".join(
+            f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-5:]
+        )
+        logger.info("it failed with %s at %s", type(error).__qualname__, places)
         state = self._state
         if state.recording or state.cause is None:
             self._state = LogState(False, failure.cause, self._clock(), state.size, state.root)

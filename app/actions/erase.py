@@ -46,6 +46,6 @@ def complete_pending(g: Greffier) -> int:
 
 
 def _let_go(g: Greffier) -> None:
-    """Deleted rows leave the write-ahead log too. Someone who reads just now is no reason to fail: the erasure holds."""
+    """Deleted rows leave the write-ahead log too. Someone who reads just now is no reason to fail: the key is gone."""
     if not empty_write_ahead_log(g.engine):
         logger.warning("the write-ahead log could not be emptied after an erasure: the next erasure or stop does it")

@@ -55,7 +55,7 @@ def health(g: Greffier) -> Health:
 def export_log(g: Greffier, to: Path) -> int:
     """Write the log as a static tree that anyone can check; returns its size.
 
-    One that may not be written (see `problem`) is exported as it stands, as evidence; otherwise nothing above the guard.
+    One that may not be written (see `problem`) is exported as it stands, as evidence; else nothing above the guard.
     """
     with g.reading() as conn:
         head = log_store.read_head(conn, g.log.number)

@@ -139,11 +139,11 @@ def empty_write_ahead_log(engine: Engine) -> bool:
     try:
         cursor = connection.cursor()
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        busy = bool(cursor.fetchone()[0])
+        row = cursor.fetchone()  # (busy, pages in the log, pages moved)
         cursor.close()
     finally:
         connection.close()
-    return not busy
+    return row is not None and row[0] == 0
 
 
 _SQLITE_CAUSES: Mapping[int, str] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -480,6 +481,7 @@ def test_a_crash_at_each_point_loses_and_forks_nothing(database, make, known, op
 
 def test_what_the_database_says_is_not_in_the_program_s_own_log(postgresql, make, caplog):
     """PostgreSQL quotes the failing row in its message."""
+    caplog.set_level(logging.DEBUG, logger="auditlog")
     log = postgresql.started()
 
     def quote(conn, _):
