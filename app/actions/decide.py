@@ -31,7 +31,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What `decide` gives back. `outcome` and `output` are None while the result is held for an officer."""
+    """What `decide` gives back. While the result is held for an officer, `outcome` and `output` are None.
+
+    So is `usage` then: how many tokens and how long it took can tell which result it was (DESIGN §5.1).
+    """
 
     id: str
     index: int
@@ -40,7 +43,7 @@ class Answer:
     outcome: str | None
     output: Json
     held: bool
-    usage: dict[str, Json]
+    usage: dict[str, Json] | None
     notice: str
     ai_generated: bool
 
@@ -100,7 +103,7 @@ def decide(
         outcome=None if held else generation.outcome,
         output=None if held else content["output"],
         held=held,
-        usage=usage,
+        usage=None if held else usage,
         notice=notices.notice(g, gate.record, generation.id, lang),
         ai_generated=True,
     )
