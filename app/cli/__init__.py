@@ -97,7 +97,7 @@ def message(error: Exception) -> str:
     if isinstance(error, TyperException):
         # An argument too many is the caller's word, perhaps a person's name, and is not repeated.
         text = re.sub(
-            r"(unexpected extra arguments?) \(.*",
+            r"(unexpected extra argument\S*) \(.*",
             r"\1; put quotes around words that belong together",
             error.format_message(),
         )
