@@ -125,7 +125,7 @@ def facts(home: Path) -> Facts:
 def unchanged(home: Path, *, refused: str | None = None, boots: bool = False, outage: bool = False) -> Iterator[None]:
     """The block changes nothing in log, database and files, but one `refused` entry with that reason.
 
-    `boots`: the runtime came up for it, which the log states too. `outage`: where the log could write again, it said so.
+    `boots`: the runtime came up for it, which the log states too. `outage`: once it could write, the log said so.
     """
     before = facts(home)
     yield
