@@ -57,6 +57,7 @@ class Greffier:
     renderer: Renderer
     clock: Clock
     problem: CannotRecord | None = None
+    problem_since: datetime | None = None
     own_boots: set[str] = field(default_factory=set)
     lost_boots: set[str] = field(default_factory=set)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app.actions import boots, erase, migrate
+from app.actions import boots, migrate, opening
 from app.errors import SettingsError
 from app.home import Clock, Greffier, utc_now
 from app.made import removed_on_failure
@@ -127,7 +127,7 @@ def _build(home: Path, clock: Clock) -> Greffier:
     try:
         demand_file(engine)
         migrate.check(engine)
-        with _needed_to_record():
+        with opening.needed_to_record():
             signers = load_signers(home / "keys")
             keys = list(read_vkeys(home / "keys" / VKEY_FILE))
             index_key = _read_secret(home / "keys" / INDEX_KEY_FILE)
@@ -183,25 +183,11 @@ def _build(home: Path, clock: Clock) -> Greffier:
 
 def _start_log(g: Greffier, *, tolerant: bool) -> None:
     try:
-        g.log.start()
+        opening.start(g)
     except CannotRecord as error:
         if not tolerant:
             raise
-        g.problem = error
-        return
-    with _needed_to_record("guard"):
-        erase.complete_pending(g)
-
-
-@contextlib.contextmanager
-def _needed_to_record(cause: str = "key_store") -> Iterator[None]:
-    """Without its keys, its key store and its ledger of erasures an installation can record nothing."""
-    try:
-        yield
-    except CannotRecord:
-        raise
-    except AuditLogError as error:
-        raise CannotRecord(str(error), cause=cause) from error
+        g.problem, g.problem_since = error, g.clock()
 
 
 def _close(g: Greffier) -> None:

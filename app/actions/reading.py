@@ -9,7 +9,7 @@ from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.checkpoint import Checkpoint, open_checkpoint
-from auditlog.errors import AuditLogError, CannotRecord, FormatError
+from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store import log as log_store
 from auditlog.vault.seal import Opened
@@ -43,6 +43,9 @@ def open(g: Greffier, purpose: Purpose, record_id: str) -> Record:  # noqa: A001
     """
     del purpose
     entry, index = find(g, record_id)
+    # An order counts from its line in the ledger on, also while the log cannot take the tombstone.
+    if any(order.record == record_id for order in g.ledger.read()):
+        raise Erased("the content was erased; its entry and proof remain", field="id")
     with g.reading() as conn:
         return Record(entry, index, g.vault.open(conn, record_id, entry))
 

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 import uvicorn
 
-from app.actions import boots
+from app.actions import boots, opening
 from app.actions import log as log_action
 from app.home import Greffier
 from app.http import create_app
@@ -73,12 +73,13 @@ def pulsing(g: Greffier, seconds: float, retry_s: float = RETRY_S) -> Iterator[N
 
     def beat() -> None:
         while True:
-            if g.problem is None:
-                try:
-                    boots.pulse(g)
-                except CannotRecord as error:
-                    # The log's own state says so on every page; the outage is recorded when it can be.
-                    logger.warning("no pulse", cause=error.cause)
+            try:
+                if g.problem is not None:
+                    opening.recover(g)
+                boots.pulse(g)
+            except CannotRecord as error:
+                # The log's own state says so on every page; the outage is recorded when it can be.
+                logger.warning("no pulse", cause=error.cause)
             if ended.wait(seconds if log_action.health(g).recording else min(seconds, retry_s)):
                 return
 

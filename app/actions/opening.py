@@ -1,0 +1,48 @@
+"""From an opened home to a log that records: at the start, and again by a server that began when it could not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from app.actions import erase
+from app.home import Greffier
+from auditlog.errors import AuditLogError, CannotRecord
+from auditlog.log import Unit
+
+
+def start(g: Greffier) -> None:
+    """Start the log, and complete the erasures that a crash or a restored backup left. Raises CannotRecord."""
+    g.log.start()
+    try:
+        with needed_to_record("guard"):
+            erase.complete_pending(g)
+    except BaseException:
+        g.log.close()
+        raise
+
+
+def recover(g: Greffier) -> None:
+    """Try again what failed when the home was opened, and state that outage. Raises CannotRecord while it lasts."""
+    problem, since = g.problem, g.problem_since
+    if problem is None or since is None:
+        return
+    start(g)
+    entry = g.make("outage/1", cause=problem.cause, began=since, ended=g.clock(), boot=None)
+    try:
+        g.log.append(Unit((entry,))).result()
+    except BaseException:
+        g.log.close()
+        raise
+    g.problem = g.problem_since = None
+
+
+@contextlib.contextmanager
+def needed_to_record(cause: str = "key_store") -> Iterator[None]:
+    """Without its keys, its key store and its ledger of erasures an installation can record nothing."""
+    try:
+        yield
+    except CannotRecord:
+        raise
+    except AuditLogError as error:
+        raise CannotRecord(str(error), cause=cause) from error
