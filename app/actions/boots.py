@@ -38,9 +38,10 @@ def record(g: Greffier, facts: BootFacts) -> None:
 def lost(g: Greffier, error: WorkerLost) -> None:
     """State once that a worker ended by itself, by an `outage` entry. The next request starts another worker.
 
+    One that was lost before its `boot` entry is none of the log's yet: the next start states its counter as unclosed.
     Raises CannotRecord; then the next worker's start states it.
     """
-    if error.boot is None or error.boot in g.lost_boots:
+    if error.boot not in g.own_boots or error.boot in g.lost_boots:
         return
     g.lost_boots.add(error.boot)
     try:

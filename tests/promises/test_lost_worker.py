@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, log
+from app.actions import boots, decide, log
 from app.home import Greffier
 from app.wiring import open_home
 from auditlog.errors import CannotRecord
 from auditlog.store import log as log_store
+from runtime.errors import WorkerLost
 
 LOAN = "social-loan-check"
 
@@ -67,4 +68,16 @@ def test_a_worker_lost_while_the_log_cannot_write_is_an_outage_later(
         away.rename(guard)
         decide.decide(g, LOAN, loan_input)
         assert lost_boots(g) == [boot]
+        assert log.check_all(g) == []
+
+
+def test_a_worker_lost_before_its_boot_entry_is_stated_by_the_next_start_alone(
+    loan_home: Path, loan_input: dict[str, Any]
+) -> None:
+    """Found by the kill test: an outage that names a boot of which no entry tells would break the log's own rules."""
+    unknown = "9f0f6a52-6f1e-4b8c-9d5e-0d5b8f3c1a11"
+    with open_home(loan_home) as g:
+        boots.lost(g, WorkerLost("ended while it came up", boot=unknown, reached=0))
+        decide.decide(g, LOAN, loan_input)
+        assert lost_boots(g) == []
         assert log.check_all(g) == []
