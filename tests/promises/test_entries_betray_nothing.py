@@ -1,5 +1,7 @@
-"""Promise 6, before any erasure: the demo's entries alone tell no grant from a refusal, nor one person's two records from
-two persons'. Tried with everything that an onlooker has: sizes, members, values, counters, order."""
+"""Promise 6, before any erasure: the demo's entries alone tell no grant from a refusal, nor whose record is whose.
+
+Tried with everything that an onlooker has: sizes, members, values, counters, order.
+"""
 
 from __future__ import annotations
 
