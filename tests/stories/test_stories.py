@@ -1,6 +1,6 @@
 """Console transcripts run as tests; the README is one of them.
 
-In a `console` block a line that begins with `$ ` is a command; what follows is its output, stdout and stderr in turn, where
+In a `console` block a line that begins with `$ ` is a command; what follows is its output, stdout before stderr, where
 `…` stands for anything, and `[exit N]` for its exit code (0 if not said).
 """
 
