@@ -177,15 +177,17 @@ class WorkerProcess:
             if frame["type"] == "began":
                 self._pending[frame["id"]].n = frame["n"]
                 return
+        # Read before the request is taken off the list: a frame that cannot be read ends the boot and so the wait.
+        answer = parse_generation(frame["generation"]) if frame["type"] == "generation" else None
+        fault = parse_fault(frame["fault"]) if frame["type"] == "fault" else None
+        with self._lock:
             pending = self._pending.pop(frame["id"], None)
         if pending is None:
             return
-        if frame["type"] == "generation":
-            pending.future.set_result(parse_generation(frame["generation"]))
-        elif frame["type"] == "fault":
-            pending.future.set_exception(parse_fault(frame["fault"]))
+        if fault is not None:
+            pending.future.set_exception(fault)
         else:
-            pending.future.set_result(None)
+            pending.future.set_result(answer)
 
     def _end(self, closed: int | None) -> None:
         code = None if self._process is None else self._process.poll()

@@ -103,7 +103,12 @@ class _Rules:
 
 
 def read_gaps(g: Greffier) -> gaps.Gaps:
-    """Per boot: counters recorded, missing, refused, unfinished, and whether it was closed."""
+    """Per boot: counters recorded, missing, refused, unfinished, and whether it was closed.
+
+    Raises CannotRecord where the database's head does not hold: then no list of entries is to be believed.
+    """
+    if g.problem is not None and g.problem.cause == "database":
+        raise g.problem
     with g.reading() as conn:
         return gaps.gaps(log_store.iterate_entries(conn, g.log.number))
 

@@ -13,6 +13,7 @@ import uvicorn
 
 from app.actions import boots, opening
 from app.actions import log as log_action
+from app.errors import UsageError
 from app.home import Greffier
 from app.http import create_app
 from auditlog.errors import CannotRecord
@@ -25,9 +26,15 @@ logger = structlog.get_logger("greffier.pulse")
 
 
 def serve(g: Greffier, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, and return, so that whoever opened the home can close it and record that."""
+    """Serve until SIGTERM or SIGINT, and return, so that whoever opened the home can close it and record that.
+
+    Raises UsageError for an address that cannot be had.
+    """
     with ending_by_signal(), pulsing(g, PULSE_S, RETRY_S):
-        uvicorn.Server(config(g, host, port)).run()
+        server = uvicorn.Server(config(g, host, port))
+        server.run()
+    if not server.started:
+        raise UsageError("cannot be listened on: name another address or port", field="--host, --port")
 
 
 def config(g: Greffier, host: str, port: int) -> uvicorn.Config:

@@ -87,7 +87,9 @@ def test_a_value_of_another_type_is_refused_by_name(made, data):
     value = json.loads(make_entry(kind, **members).data)
     known = {member.name: member for member in (*COMMON[1:], *KINDS[kind].members)}
     name = data.draw(st.sampled_from(sorted(known)))
-    wrong = [True, -1, "J. de Boer, Dam 1", {}, {"a": 1}, [None], 1.5, "2026-13-01T00:00"]
+    wrong = [True, -1, "J. de Boer, Dam 1", {}, {"a": 1}, [None], 1.5]
+    if known[name].type != "origin":  # any visible ASCII may name a log
+        wrong.append("2026-13-01T00:00")
     with pytest.raises(FormatError) as error:
         parse_entry(format_canonical({**value, name: data.draw(st.sampled_from(wrong))}, fractions=True))
     assert "Boer" not in str(error.value)
