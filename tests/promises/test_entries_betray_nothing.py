@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import itertools
 import math
-import random
+import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from app.actions import reading
 from app.wiring import open_home
-from auditlog.record import Entry, parse_entry
+from auditlog.record import Entry, make_entry, parse_entry, parse_time
 from auditlog.store import log as log_store
+from auditlog.vault.record_keys import RecordKeys
+from auditlog.vault.seal import Vault
 
-ROUNDS = 2_000
+REPEATS = 50
+
+Bits = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +41,25 @@ def seen(demo_home: Path) -> list[tuple[Entry, str, tuple[str, ...]]]:
             if entry.kind == "decision/1" and entry.id not in erased:
                 values: Any = reading.open(g, "report", entry.id).values
                 found.append((entry, values["outcome"], tuple(values["subjects"])))
+    return found
+
+
+@pytest.fixture(scope="module")
+def many(seen: Any, demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Entry, str, Any]]:
+    """The same cases recorded again and again, with new ids, secrets and keys."""
+    path = tmp_path_factory.mktemp("many") / "records.keys"
+    RecordKeys.create(path)
+    vault = Vault(RecordKeys(path), "waterveen.example/log/1", bytes(32))
+    with open_home(demo_home) as g:
+        values = {entry.id: reading.open(g, "report", entry.id).values for entry, _, _ in seen}
+    found = []
+    for entry, outcome, subjects in seen * REPEATS:
+        content = {name: value for name, value in values[entry.id].items() if name != "subjects"}
+        prepared = vault.prepare(str(uuid.uuid4()), content, [])
+        members: Any = {**entry.members, "commitments": prepared.commitments}
+        again = make_entry(entry.kind, id=prepared.id, agency=entry.agency, time=parse_time(entry.time), **members)
+        found.append((again, outcome, subjects))
+    vault.keys.close()
     return found
 
 
@@ -73,20 +98,22 @@ def test_no_committed_value_occurs_twice(seen: Any) -> None:
     assert max(commitments.values()) == 1
 
 
-def test_ids_and_commitments_have_no_bit_that_goes_with_the_outcome(seen: Any) -> None:
-    """For every bit of every commitment and id: does it split the outcomes better than chance over all bits allows?"""
-    worst = 0.0
-    tried = 0
-    for system, pairs in by_system(seen).items():
-        labels = [outcome for _, outcome in pairs]
-        common = Counter(labels).most_common(1)[0][0]
-        target = [label == common for label in labels]
-        for bits in bit_columns([entry for entry, _ in pairs]):
-            tried += 1
-            worst = max(worst, abs(correlation(bits, target)) * math.sqrt(len(target)))
-    assert tried > 5_000
-    # Under chance the largest of `tried` values stays near sqrt(2 ln tried); the bound allows a little more.
-    assert worst < math.sqrt(2 * math.log(tried)) + 1.0
+def test_no_bit_of_ids_and_commitments_goes_with_the_outcome(many: Any) -> None:
+    """The demo's cases, recorded many times over by the same vault and table: ten of each would prove nothing."""
+    for pairs in by_system(many).values():
+        entries, outcomes = [entry for entry, _ in pairs], [outcome for _, outcome in pairs]
+        assert not goes_with(bits_of(entries), outcomes)
+
+
+def test_a_planted_leak_is_seen(many: Any) -> None:
+    """The same test finds one bit that tells the outcome in two of three records, so it can fail."""
+    rng = np.random.default_rng(2)
+    for pairs in by_system(many).values():
+        outcomes = [outcome for _, outcome in pairs]
+        bits = bits_of([entry for entry, _ in pairs])
+        truth = np.array([outcome == outcomes[0] for outcome in outcomes])
+        bits[:, 300] = np.where(rng.random(len(truth)) < 2 / 3, truth, rng.random(len(truth)) < 0.5)
+        assert goes_with(bits, outcomes)
 
 
 def test_place_in_the_log_does_not_tell_the_outcome_beyond_the_order_of_cases(seen: Any) -> None:
@@ -104,15 +131,14 @@ def test_two_records_of_one_person_are_no_closer_than_two_of_two_persons(seen: A
             persons[subject].append(entry)
     same = [pair for entries in persons.values() for pair in itertools.combinations(entries, 2)]
     assert same, "the demo must hold two records of one person"
-    one_each = [entries[0] for entries in persons.values()]
-    rng = random.Random(1)
-    other = [tuple(rng.sample(one_each, 2)) for _ in range(ROUNDS)]
-    closeness = [near(a, b) for a, b in other]
     for a, b in same:
-        rank = sum(value >= near(a, b) for value in closeness) / len(closeness)
-        assert rank > 0.01, "one person's records can be told from two persons'"
-    shared = [set(a.commitments.values()) & set(b.commitments.values()) for a, b in same]
-    assert not any(shared)
+        assert not nearer_than_chance(a.commitments, b.commitments), (
+            "one person's records can be told from two persons'"
+        )
+    # The same test finds salts that are a person's rather than a record's.
+    left, right = same[0]
+    shared = {**right.commitments, "subjects": left.commitments["subjects"]}
+    assert nearer_than_chance(left.commitments, shared)
 
 
 def by_system(seen: Any) -> dict[str, list[tuple[Entry, str]]]:
@@ -122,25 +148,29 @@ def by_system(seen: Any) -> dict[str, list[tuple[Entry, str]]]:
     return found
 
 
-def bit_columns(entries: Sequence[Entry]) -> list[list[bool]]:
+def bits_of(entries: Sequence[Entry]) -> Bits:
+    """A row of bits for each entry: its id and all its commitments."""
     names = sorted(entries[0].commitments)
-    texts = ["".join(entry.commitments[name] for name in names) + entry.id.replace("-", "") for entry in entries]
-    numbers = [int(text, 16) for text in texts]
-    return [[bool(number >> bit & 1) for number in numbers] for bit in range(4 * len(texts[0]))]
+    texts = [entry.id.replace("-", "") + "".join(entry.commitments[name] for name in names) for entry in entries]
+    return np.unpackbits(np.array([np.frombuffer(bytes.fromhex(text), np.uint8) for text in texts]), axis=1)
 
 
-def correlation(one: Sequence[bool], other: Sequence[bool]) -> float:
-    n = len(one)
-    p, q = sum(one) / n, sum(other) / n
-    if p in (0, 1) or q in (0, 1):
-        return 0.0
-    both = sum(a and b for a, b in zip(one, other, strict=True)) / n
-    return (both - p * q) / math.sqrt(p * (1 - p) * q * (1 - q))
+def goes_with(bits: Bits, outcomes: Sequence[str]) -> bool:
+    """Whether any bit fits any outcome better than the best of so many independent bits would by chance."""
+    labels = np.array([[outcome == code for code in sorted(set(outcomes))] for outcome in outcomes], float)
+    scores = abs(standard(labels).T @ standard(bits.astype(float))) / math.sqrt(len(outcomes))
+    return bool(scores.max() > math.sqrt(2 * math.log(scores.size)) + 1.5)
 
 
-def near(a: Entry, b: Entry) -> float:
-    """How alike two entries are: equal nibbles of all committed values that both have, in thousandths."""
-    names = sorted(set(a.commitments) & set(b.commitments))
-    left = "".join(a.commitments[name] for name in names)
-    right = "".join(b.commitments[name] for name in names)
-    return 1000 * sum(x == y for x, y in zip(left, right, strict=True)) / len(left)
+def standard(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Columns with mean 0 and standard deviation 1; constant ones are left out."""
+    varying = columns[:, columns.std(axis=0) > 0]
+    return (varying - varying.mean(axis=0)) / varying.std(axis=0)
+
+
+def nearer_than_chance(left: Mapping[str, str], right: Mapping[str, str]) -> bool:
+    """Whether two records' commitments share more hex digits than six standard deviations above chance (1 in 16)."""
+    names = sorted(left.keys() & right.keys())
+    a, b = ("".join(side[name] for name in names) for side in (left, right))
+    equal, tried = sum(x == y for x, y in zip(a, b, strict=True)), len(a)
+    return equal > tried / 16 + 6 * math.sqrt(tried * 15 / 256)
