@@ -16,6 +16,8 @@ from rich.table import Table
 
 from app.errors import UsageError
 
+PIPE_WIDTH = 240
+
 Home = Annotated[Path, typer.Option("--home", envvar="GREFFIER_HOME", help="Folder of the installation.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
@@ -41,7 +43,8 @@ def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, columns: Sequen
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*("" if row.get(name) is None else str(row.get(name)) for name in names))
-    Console(soft_wrap=False).print(table)
+    # A file or a pipe has no width: rows stay whole there.
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
 
 def plain(value: Any) -> Any:
