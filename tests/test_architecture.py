@@ -17,9 +17,6 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("registry", "runtime", "auditlog", "reports", "app")
 MAX_FILE, MAX_FUNCTION = 320, 60
 UNNAMED = re.compile(r"(utils?|helpers?|common|misc|manager|models|schemas|base)\.py")
-# registry/store/models.py is about AI models, which is what the word means in this house.
-NAMED_ALL_THE_SAME = {"registry/store/models.py"}
-
 # contract → (file, a line that breaks it)
 VIOLATIONS = {
     "arrows": ("auditlog/merkle.py", "import registry.system"),
@@ -81,8 +78,7 @@ def test_a_planted_violation_breaks_its_contract(copied_house: Path, contract: s
 
 @pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_rooms_keep_their_size_and_have_names(path: Path) -> None:
-    name = str(path.relative_to(ROOT))
-    assert name in NAMED_ALL_THE_SAME or not UNNAMED.fullmatch(path.name), "name it after its subject"
+    assert not UNNAMED.fullmatch(path.name), "name it after its subject"
     text = path.read_text("utf-8")
     assert text.count("\n") <= MAX_FILE, "split by subject"
     for node in ast.walk(ast.parse(text)):

@@ -15,7 +15,7 @@ from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.rules import LogRules
 from auditlog.store import log as log_store
 from registry.errors import RegistryError
-from registry.store import models as model_store
+from registry.store import model_files as model_store
 from runtime import weights
 from runtime.errors import RuntimeFault
 

@@ -14,7 +14,7 @@ from auditlog.record import Entry
 from registry.manifest import SystemVersion
 from registry.register_file import parse_register_file
 from registry.store import history as history_store
-from registry.store import models as model_store
+from registry.store import model_files as model_store
 from registry.store import systems as store
 from registry.system import AISystem, record_digest
 from runtime import weights

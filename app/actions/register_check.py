@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditlog.record import Entry, OpaqueEntry
 from registry.store import history as history_store
-from registry.store import models as model_store
+from registry.store import model_files as model_store
 from registry.store import rows as row_store
 from runtime import weights
 

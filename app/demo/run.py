@@ -10,8 +10,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -199,10 +199,10 @@ def _report(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) 
     folder = g.home / "reports"
     folder.mkdir()
     first, last = parse_period(None, g.clock())
-    makers: dict[str, Callable[[str], Any]] = {"transparency": lambda lang: report.period_report(g, first, last, lang)}
-    makers |= {slug: lambda lang, slug=slug: report.system_page(g, slug, lang) for slug in LIVE}  # type: ignore[misc]
+    makers: dict[str, Callable[[str], report.Document]] = {"transparency": partial(report.period_report, g, first, last)}
+    makers |= {slug: partial(report.system_page, g, slug) for slug in LIVE}
     for outcome, record in _first_of_each(g, decided["social-loan-check"]).items():
-        makers[f"letter-{outcome}"] = lambda lang, record=record: report.letter(g, record, lang)  # type: ignore[misc]
+        makers[f"letter-{outcome}"] = partial(report.letter, g, record)
     for lang in g.settings.languages:
         for name, make in makers.items():
             (folder / f"{name}.{lang}.html").write_bytes(report.render(g, make(lang), lang, "html"))

@@ -28,7 +28,7 @@ from registry.errors import (
 from registry.lifecycle import Gate
 from registry.manifest import Manifest, SystemVersion, format_manifest, numbered, parse_manifest
 from registry.register_file import RegisterFile
-from registry.store.models import find_model
+from registry.store.model_files import find_model
 from registry.store.tables import SYSTEM, VERSION
 from registry.system import AISystem, format_record, parse_record
 

@@ -24,8 +24,8 @@ from registry.errors import (
 )
 from registry.manifest import manifest_digest
 from registry.register_file import RegisterFile
-from registry.store import models, systems
-from registry.store.models import RegisteredModel
+from registry.store import model_files, systems
+from registry.store.model_files import RegisteredModel
 
 SLUG = "colour-check"
 Parse = Callable[[Any], RegisterFile]
@@ -57,7 +57,7 @@ def file(document: dict[str, Any], parse: Parse) -> RegisterFile:
 def live(conn: Connection, file: RegisterFile) -> Connection:
     """A system in state active, its model registered."""
     register(conn, file)
-    models.add_model(conn, MODEL)
+    model_files.add_model(conn, MODEL)
     move(conn, "in_review", "approved", "active")
     return conn
 
@@ -146,7 +146,7 @@ def test_the_gate_says_why_it_is_closed(conn: Connection, file: RegisterFile) ->
     assert reason() == "unknown_system"
     register(conn, file)
     assert reason() == "not_running"
-    models.add_model(conn, MODEL)
+    model_files.add_model(conn, MODEL)
     move(conn, "in_review", "approved")
     assert reason() == "not_running"
     move(conn, "pilot")
@@ -211,7 +211,7 @@ def test_a_new_version_runs_only_when_it_is_put_into_use(
 
 def test_pilot_and_live_are_not_the_same_decision(conn: Connection, file: RegisterFile) -> None:
     register(conn, file)
-    models.add_model(conn, MODEL)
+    model_files.add_model(conn, MODEL)
     move(conn, "in_review", "approved", "pilot")
     before = systems.gate(conn, SLUG)
     move(conn, "active")
@@ -247,14 +247,14 @@ def test_a_system_that_runs_elsewhere_can_be_in_use_but_never_decides(
 
 
 def test_models_are_registered_once(conn: Connection) -> None:
-    models.add_model(conn, MODEL)
+    model_files.add_model(conn, MODEL)
     derived = dataclasses.replace(MODEL, sha256="cd" * 32, derived_from=MODEL.sha256)
-    models.add_model(conn, derived)
-    assert models.find_model(conn, MODEL.sha256) == MODEL
-    assert models.find_model(conn, "ef" * 32) is None
-    assert models.list_models(conn) == [MODEL, derived]
+    model_files.add_model(conn, derived)
+    assert model_files.find_model(conn, MODEL.sha256) == MODEL
+    assert model_files.find_model(conn, "ef" * 32) is None
+    assert model_files.list_models(conn) == [MODEL, derived]
     with pytest.raises(Conflict, match="already"):
-        models.add_model(conn, MODEL)
+        model_files.add_model(conn, MODEL)
 
 
 def test_unknown_slugs_are_unknown(conn: Connection, file: RegisterFile) -> None:
@@ -271,7 +271,7 @@ def test_the_whole_walk_is_the_same_on_both_databases(
     either: Connection, file: RegisterFile, document: dict[str, Any], parse: Parse
 ) -> None:
     register(either, file)
-    models.add_model(either, MODEL)
+    model_files.add_model(either, MODEL)
     move(either, "in_review", "approved", "pilot", "active")
     before = systems.gate(either, SLUG)
     register(either, second(document, parse))
