@@ -11,6 +11,7 @@ import pytest
 from app.actions import decide, log, query, receipts
 from app.wiring import open_home
 from auditlog.errors import GuardError
+from auditlog.guard import parse_guard_line
 from auditlog.store.cursor import DecisionFilter
 
 LOAN = "social-loan-check"
@@ -26,7 +27,7 @@ def test_a_head_above_the_guard_is_handed_to_nobody(
         g.publisher.checkpoint()
         before = guard.read_bytes()
         last = decide.decide(g, LOAN, loan_input).id
-        after = guard.read_bytes()
+        after = parse_guard_line(guard.read_bytes())
         guard.write_bytes(before)
         for openings in (False, True):
             with pytest.raises(GuardError, match="try again"):
@@ -36,7 +37,7 @@ def test_a_head_above_the_guard_is_handed_to_nobody(
         with pytest.raises(GuardError):
             query.decisions(g, DecisionFilter())
         assert receipts.receipt(g, first, openings=True).openings
-        raised = threading.Timer(0.3, guard.write_bytes, [after])
+        raised = threading.Timer(0.3, g.guard.raise_to, [after.size, after.root])
         raised.start()
         assert receipts.receipt(g, last, openings=True).proof.index
         raised.join()
