@@ -5,9 +5,11 @@ GREFFIER_KILLS sets how many kills; the figure of a full run (200) is in docs/pe
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,54 +17,50 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from app.access import keys
 from app.actions import log, query
+from app.demo.run import CASES
 from app.wiring import open_home
 from auditlog.store.cursor import DecisionFilter
 
-LOOP = """
-import json, sys
-from pathlib import Path
-from app.actions import decide
-from app.demo.run import CASES
-from app.errors import Unfinished
-from app.wiring import open_home
-cases = json.loads((CASES / "social-loan-check.inputs.json").read_text())
-with open_home(Path(sys.argv[1])) as g:
-    print("ready", flush=True)
-    number = 0
-    while True:
-        try:
-            answer = decide.decide(g, "social-loan-check", cases[number % len(cases)]["input"])
-        except Unfinished:
-            print("unfinished", flush=True)
-        else:
-            print(answer.id, flush=True)
-        number += 1
-"""
+LOAN = "social-loan-check"
 KILLS = int(os.environ.get("GREFFIER_KILLS", "24"))
 
 
 class Loop:
-    """A process that decides until it is killed; `answers` are the ids that left it."""
+    """`greffier serve`, asked for one decision after the other until it is killed; `answers`: the ids that left it."""
 
-    def __init__(self, home: Path, answers: set[str]) -> None:
-        command = [sys.executable, "-c", LOOP, str(home)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def __init__(self, home: Path, answers: set[str], key: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "app.cli", "serve", "--home", str(home), "--port", str(port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.url, self.key = f"http://127.0.0.1:{port}", key
         self.started = threading.Event()
         self.answers = answers
         self.seen = 0
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
+        self.client = threading.Thread(target=self.ask, daemon=True)
+        self.client.start()
 
-    def read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.started.set()
-            self.seen += 1
-            if len(line.strip()) == 36:
-                self.answers.add(line.strip())
+    def ask(self) -> None:
+        cases = json.loads((CASES / f"{LOAN}.inputs.json").read_text("utf-8"))
+        headers = {"authorization": f"Bearer {self.key}"}
+        with httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=60) as client:
+            while self.process.poll() is None:
+                asked = {"system": LOAN, "input": cases[self.seen % len(cases)]["input"]}
+                try:
+                    answer = client.post("/api/decisions", json=asked)
+                except httpx.TransportError:
+                    time.sleep(0.02)
+                    continue
+                self.started.set()
+                self.seen += 1
+                if answer.status_code == 201:
+                    self.answers.add(answer.json()["id"])
 
     def worker(self) -> int | None:
         path = Path(f"/proc/{self.process.pid}/task")
@@ -75,21 +73,21 @@ class Loop:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-        self.reader.join()
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream is not None
-            stream.close()
+        self.client.join()
 
 
 @pytest.mark.slow
+@pytest.mark.enable_socket
 def test_no_kill_releases_an_answer_without_its_record(loan_home: Path) -> None:
     rng = random.Random(int(os.environ.get("GREFFIER_SEED", "20261124")))
     answers: set[str] = set()
     loop: Loop | None = None
+    with open_home(loan_home) as g:
+        key = keys.create_key(g.engine, role="client", now=g.clock()).secret
     killed = {"server": 0, "worker": 0}
     for _ in range(KILLS):
-        loop = loop or Loop(loan_home, answers)
-        assert loop.started.wait(120), "the loop did not start"
+        loop = loop or Loop(loan_home, answers, key)
+        assert loop.started.wait(120), "the server did not answer"
         time.sleep(rng.uniform(0.0, 1.2))
         worker = loop.worker()
         if worker is not None and rng.random() < 0.5:
