@@ -26,7 +26,7 @@ from sqlalchemy import (
 from auditlog.errors import NotFound
 from auditlog.merkle import ReadNodes
 from auditlog.record import Entry, parse_entry
-from auditlog.store import metadata, vault
+from auditlog.store import metadata
 from auditlog.store.engine import open_engine, reading, writing
 from auditlog.tiles import TILE_WIDTH, Tile, nodes_reader
 
@@ -35,11 +35,9 @@ __all__ = (
     "Head",
     "HeadName",
     "StoredEntry",
-    "covering_head",
     "entries_of_kinds",
     "entry_table",
     "find_entry",
-    "find_erasure",
     "head_table",
     "insert_entries",
     "iterate_entries",
@@ -245,28 +243,6 @@ def find_entry(conn: Connection, id_: str) -> StoredEntry | None:
     table = entry_table.c
     row = conn.execute(select(table.log, table.idx, table.data).where(table.id == id_)).first()
     return None if row is None else StoredEntry(row[0], row[1], bytes(row[2]))
-
-
-def find_erasure(conn: Connection, log: int, record: str) -> Entry | None:
-    """The tombstone (`erasure/1` entry) of a record in this log, or None."""
-    id_ = vault.find_erasure(conn, record)
-    found = None if id_ is None else find_entry(conn, id_)
-    entry = None if found is None or found.log != log else parse_entry(found.data)
-    return entry if isinstance(entry, Entry) else None
-
-
-def covering_head(conn: Connection, log: int, index: int) -> Head:
-    """The head that a receipt of entry `index` leans on: the published one once it covers it, else the integrated.
-
-    The integrated one may stand above the guard for an instant: whoever hands it out asks `Guard.wait_for` first.
-    Raises NotFound when neither covers it.
-    """
-    names: tuple[HeadName, ...] = ("published", "integrated")
-    for name in names:
-        head = read_head(conn, log, name)
-        if head is not None and head.size > index:
-            return head
-    raise NotFound("no checkpoint covers it", field=f"entry {index}")
 
 
 def taken_ids(conn: Connection, ids: Sequence[str]) -> set[str]:

@@ -14,10 +14,8 @@ from auditlog.merkle import leaf_hash, prove_inclusion, verify_inclusion
 from auditlog.store.engine import cannot_record, open_engine, outage_cause
 from auditlog.store.log import (
     Head,
-    covering_head,
     entries_of_kinds,
     find_entry,
-    find_erasure,
     insert_entries,
     iterate_entries,
     read_edge,
@@ -102,29 +100,9 @@ def test_what_actions_ask_of_the_log(database, make):
     made = [make(), make("refused/1", system=None, version=None, reason="unknown_system", boot=None, n=None), make()]
     for entry in made:
         log.append(Unit((entry,))).result(10)
-    with writing(database.engine) as conn:
-        conn.execute(text("INSERT INTO auditlog_head SELECT log, 'published', 2, note FROM auditlog_head"))
     with reading(database.engine) as conn:
         assert [(index, entry.id) for index, entry in entries_of_kinds(conn, 1, {"refused/1"})] == [(1, made[1].id)]
         assert [data for _, data in iterate_entries(conn, 1)] == [entry.data for entry in made]
-        assert [covering_head(conn, 1, index).size for index in range(3)] == [2, 2, 3]
-        with pytest.raises(NotFound, match="entry 3"):
-            covering_head(conn, 1, 3)
-        assert find_erasure(conn, 1, made[0].id) is None
-
-
-def test_the_tombstone_of_a_record_is_found(database, make):
-    log = database.started()
-    record = make()
-    tombstone = make("erasure/1", record=record.id, ground="objection", role="officer")
-
-    def rows(conn, sequenced):
-        conn.execute(text(f"INSERT INTO auditlog_erasure VALUES ('{record.id}', '{tombstone.id}')"))
-
-    log.append(Unit((record, tombstone), rows)).result(10)
-    with reading(database.engine) as conn:
-        assert find_erasure(conn, 1, record.id) == tombstone
-        assert find_erasure(conn, 2, record.id) is None
 
 
 # --- the engine -------------------------------------------------------------------------------------------------------
