@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from app.settings import AgencyProfile, Settings
 from auditlog.errors import CannotRecord
 from auditlog.guard import Guard
+from auditlog.keyring import KeyRing
 from auditlog.log import Log
-from auditlog.note import VerifierKey
 from auditlog.publish import Publisher
 from auditlog.record import Entry, make_entry
 from auditlog.store.engine import cannot_record, is_database_error, reading
@@ -46,7 +46,7 @@ class Greffier:
     settings: Settings
     profile: AgencyProfile | None
     engine: Engine
-    keys: list[VerifierKey]
+    keys: KeyRing
     guard: Guard
     record_keys: RecordKeys
     ledger: Ledger

@@ -26,7 +26,7 @@ from app.settings import (
 )
 from auditlog.errors import AuditLogError, CannotRecord, FormatError, GuardError, VaultError
 from auditlog.guard import Guard
-from auditlog.keys import SIGNING_KEYS, VKEY_FILE, create_keys, load_signers, read_vkeys
+from auditlog.keys import SIGNING_KEYS, VKEY_FILE, create_keys, load_signers, read_key_ring
 from auditlog.log import Log, Unit
 from auditlog.publish import Publisher
 from auditlog.record import Entry, make_entry
@@ -129,7 +129,7 @@ def _build(home: Path, clock: Clock) -> Greffier:
         migrate.check(engine)
         with opening.needed_to_record():
             signers = load_signers(home / "keys")
-            keys = list(read_vkeys(home / "keys" / VKEY_FILE))
+            keys = read_key_ring(home / "keys" / VKEY_FILE)
             index_key = _read_secret(home / "keys" / INDEX_KEY_FILE)
             record_keys = RecordKeys(_inside(home, settings.key_store))
     except BaseException:

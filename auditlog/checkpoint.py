@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from auditlog.canonical import MAX_UINT64, check_name, format_base64
 from auditlog.cosignature import parse_body
 from auditlog.errors import FormatError, SignatureError
+from auditlog.keyring import KeyRing
 from auditlog.merkle import EMPTY_ROOT, HASH_SIZE
-from auditlog.note import ML_DSA_44, Note, Signer, VerifierKey, format_note, open_note
+from auditlog.note import ML_DSA_44, Note, Signer, VerifierKey, format_note, open_note, parse_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +62,16 @@ def sign_checkpoint(checkpoint: Checkpoint, signers: Sequence[Signer]) -> bytes:
     return format_note(Note(text, tuple(signer.sign(text) for signer in signers)))
 
 
-def open_checkpoint(note: bytes, keys: Sequence[VerifierKey], *, origin: str) -> SignedCheckpoint:
-    """Return the checkpoint of log `origin` in a note that *every* key of `keys` (the log's own) has signed.
+def open_checkpoint(note: bytes, ring: KeyRing, *, origin: str) -> SignedCheckpoint:
+    """Return the checkpoint of log `origin` in a note that *every* key valid at its size has signed.
 
-    Lines of other keys (witnesses) are ignored here. Raises FormatError or SignatureError.
+    Lines of other keys (witnesses, keys that were retired) are ignored here. Raises FormatError or SignatureError.
     """
-    if not keys:
-        raise SignatureError("needs at least one key of the log", field="keys")
-    opened = open_note(note, keys)
-    checkpoint = parse_checkpoint(opened.note.text)
+    checkpoint = parse_checkpoint(parse_note(note).text)
     if checkpoint.origin != origin:
         raise SignatureError("is of another log", field="origin")
+    keys = ring.at(origin, checkpoint.size)
+    opened = open_note(note, keys)
     times = {(key.name, key.key_id): timestamp for key, timestamp in opened.by}
     for key in keys:
         if (key.name, key.key_id) not in times:
@@ -79,4 +79,4 @@ def open_checkpoint(note: bytes, keys: Sequence[VerifierKey], *, origin: str) ->
         # A time would make a witness's statement of the log's own line ("the largest tree that I have seen").
         if key.type == ML_DSA_44 and times[key.name, key.key_id]:
             raise SignatureError("must carry time 0", field=f"signature {key.key_id.hex()} of {key.name}")
-    return SignedCheckpoint(checkpoint, note, tuple(keys))
+    return SignedCheckpoint(checkpoint, note, keys)

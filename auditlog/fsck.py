@@ -6,7 +6,7 @@ query rows from what was opened. Findings never stop at the first. What the entr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
@@ -14,8 +14,8 @@ from sqlalchemy import Connection, select
 from auditlog.checkpoint import open_checkpoint
 from auditlog.errors import AuditLogError, FormatError
 from auditlog.guard import Guard
+from auditlog.keyring import KeyRing
 from auditlog.merkle import leaf_hash, root_hash
-from auditlog.note import VerifierKey
 from auditlog.record import parse_entry
 from auditlog.store.log import HASH_BYTES, entry_table, head_table, tile_table
 from auditlog.tiles import TILE_WIDTH, grow, root_from_edge, tiles_of_size
@@ -31,7 +31,7 @@ _HEADS = ("integrated", "published")
 
 def fsck(
     conn: Connection,
-    keys: Sequence[VerifierKey],
+    ring: KeyRing,
     guard: Guard,
     vault: Vault | None,
     *,
@@ -45,7 +45,7 @@ def fsck(
     written to meanwhile soon leads the snapshot.
     """
     guarded, problems = _read_guard(guard, origin)
-    heads = _Heads(conn, keys, origin=origin, number=number)
+    heads = _Heads(conn, ring, origin=origin, number=number)
     yield from heads.findings
     yield from problems
     tree = _Tree(conn, number, heads.size, heads.marks | ({guarded[0]} if guarded else set()))
@@ -79,7 +79,7 @@ def _compare_guard(guarded: tuple[int, bytes] | None, heads: _Heads, tree: _Tree
 class _Heads:
     """The signed heads: `size` and `root` of the integrated one (None where it does not hold)."""
 
-    def __init__(self, conn: Connection, keys: Sequence[VerifierKey], *, origin: str, number: int) -> None:
+    def __init__(self, conn: Connection, ring: KeyRing, *, origin: str, number: int) -> None:
         self.size: int | None = None
         self.root: bytes | None = None
         self.findings: list[Finding] = []
@@ -91,7 +91,7 @@ class _Heads:
                 self._find(place, "belongs to no head of this log")
                 continue
             try:
-                checkpoint = open_checkpoint(_blob(note), keys, origin=origin).checkpoint
+                checkpoint = open_checkpoint(_blob(note), ring, origin=origin).checkpoint
             except AuditLogError as error:
                 self._find(f"{place}.note", str(error))
                 continue

@@ -7,7 +7,8 @@ import stat
 from pathlib import Path
 
 from auditlog.errors import AuditLogError, FormatError
-from auditlog.note import ED25519, ML_DSA_44, Signer, VerifierKey, format_skey, format_vkey, parse_skey, parse_vkey
+from auditlog.keyring import KeyRing, parse_key_ring
+from auditlog.note import ED25519, ML_DSA_44, Signer, format_skey, format_vkey, parse_skey
 
 VKEY_FILE = "log.vkey"
 # In the order in which their lines stand in every checkpoint.
@@ -37,28 +38,16 @@ def load_signers(folder: Path) -> tuple[Signer, ...]:
     The private keys must be those of `log.vkey`: a swapped key file must not sign a single checkpoint.
     """
     signers = tuple(_load(folder / name, type_) for name, type_ in SIGNING_KEYS)
-    if tuple(signer.vkey for signer in signers) != read_vkeys(folder / VKEY_FILE):
+    if tuple(signer.vkey for signer in signers) != read_key_ring(folder / VKEY_FILE).vkeys:
         raise AuditLogError(
             "does not belong to the private keys beside it: put back the original files", field=VKEY_FILE
         )
     return signers
 
 
-def read_vkeys(path: Path) -> tuple[VerifierKey, ...]:
-    """The verifier keys of a `.vkey` file, in file order. Raises FormatError naming the line."""
-    text = _read(path)
-    lines = text.split("\n")
-    if lines[-1] or len(lines) < 2:
-        raise FormatError("must hold one verifier key a line, each ended by a newline", field=path.name)
-    keys: list[VerifierKey] = []
-    for number, line in enumerate(lines[:-1], 1):
-        try:
-            keys.append(parse_vkey(line))
-        except FormatError as error:
-            raise FormatError(str(error), field=f"{path.name} line {number}") from error
-    if len(set(keys)) != len(keys):
-        raise FormatError("names one key twice", field=path.name)
-    return tuple(keys)
+def read_key_ring(path: Path) -> KeyRing:
+    """The ring of a `.vkey` file. Raises FormatError naming the line."""
+    return parse_key_ring(_read(path), name=path.name)
 
 
 def _load(path: Path, type_: int) -> Signer:

@@ -23,6 +23,7 @@ from auditlog.errors import AuditLogError, CannotRecord, GuardError
 from auditlog.group import UnitFailed, Waiting, apply_rows, reject_taken, sequence
 from auditlog.guard import Guard
 from auditlog.head import EMPTY_TIP, Tip, check_prefix, read_tip
+from auditlog.keyring import key_ring
 from auditlog.merkle import EMPTY_ROOT
 from auditlog.note import Signer
 from auditlog.record import Entry
@@ -68,7 +69,7 @@ class Log:
         self.number = number
         self._engine = engine
         self._signers = tuple(signers)
-        self._keys = tuple(signer.vkey for signer in self._signers)
+        self._ring = key_ring(signer.vkey for signer in self._signers)
         self._guard = guard
         self._before_commit = before_commit
         self._outage_entry = outage_entry
@@ -232,7 +233,7 @@ class Log:
         except GuardError as error:
             damaged = error
         with reading(self._engine) as conn:
-            self._tip = tip = read_tip(conn, self.number, self._keys, origin=self.origin)
+            self._tip = tip = read_tip(conn, self.number, self._ring, origin=self.origin)
             if damaged is not None:
                 raise damaged
             if guarded is None:
@@ -248,7 +249,7 @@ class Log:
         """The tip under the lock; read anew, and held against what was known, when another process moved it."""
         tip = self._tip
         if read_head(conn, self.number) != tip.head:
-            tip = read_tip(conn, self.number, self._keys, origin=self.origin)
+            tip = read_tip(conn, self.number, self._ring, origin=self.origin)
             check_prefix(conn, self.number, tip, self._tip.size, self._tip.root)
         guarded = self._guard.require(self.origin)
         if guarded not in (self._guarded, (tip.size, tip.root)):
