@@ -64,6 +64,14 @@ class Settings(BaseSettings):
     guard_dir: Path = Path("guard")
     key_store: Path = Path("keys/records.keys")
     publish_pace_s: Annotated[int, Field(ge=0, le=86_400)] = 60
+    republish_s: Annotated[int, Field(ge=60, le=604_800)] = 3_600
+    policy_file: Path = Path("policy")
+    witness_timeout_s: Annotated[int, Field(ge=1, le=60)] = 5
+    witness_grace_s: Annotated[int, Field(ge=0, le=60)] = 1
+    timestamp_url: str | None = None
+    timestamp_every_s: Annotated[int, Field(ge=60, le=31_536_000)] = 86_400
+    mirrors: Path = Path("mirrors")
+    key_file: Path | None = None
     base_url: str = "http://127.0.0.1:8000"
     languages: tuple[str, ...] = ("en", "nl")
     entries_public: bool = False
