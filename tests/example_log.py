@@ -16,10 +16,11 @@ from auditlog.canonical import format_canonical
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
 from auditlog.commitment import Opening, commit_all, open_field
 from auditlog.guard import Guard
+from auditlog.keyring import KeyRing, format_key_ring, key_ring
 from auditlog.kinds import KINDS
 from auditlog.log import Log, Unit
 from auditlog.merkle import leaf_hash, prove_inclusion, root_hash
-from auditlog.note import ED25519, ML_DSA_44, Signer, VerifierKey, format_vkey
+from auditlog.note import ED25519, ML_DSA_44, Signer
 from auditlog.proof import LogProof
 from auditlog.receipt import Receipt
 from auditlog.record import Entry, make_entry, parse_entry
@@ -58,12 +59,12 @@ class ExampleLog:
     secrets: dict[str, tuple[bytes, dict[str, Any]]] = field(default_factory=dict)
 
     @property
-    def keys(self) -> tuple[VerifierKey, ...]:
-        return tuple(signer.vkey for signer in self.signers)
+    def keys(self) -> KeyRing:
+        return key_ring(signer.vkey for signer in self.signers)
 
     @property
     def vkey(self) -> str:
-        return "".join(format_vkey(key) + "\n" for key in self.keys)
+        return format_key_ring(self.keys)
 
     def id(self) -> str:
         return str(uuid.UUID(bytes=self.rng.randbytes(16), version=4))

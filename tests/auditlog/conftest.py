@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from auditlog.guard import Guard
+from auditlog.keyring import key_ring
 from auditlog.log import Log
 from auditlog.note import ED25519, ML_DSA_44, Signer
 from auditlog.record import Entry, make_entry
@@ -106,4 +107,6 @@ def make() -> Callable[..., Entry]:
 @pytest.fixture(scope="session")
 def known() -> SimpleNamespace:
     """The origin, keys and signers that the databases' logs use."""
-    return SimpleNamespace(origin=ORIGIN, signers=SIGNERS, keys=tuple(s.vkey for s in SIGNERS), now=NOW, outage=outage)
+    return SimpleNamespace(
+        origin=ORIGIN, signers=SIGNERS, keys=key_ring(s.vkey for s in SIGNERS), now=NOW, outage=outage
+    )
