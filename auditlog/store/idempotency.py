@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -76,6 +77,6 @@ def iterate_keys(conn: Connection) -> Iterator[KeyRow]:
         yield _row(row)
 
 
-def _row(row: Row[tuple[bytes, str, bytes]]) -> KeyRow:
+def _row(row: Row[Any]) -> KeyRow:
     # As they are: SQLite keeps what it was given, and the full check wants to see that.
-    return KeyRow(row[0], row[1], row[2])
+    return KeyRow(row.tag, row.record, row.digest)
