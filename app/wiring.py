@@ -26,7 +26,7 @@ from app.settings import (
 )
 from auditlog.errors import AuditLogError, CannotRecord, FormatError, GuardError, VaultError
 from auditlog.guard import Guard
-from auditlog.keys import SIGNING_KEYS, VKEY_FILE, create_keys, load_signers, read_key_ring
+from auditlog.keys import VKEY_FILE, KeyFolder
 from auditlog.log import Log, Unit
 from auditlog.publish import Publisher
 from auditlog.record import Entry, make_entry
@@ -59,7 +59,7 @@ def create_home(
     settings = new_settings(agency, origin, database_url)
     engine = _open_engine(home, settings)
     try:
-        with removed_on_failure(_parts(home, settings, engine)):
+        with removed_on_failure(_parts(home, settings, engine), KeyFolder(home / "keys").files):
             _make_files(home, settings, database_url)
             migrate.migrate(engine)
             engine.dispose()
@@ -80,7 +80,7 @@ def _parts(home: Path, settings: Settings, engine: Engine) -> list[Path]:
     """Every folder and file of a new installation, folders first."""
     keys, guard_dir = home / "keys", _inside(home, settings.guard_dir)
     folders = [*reversed(home.parents), home, home / "models", home / "run", keys, guard_dir]
-    files = [keys / name for name in (*(name for name, _ in SIGNING_KEYS), VKEY_FILE, INDEX_KEY_FILE)]
+    files = [keys / name for name in (VKEY_FILE, INDEX_KEY_FILE)]
     files += [_inside(home, settings.key_store), _guard(home, settings).path, guard_dir / ERASURES]
     database = database_file(engine)
     if database is not None:
@@ -91,7 +91,7 @@ def _parts(home: Path, settings: Settings, engine: Engine) -> list[Path]:
 def _make_files(home: Path, settings: Settings, database_url: str | None) -> None:
     for folder in (home, home / "models", home / "run"):
         folder.mkdir(parents=True, exist_ok=True)
-    create_keys(home / "keys", settings.log_origin)
+    KeyFolder(home / "keys").begin(settings.log_origin)
     _write_secret(home / "keys" / INDEX_KEY_FILE)
     RecordKeys.create(_inside(home, settings.key_store))
     _inside(home, settings.guard_dir).mkdir(exist_ok=True)
@@ -128,8 +128,8 @@ def _build(home: Path, clock: Clock) -> Greffier:
         demand_file(engine)
         migrate.check(engine)
         with opening.needed_to_record():
-            signers = load_signers(home / "keys")
-            keys = read_key_ring(home / "keys" / VKEY_FILE)
+            key_folder = KeyFolder(home / "keys")
+            signers, keys = key_folder.check(settings.log_origin), key_folder.ring()
             index_key = _read_secret(home / "keys" / INDEX_KEY_FILE)
             record_keys = RecordKeys(_inside(home, settings.key_store))
     except BaseException:
