@@ -14,11 +14,10 @@ from hashlib import sha256
 from typing import Final
 
 from auditlog.canonical import Json
-from auditlog.checkpoint import SignedCheckpoint, open_checkpoint, parse_checkpoint
+from auditlog.checkpoint import SIGNATURE_NAMES, SignedCheckpoint, check_signers, open_checkpoint
 from auditlog.errors import FormatError, NotFound, SignatureError, VerifyError
 from auditlog.keyring import KeyRing
 from auditlog.merkle import HASH_SIZE, root_hash
-from auditlog.note import ED25519, ML_DSA_44, parse_note
 from auditlog.record import parse_entry
 from auditlog.rules import LogRules
 from auditlog.tiles import (
@@ -34,7 +33,6 @@ from auditlog.tiles import (
 ReadFile = Callable[[str], bytes]
 
 CHECKPOINT: Final = "checkpoint"
-SIGNATURE_NAMES: Final[Mapping[int, str]] = {ED25519: "Ed25519", ML_DSA_44: "ML-DSA-44"}
 _LINES: Final[Mapping[str, str]] = {
     "origin": "checkpoint line 1",
     "size": "checkpoint line 2",
@@ -107,33 +105,13 @@ def read_signed_checkpoint(read: ReadFile, ring: KeyRing, *, origin: str | None)
     if note.split(b"\n", 1)[0] != expected.encode():
         raise VerifyError(f"this is not the checkpoint of {expected}", field="checkpoint line 1")
     try:
-        _check_signatures(note, ring)
-        return open_checkpoint(note, ring, origin=expected)
+        signed = open_checkpoint(note, ring, origin=expected)
+        check_signers(note, ring)
     except (FormatError, SignatureError) as error:
         text = str(error)
         place = _LINES.get(error.field or "", CHECKPOINT)
         raise VerifyError(text if text.startswith(CHECKPOINT) else f"{place}: {text}") from error
-
-
-def _check_signatures(note: bytes, ring: KeyRing) -> None:
-    """Name the line that does not hold, or the signature that is missing. Raises SignatureError or FormatError."""
-    opened = parse_note(note)
-    checkpoint = parse_checkpoint(opened.text)
-    keys = ring.at(checkpoint.origin, checkpoint.size)
-    first_line = opened.text.count("\n") + 2
-    for key in keys:
-        kind = SIGNATURE_NAMES.get(key.type, f"0x{key.type:02x}")
-        lines = [n for n, line in enumerate(opened.signatures) if (line.name, line.key_id) == (key.name, key.key_id)]
-        if not lines:
-            raise SignatureError(
-                f"the {kind} signature of this log is missing: it was stripped, or other keys signed", field=CHECKPOINT
-            )
-        for n in lines:
-            try:
-                key.verify(opened.text, opened.signatures[n].blob)
-            except SignatureError as error:
-                sentence = f"the {kind} signature does not belong to this checkpoint: one of the two was changed"
-                raise SignatureError(sentence, field=f"checkpoint line {first_line + n}") from error
+    return signed
 
 
 class _Tree:

@@ -107,7 +107,7 @@ def test_extension_lines_are_refused_although_a_signature_holds():
 def test_signatures_of_another_size_do_not_move():
     other = format_checkpoint(Checkpoint(ORIGIN, 4, CHECKPOINT.root))
     for signatures in ((ED.sign(TEXT), ML.sign(other)), (ED.sign(other), ML.sign(TEXT))):
-        with pytest.raises(SignatureError, match="does not verify"):
+        with pytest.raises(SignatureError, match="does not belong to this checkpoint"):
             open_checkpoint(note(*signatures, text=other), KEYS, origin=ORIGIN)
 
 
