@@ -1,5 +1,5 @@
-// Made by make_kinds.py from the table of entry kinds; do not edit. The table is part of the format, the code that reads
-// entries by it is in entry.mjs.
+// Made by make_kinds.py from the table of entry kinds; do not edit. The table is part of the format; the code that
+// reads entries by it is in entry.mjs.
 export const KIND_NAME = "[a-z_]{1,40}/[1-9][0-9]{0,3}";
 export const FIELD_ID = "[a-z0-9_]{1,40}";
 export const INPUT_PREFIX = "in_";

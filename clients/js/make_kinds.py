@@ -9,18 +9,16 @@ import json
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-FILE = Path(__file__).with_name("kinds.mjs")
-
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from auditlog.kinds import COMMON, KINDS, Member
 from auditlog.vocabulary import FIELD_ID, INPUT_PREFIX, KIND_NAME, MEANING, PATTERNS
 
+FILE = Path(__file__).with_name("kinds.mjs")
 HEAD = """\
-// Made by make_kinds.py from the table of entry kinds; do not edit. The table is part of the format, the code that reads
-// entries by it is in entry.mjs.
+// Made by make_kinds.py from the table of entry kinds; do not edit. The table is part of the format; the code that
+// reads entries by it is in entry.mjs.
 """
 
 

@@ -77,19 +77,21 @@ export function parseSignature(line) {
 
 /**
  * Which of `keys` signed a note, with the time of the signature (null for 0x01). Lines of other keys say nothing; each
- * line of a known key must verify. A repeated line counts once.
- * @param {Note} note @param {VerifierKey[]} keys @returns {Map<VerifierKey, bigint | null>}
+ * line of a known key must verify.
+ * @param {Note} note @param {VerifierKey[]} keys @returns {Generator<[VerifierKey, bigint | null]>} one a line
  */
-export function signers(note, keys) {
-  /** @type {Map<VerifierKey, bigint | null>} */
-  const by = new Map();
+export function* signatures(note, keys) {
   for (const line of note.signatures) {
     const named = keys.filter((key) => key.name === line.name && key.id === line.id);
     if (named.length > 1) throw new Failure(`key of ${line.name}`, "is given by two of the keys");
-    if (named.length === 0) continue;
-    const time = verify(named[0], note.text, line.blob);
-    if (!by.has(named[0])) by.set(named[0], time);
+    if (named.length === 1) yield [named[0], verify(named[0], note.text, line.blob)];
   }
+}
+
+/** The same, a repeated line counted once, as it stood first. @returns {Map<VerifierKey, bigint | null>} */
+export function signers(note, keys) {
+  const by = new Map();
+  for (const [key, time] of signatures(note, keys)) if (!by.has(key)) by.set(key, time);
   return by;
 }
 

@@ -4,7 +4,7 @@
  * above a key gives its sizes, in a policy above its `log` line.
  */
 import { Failure, MAX_UINT64, decodeUtf8, encodeUtf8, parseDecimal, sameBytes } from "./canonical.mjs";
-import { COSIGNATURE, ED25519, ML_DSA_44, parseVkey, signers } from "./note.mjs";
+import { COSIGNATURE, ED25519, ML_DSA_44, parseVkey, signatures } from "./note.mjs";
 
 /** @typedef {import("./note.mjs").VerifierKey} VerifierKey */
 /** @typedef {{key: VerifierKey, from: bigint, until: bigint | null}} LogKey valid for from <= size < until */
@@ -15,6 +15,9 @@ import { COSIGNATURE, ED25519, ML_DSA_44, parseVkey, signers } from "./note.mjs"
 /** The log signed, but too few witnesses did: the checkpoint is not yet published. */
 export class NotPublished extends Failure {}
 
+const CLOCK_SKEW = 300n; // seconds by which a witness's clock may be ahead
+const MAX_POLICY = 1_000_000; // bytes
+const MAX_LINES = 1_000; // that say something
 const VALID = /^# valid from ([0-9]{1,20})(?: until ([0-9]{1,20}))?$/;
 
 /** The keys of a key file; at least one. @param {string} text @returns {LogKey[]} */
@@ -69,11 +72,17 @@ export function keysAt(ring, origin, size) {
  */
 export function parsePolicy(data, name = "policy") {
   const octets = typeof data === "string" ? encodeUtf8(data) : data;
+  if (octets.length > MAX_POLICY) throw new Failure(name, `must be at most ${MAX_POLICY} bytes`);
   const text = Array.from(octets, (octet) => String.fromCharCode(octet)).join("");
   if (/[\u0000-\u0008\u000b-\u001f\u007f]/.test(text)) throw new Failure(name, "has a control character");
   const policy = new PolicyReader();
   const lines = text.split("\n").map((line) => line.replace(/^[ \t]+|[ \t]+$/g, ""));
-  for (const { line, sizes, place } of withSizes(lines, name)) policy.read(line.split(/[ \t]+/), sizes, place);
+  let count = 0;
+  for (const { line, sizes, place } of withSizes(lines, name)) {
+    count += 1;
+    if (count > MAX_LINES) throw new Failure(place, `is beyond the ${MAX_LINES} lines that this program reads`);
+    policy.read(line.split(/[ \t]+/), sizes, place);
+  }
   if (policy.quorum === undefined) throw new Failure(name, "must have exactly one quorum line");
   const { logs, witnesses, groups, quorum } = policy;
   return { logs, witnesses, groups, quorum };
@@ -155,8 +164,13 @@ export function metBy(policy, names) {
  * @param {Policy} policy @param {import("./note.mjs").Note} note @returns {Map<string, bigint>}
  */
 export function cosignedBy(policy, note) {
-  const by = signers(note, policy.witnesses.map(({ key }) => key));
-  return new Map(policy.witnesses.filter(({ key }) => by.has(key)).map(({ name, key }) => [name, by.get(key)]));
+  const names = new Map(policy.witnesses.map(({ name, key }) => [key, name]));
+  const times = new Map();
+  for (const [key, time] of signatures(note, [...names.keys()])) {
+    // Time 0 signs a part of a tree: the signer does not say that it knows no larger tree of this log.
+    if (time !== 0n && !times.has(names.get(key))) times.set(names.get(key), time);
+  }
+  return times;
 }
 
 /**
@@ -169,11 +183,15 @@ export function checkPolicy(policy, note, maxAge, now) {
   if (!metBy(policy, new Set(times.keys()))) {
     throw new NotPublished("policy", "not yet published: too few of the policy's witnesses have confirmed the checkpoint");
   }
-  if (maxAge !== undefined) {
-    const recent = [...times].filter(([, time]) => time >= BigInt(now - maxAge)).map(([name]) => name);
-    if (policy.quorum === null || !metBy(policy, new Set(recent))) {
-      throw new Failure("policy", `the quorum's confirmation is older than ${maxAge} seconds`);
-    }
-  }
+  if (maxAge !== undefined) checkAge(policy, times, BigInt(maxAge), BigInt(now));
   return times;
+}
+
+/** Where the policy demands no cosignature, the newest of any known witness tells the age. */
+function checkAge(policy, times, maxAge, now) {
+  // A time in the future says nothing about age: else a witness's wrong clock would keep a checkpoint fresh.
+  const fresh = [...times].filter(([, time]) => time <= now + CLOCK_SKEW && now - time <= maxAge).map(([name]) => name);
+  if (fresh.length === 0 || !metBy(policy, new Set(fresh))) {
+    throw new Failure("policy", `no quorum of its witnesses says that the checkpoint is at most ${maxAge} seconds old`);
+  }
 }
