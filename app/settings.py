@@ -18,7 +18,6 @@ SLUG = r"^[a-z0-9-]{1,64}$"
 ORIGIN = r"^[a-z0-9][a-z0-9./-]{0,200}$"
 SETTINGS_FILE = "greffier.toml"
 PROFILE_FILE = "agency.json"
-LOG_NUMBER = 1
 
 Text = dict[str, str]
 
@@ -91,10 +90,9 @@ class Settings(BaseSettings):
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
 
-    @property
-    def log_origin(self) -> str:
-        """Origin of the log in force: `NAME/<k>` (DESIGN §4)."""
-        return f"{self.origin}/{LOG_NUMBER}"
+    def origin_of(self, number: int) -> str:
+        """Origin of log `number` of this installation: `NAME/<k>` (DESIGN §4)."""
+        return f"{self.origin}/{number}"
 
 
 def read_settings(home: Path) -> Settings:

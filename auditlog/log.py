@@ -6,35 +6,42 @@ checkpoint, and the guard stands there. Several processes take turns on one data
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
-from pathlib import Path
 from queue import Empty, SimpleQueue
-from traceback import extract_tb
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.errors import AuditLogError, CannotRecord, GuardError
-from auditlog.group import UnitFailed, Waiting, apply_rows, reject_taken, sequence
+from auditlog.errors import AuditLogError, CannotRecord, Frozen, GuardError
+from auditlog.group import (
+    FREEZE,
+    ROTATION,
+    UnitFailed,
+    Waiting,
+    apply_rows,
+    holds,
+    reject_taken,
+    report_failure,
+    sequence,
+    until_freeze,
+)
 from auditlog.guard import Guard
 from auditlog.head import EMPTY_TIP, Tip, check_prefix, read_tip
-from auditlog.keyring import key_ring
 from auditlog.merkle import EMPTY_ROOT
 from auditlog.note import Signer
 from auditlog.record import Entry
+from auditlog.signing import SigningKeys
 from auditlog.store.engine import cannot_record, reading
 from auditlog.store.log import Head, lock_log, read_head, write_head, write_tiles
+from auditlog.store.logs import closed_at
 from auditlog.tiles import root_from_edge
 from auditlog.unit import Integrated, LogState, Paths, Published, Sequenced, Unit
 
 __all__ = ("Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
-
-logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 OutageEntry = Callable[[str, datetime, datetime], Entry]
@@ -53,10 +60,9 @@ class Log:
     def __init__(
         self,
         engine: Engine,
-        signers: Sequence[Signer],
+        keys: SigningKeys,
         guard: Guard,
         *,
-        origin: str,
         outage_entry: OutageEntry,
         clock: Clock,
         number: int = 1,
@@ -65,11 +71,11 @@ class Log:
         retry_seconds: float = 1.0,
         trace: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self.origin = origin
+        self.origin = keys.origin
         self.number = number
         self._engine = engine
-        self._signers = tuple(signers)
-        self._ring = key_ring(signer.vkey for signer in self._signers)
+        self._keys = keys
+        self._signers: tuple[Signer, ...] = ()
         self._guard = guard
         self._before_commit = before_commit
         self._outage_entry = outage_entry
@@ -80,6 +86,7 @@ class Log:
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._open = False
+        self._over: Frozen | None = None
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
         self._tip: Tip = EMPTY_TIP
@@ -117,7 +124,7 @@ class Log:
         waiting = Waiting(unit, Future())
         with self._lock:
             if not self._open:
-                raise CannotRecord("the log is closed", cause="closed")
+                raise self._over or CannotRecord("the log is closed", cause="closed")
             self._queue.put(waiting)
         return waiting.future
 
@@ -128,10 +135,9 @@ class Log:
     def close(self) -> None:
         """Commit what waits, then end the writer. A second call does nothing."""
         with self._lock:
-            if not self._open:
-                return
-            self._open = False
-            self._queue.put(None)
+            if self._open:
+                self._open = False
+                self._queue.put(None)
         if self._thread is not None:
             self._thread.join()
 
@@ -163,6 +169,14 @@ class Log:
 
     def _record(self, group: list[Waiting]) -> None:
         """Commit a group; units that fail on their own are told so, and the others are committed without them."""
+        if self._over is None:
+            group, late = until_freeze(group)
+            self._record_all(group)
+            group = late
+        if group:
+            self._fail(group, self._over or Frozen())
+
+    def _record_all(self, group: list[Waiting]) -> None:
         while group or not self._state.recording:
             try:
                 self._commit(group)
@@ -177,6 +191,8 @@ class Log:
                 self._fail(group, error)
             except Exception as error:
                 self._fail(group, error)
+                if isinstance(error, Frozen):
+                    self._end(error)
             return
 
     def _commit(self, group: list[Waiting]) -> None:
@@ -207,11 +223,12 @@ class Log:
             self._trace(4)
             self._sync_keys()
             root = root_from_edge(growth.size, growth.edge)
-            head = Head(growth.size, sign_checkpoint(Checkpoint(self.origin, growth.size, root), self._signers))
+            signers = self._keys.at(conn, growth.size) if holds(group, ROTATION) else self._signers
+            head = Head(growth.size, sign_checkpoint(Checkpoint(self.origin, growth.size, root), signers))
             if not write_head(conn, self.number, head, old=tip.head):
                 raise CannotRecord("another writer took this turn: try again", cause="database")
             self._trace(5)
-        self._tip = Tip(growth.size, root, growth.edge, head)
+        self._tip, self._signers = Tip(growth.size, root, growth.edge, head), signers
         self._trace(6)
         self._guard.raise_to(growth.size, root)
         self._guarded = (growth.size, root)
@@ -220,6 +237,8 @@ class Log:
         paths = Paths(growth)
         for waiting in group:
             waiting.future.set_result(Integrated(waiting.sequenced, head.note, growth.size, root, paths))
+        if holds(group, FREEZE):
+            self._end(Frozen())
         self._trace(8)
 
     # --- parts of the above ---------------------------------------------------------------------------------------
@@ -233,7 +252,7 @@ class Log:
         except GuardError as error:
             damaged = error
         with reading(self._engine) as conn:
-            self._tip = tip = read_tip(conn, self.number, self._ring, origin=self.origin)
+            self._tip = tip = read_tip(conn, self.number, self._keys.ring(conn), origin=self.origin)
             if damaged is not None:
                 raise damaged
             if guarded is None:
@@ -241,6 +260,9 @@ class Log:
                     self._guard.create(self.origin)
                 guarded = self._guard.require(self.origin)
             check_prefix(conn, self.number, tip, *guarded)
+            if closed_at(conn, self.number) is not None:
+                raise Frozen
+            self._signers = self._keys.at(conn, tip.size)
         # A crash between commit and guard left the database ahead: the guard follows before anything is served.
         self._guard.raise_to(tip.size, tip.root)
         return tip
@@ -249,12 +271,24 @@ class Log:
         """The tip under the lock; read anew, and held against what was known, when another process moved it."""
         tip = self._tip
         if read_head(conn, self.number) != tip.head:
-            tip = read_tip(conn, self.number, self._ring, origin=self.origin)
+            if closed_at(conn, self.number) is not None:
+                raise Frozen
+            tip = read_tip(conn, self.number, self._keys.ring(conn), origin=self.origin)
+            self._signers = self._keys.at(conn, tip.size)
             check_prefix(conn, self.number, tip, self._tip.size, self._tip.root)
         guarded = self._guard.require(self.origin)
         if guarded not in (self._guarded, (tip.size, tip.root)):
             check_prefix(conn, self.number, tip, *guarded)
         return tip
+
+    def _end(self, reason: Frozen) -> None:
+        """Nothing may follow: take no more units, and tell those that wait."""
+        state = self._state
+        with self._lock:
+            if self._open:
+                self._open, self._over = False, reason
+                self._queue.put(None)
+        self._state = LogState(False, reason.cause, self._clock(), state.size, state.root)
 
     def _sync_keys(self) -> None:
         try:
@@ -271,12 +305,7 @@ class Log:
     def _fail(self, group: list[Waiting], error: Exception) -> None:
         """Nobody of this group is served; the state says why, from the first failure on."""
         failure = cannot_record(error)
-        logger.error("the log cannot record (%s): %s", failure.cause, failure)
-        # Kind and place only: a database's own message may quote the row, and so what a person said.
-        places = " ".join(
-            f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-5:]
-        )
-        logger.info("it failed with %s at %s", type(error).__qualname__, places)
+        report_failure(failure, error)
         state = self._state
         if state.recording or state.cause is None:
             self._state = LogState(False, failure.cause, self._clock(), state.size, state.root)

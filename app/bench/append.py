@@ -25,6 +25,7 @@ from auditlog.guard import Guard
 from auditlog.keys import KeyFolder
 from auditlog.log import Log, Unit
 from auditlog.record import Entry, make_entry
+from auditlog.signing import SigningKeys
 from auditlog.store import metadata
 from auditlog.store.engine import open_engine, reading, writing
 
@@ -129,7 +130,8 @@ def _log(folder: Path, url: str, trace: Any) -> Iterator[Log]:
     keys = KeyFolder(folder / "keys")
     signers = keys.check(_ORIGIN) if keys.files() else keys.begin(_ORIGIN)
     engine = open_engine(url)
-    log = Log(engine, signers, Guard(folder / "guard"), origin=_ORIGIN, outage_entry=_outage, clock=_now, trace=trace)
+    signing = SigningKeys(signers, origin=_ORIGIN)
+    log = Log(engine, signing, Guard(folder / "guard"), outage_entry=_outage, clock=_now, trace=trace)
     try:
         log.start()
         yield log

@@ -210,11 +210,11 @@ def test_the_whole_log_replaced_by_another_one(g: Greffier, tmp_path: Path, sign
     keys = g.home / "keys"
     if signed == "by other keys":
         keys = tmp_path / "keys"
-        KeyFolder(keys).begin(g.settings.log_origin)
+        KeyFolder(keys).begin(g.log.origin)
     entries = entries[:-2] + entries[-1:]
     growth = grow(0, {}, [leaf_hash(data) for data in entries])
-    checkpoint = Checkpoint(g.settings.log_origin, growth.size, root_from_edge(growth.size, growth.edge))
-    note = sign_checkpoint(checkpoint, KeyFolder(keys).check(g.settings.log_origin))
+    checkpoint = Checkpoint(g.log.origin, growth.size, root_from_edge(growth.size, growth.edge))
+    note = sign_checkpoint(checkpoint, KeyFolder(keys).check(g.log.origin))
     with restored(g.engine, entry_table, tile_table, head_table):
         with tampering(g.engine) as conn:
             for idx in (len(entries), len(entries) - 1):
