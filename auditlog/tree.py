@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,14 @@ from typing import Final
 from auditlog.audit import CHECKPOINT, AuditResult, audit
 from auditlog.errors import FormatError, NotFound, VerifyError
 from auditlog.keyring import KeyRing
-from auditlog.tiles import entry_bundles_of_size, format_entries_path, format_tile_path, tiles_of_size
+from auditlog.tiles import (
+    TILE_WIDTH,
+    entry_bundles_of_size,
+    format_entries_path,
+    format_tile_path,
+    parse_entry_bundle,
+    tiles_of_size,
+)
 
 SUMS: Final = "SHA256SUMS"
 # What every export holds beside tiles; later files (a policy, time stamps) are listed in SHA256SUMS as well.
@@ -54,6 +61,14 @@ def audit_tree(folder: Path, ring: KeyRing, *, origin: str | None = None, strict
     _refuse(expected - found, "this file is missing")
     _refuse(found - expected, "this file does not belong to the export")
     return result
+
+
+def iterate_tree(folder: Path, size: int) -> Iterator[tuple[int, bytes]]:
+    """(index, entry) of every entry of a folder that `audit_tree` found to hold. Raises VerifyError, NotFound."""
+    found = _find_files(folder)
+    for bundle, width in entry_bundles_of_size(size):
+        entries = parse_entry_bundle(_read_file(folder, format_entries_path(bundle, width), found))
+        yield from enumerate(entries, bundle * TILE_WIDTH)
 
 
 def tile_files(size: int) -> set[str]:
