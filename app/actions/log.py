@@ -112,14 +112,14 @@ class _Rules:
 
 
 def read_gaps(g: Greffier) -> gaps.Gaps:
-    """Per boot: counters recorded, missing, refused, unfinished, and whether it was closed.
+    """Per boot and source: counters recorded, missing, refused, unfinished; and the silent hours, up to the present.
 
     Raises CannotRecord where the database's head does not hold: then no list of entries is to be believed.
     """
     if g.problem is not None and g.problem.cause == "database":
         raise g.problem
     with g.reading() as conn:
-        return gaps.gaps(log_store.iterate_entries(conn, g.log.number))
+        return gaps.gaps(log_store.iterate_entries(conn, g.log.number), now=g.clock())
 
 
 def _entries(conn: Connection, logs: Sequence[fsck.Checked]) -> Iterator[PlacedEntry]:
