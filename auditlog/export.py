@@ -28,6 +28,7 @@ from auditlog.tiles import (
     format_tile_path,
     tiles_of_size,
 )
+from auditlog.timestamps import timestamp_files
 from auditlog.tree import SUMS, audit_tree, format_sums
 
 __all__ = ("VERIFIER_MODULES", "audit_tree", "export_log", "make_verifier")
@@ -145,6 +146,7 @@ def _files(conn: Connection, number: int, ring: KeyRing, head: Head) -> Iterator
         "log.vkey": format_key_ring(ring).encode(),
         "README.txt": _README.format(origin=origin, size=head.size, rule="=" * (21 + len(origin))).encode(),
         "verify.pyz": make_verifier(),
+        **dict(timestamp_files(conn, number, head.size)),
     }
     yield from named.items()
     yield SUMS, format_sums({name: sha256(content).hexdigest() for name, content in named.items()})

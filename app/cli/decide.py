@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from app.actions import decide, erase, lifecycle, receipts, repeats, review
+from app.cli import log_time
 from app.cli.options import Home, plain, print_json, progress, read_file, reserved_file, write_file
 from app.errors import UsageError
 from app.wiring import open_home
@@ -64,9 +65,15 @@ def write_receipt(
     record_id: RecordId,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the receipt.")],
     openings: Annotated[bool, typer.Option(help="Include the opened input, output and outcome.")] = True,
+    time_stamped: Annotated[
+        bool, typer.Option("--time-stamped", help="Prove against a time-stamped checkpoint, written beside it.")
+    ] = False,
 ) -> None:
     """Write a record's receipt."""
     with open_home(home, tolerant=True) as g:
+        if time_stamped:
+            log_time.write_stamped_receipt(g, record_id, output, openings=openings)
+            return
         data = format_receipt(receipts.receipt(g, record_id, openings=openings))
     write_file(output, data, "-o")
 

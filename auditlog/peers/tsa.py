@@ -28,8 +28,9 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
-from auditlog.errors import AuditLogError, FormatError, VerifyError
+from auditlog.errors import FormatError, VerifyError
 from auditlog.peers.cms import names_certificate, with_ordered_certificates
+from auditlog.peers.fetch import Unreachable
 
 MAX_TOKEN: Final = 100_000
 """Bytes of a response: real ones with their certificates have 2,000 to 20,000."""
@@ -46,7 +47,7 @@ _REQUEST_HEADERS: Final = {
 }
 
 
-class NoToken(AuditLogError):
+class NoToken(Unreachable):
     """The authority gave no usable token now. It says nothing about the log: try again later, or ask another one."""
 
 
