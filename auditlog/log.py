@@ -119,14 +119,18 @@ class Log:
         After CannotRecord the entries may still stand in the log (the commit's answer was lost), but nobody was told.
         Raises CannotRecord at once, cause "busy" or "closed" (neither is an outage), when the unit was not queued.
         """
-        if self._queue.qsize() >= self._limit:
-            raise CannotRecord("the log is busy: try again in a moment", cause="busy")
+        self.demand_room()
         waiting = Waiting(unit, Future())
         with self._lock:
             if not self._open:
                 raise self._over or CannotRecord("the log is closed", cause="closed")
             self._queue.put(waiting)
         return waiting.future
+
+    def demand_room(self) -> None:
+        """Raise CannotRecord, cause "busy", where a unit would not be queued now: to be asked before costly work."""
+        if self._queue.qsize() >= self._limit:
+            raise CannotRecord("the log is busy: try again in a moment", cause="busy")
 
     def state(self) -> LogState:
         """The present state; never blocks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 T = TypeVar("T")
+_ROOM_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,8 @@ def _recording(g: Greffier) -> None:
     if not state.recording:
         # One attempt to write again: a pulse. It raises CannotRecord while the cause lasts.
         boots.pulse(g)
+    # Asked before the model runs: its number would find no place.
+    g.log.demand_room()
 
 
 def _gate(g: Greffier, slug: str) -> Gate:
@@ -285,7 +289,7 @@ def _record(
         decision_store.insert_decision(conn, decision_store.row_from(entry, content, sequenced[0].place))
 
     try:
-        return g.log.append(Unit((entry,), rows)).result()
+        return _append(g, Unit((entry,), rows))
     except repeats.Duplicate:
         unfinished(g, gate, generation.boot, generation.n, reason="duplicate", reached=generation.usage.output_tokens)
         raise
@@ -293,6 +297,20 @@ def _record(
         unfinished(g, gate, generation.boot, generation.n, reason="stopped", reached=generation.usage.output_tokens)
         message = "was stopped while this was decided; ask again when it runs"
         raise Refused(message, reason="stopped_meanwhile", field="system") from None
+
+
+def _append(g: Greffier, unit: Unit) -> Integrated:
+    """The model has run, and a number without an entry is a gap: a full queue is waited for a little."""
+    deadline = time.monotonic() + _ROOM_S
+    while True:
+        try:
+            waiting = g.log.append(unit)
+        except CannotRecord as error:
+            if error.cause != "busy" or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return waiting.result()
 
 
 def _micro(moment: datetime) -> str:
