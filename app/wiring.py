@@ -84,7 +84,12 @@ def _parts(home: Path, settings: Settings, engine: Engine) -> list[Path]:
     keys, guard_dir = home / "keys", _inside(home, settings.guard_dir)
     folders = [*reversed(home.parents), home, home / "models", home / "run", keys, guard_dir]
     files = [keys / name for name in (VKEY_FILE, INDEX_KEY_FILE)]
-    files += [_inside(home, settings.key_store), _guard(home, settings, 1).path, guard_dir / ERASURES]
+    files += [
+        home / settings.policy_file,
+        _inside(home, settings.key_store),
+        _guard(home, settings, 1).path,
+        guard_dir / ERASURES,
+    ]
     database = database_file(engine)
     if database is not None:
         files += [database, *(database.with_name(database.name + end) for end in ("-wal", "-shm", "-journal"))]
