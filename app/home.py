@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.settings import AgencyProfile, Settings
 from app.turns import Turns
-from auditlog.errors import CannotRecord
+from auditlog.errors import CannotRecord, FormatError
 from auditlog.guard import Guard
 from auditlog.keyring import KeyRing
 from auditlog.keys import KeyFolder
@@ -91,7 +91,10 @@ class Greffier:
     def keys(self) -> KeyRing:
         """The public keys of all logs here, with the sizes that their rotations gave them. Read anew each time."""
         with self.reading() as conn:
-            return with_rotations(conn, self.key_folder.ring())
+            try:
+                return with_rotations(conn, self.key_folder.ring())
+            except FormatError as error:
+                raise CannotRecord(str(error), cause="database") from error
 
     @property
     def publisher(self) -> Publisher:

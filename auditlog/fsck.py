@@ -47,14 +47,15 @@ def fsck(
 ) -> Iterator[Finding]:
     """Everything that is wrong, table by table; nothing when all holds. Without a vault its tables are left out.
 
-    `logs`: all of this installation, oldest first. `conn` has read nothing before: the guards are read first, since
-    they never lead the database, while a log that is written to meanwhile soon leads the snapshot.
+    `ring`: the key file's. `logs`: all of this installation, oldest first. `conn` has read nothing before: the guards
+    are read first, since they never lead the database, while a log that is written to meanwhile soon leads the
+    snapshot.
     """
     guards = [_read_guard(log) for log in logs]
-    lineages = check_lineages(conn, [(log.number, log.origin) for log in logs])
+    lineages = check_lineages(conn, ring, [(log.number, log.origin) for log in logs])
     yield from lineages.findings
     for log, (guarded, problems) in zip(logs, guards, strict=True):
-        heads = _Heads(conn, ring, log)
+        heads = _Heads(conn, lineages.ring, log)
         yield from heads.findings
         yield from problems
         marks = heads.marks | timestamp_sizes(conn, log.number) | ({guarded[0]} if guarded else set())
@@ -62,7 +63,7 @@ def fsck(
         yield from tree.check_entries()
         yield from tree.check_tiles(heads.root)
         yield from heads.compare(tree.roots)
-        yield from check_timestamps(conn, ring, log.number, origin=log.origin, roots=tree.roots)
+        yield from check_timestamps(conn, lineages.ring, log.number, origin=log.origin, roots=tree.roots)
         if guarded is None or guarded != lineages.lost.get(log.number):
             yield from _compare_guard(guarded, heads, tree)
     yield from _strangers(conn, {log.number for log in logs})

@@ -72,7 +72,7 @@ def check_all(g: Greffier) -> list[Finding]:
 
     An empty list is a clean log.
     """
-    ring = g.keys
+    ring = g.key_folder.ring()
     with g.reading() as conn:
         logs = [fsck.Checked(k, g.settings.origin_of(k), g.guard_of(k)) for k in sorted(g.publishers)]
         stored = fsck.fsck(conn, ring, logs, g.vault, ledger=g.ledger)

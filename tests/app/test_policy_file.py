@@ -54,6 +54,6 @@ def test_a_home_has_one_from_the_start_and_a_damaged_one_is_named(loan_home):
         assert policy.quorum is None
         assert (loan_home / "policy").read_text().startswith("#")
         before = (loan_home / "policy").read_bytes()
-        with pytest.raises(SettingsError, match="policy_file.*line 1"):
+        with pytest.raises(SettingsError, match=r"policy_file.*line 1"):
             policy_file.write_text(g, "witness w\nquorum none\n")
         assert (loan_home / "policy").read_bytes() == before
