@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.actions import boots, migrate, opening, succession
+from app.actions import boots, migrate, opening, publish, succession
 from app.errors import SettingsError
 from app.home import Clock, Greffier, guard_name, utc_now
 from app.made import removed_on_failure
@@ -169,6 +169,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         engine.dispose()
         raise
     guard = _guard(home, settings, number)
+    cosigner = publish.cosigner(home, settings)
 
     def outage_entry(cause: str, began: datetime, ended: datetime) -> Entry:
         return make_entry(
@@ -206,7 +207,15 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         vault=Vault(record_keys, settings.origin, index_key),
         log=log,
         publishers={
-            k: Publisher(engine, k, settings.publish_pace_s, guard=_guard(home, settings, k))
+            k: Publisher(
+                engine,
+                k,
+                settings.publish_pace_s,
+                guard=_guard(home, settings, k),
+                cosigner=cosigner,
+                republish=settings.republish_s,
+                clock=clock,
+            )
             for k in sorted({*numbers, number})
         },
         runtime=Supervisor(home / "models", home / "run", deadline_s=settings.deadline_s, on_boot=on_boot),

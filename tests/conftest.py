@@ -87,6 +87,12 @@ def time_authority() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def witness_stand() -> ModuleType:
+    """The module `tests/witness_stand.py`: small signed trees, witnesses, and servers over them."""
+    return load("witness_stand")
+
+
+@pytest.fixture(scope="session")
 def portals() -> ModuleType:
     """The module `tests/portal.py`: homes with a server over them."""
     return load("portal")

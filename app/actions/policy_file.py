@@ -29,8 +29,13 @@ def path_of(g: Greffier) -> Path:
 
 def read_text(g: Greffier) -> str:
     """The file's text; a fresh one where there is none yet. Raises SettingsError."""
+    return read_file(path_of(g))
+
+
+def read_file(path: Path) -> str:
+    """As `read_text`, of a policy file by its path."""
     try:
-        return path_of(g).read_text(encoding="utf-8", errors="surrogateescape")
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
         return f"{_HEADER}quorum none\n"
     except OSError as error:

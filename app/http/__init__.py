@@ -22,6 +22,7 @@ from app.http.headers import Surroundings, configure_logger
 from app.http.metrics import Metrics
 from app.http.pages import check, public
 from app.http.pages.site import error_page, wants_page
+from app.http.publishing import lifespan
 from auditlog.errors import AuditLogError
 from registry.errors import RegistryError
 from runtime.errors import RuntimeFault
@@ -52,6 +53,7 @@ def create_app(g: Greffier) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=lifespan,
         exception_handlers=dict.fromkeys(FAMILIES, _handle),
     )
     app.state.greffier = g
