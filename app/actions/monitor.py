@@ -50,8 +50,9 @@ def follow(
     expected: str | None = None
     seen: set[str] = set()
     while at is not None and at not in seen:
+        if seen:
+            tell(f"going on with {at}")
         seen.add(at)
-        tell(f"looking at {at}")
         with HttpSource(at) as source:
             report = monitor.run(at, source.read, origin=expected)
         reports.append(report)
