@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 from typer.exceptions import Abort, TyperException
 
-from app.cli import decide, decisions, home, log, log_keys, log_life, log_time, peers, report, system
+from app.cli import decide, decisions, home, log, log_import, log_keys, log_life, log_time, peers, report, system
 from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
 from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, NotFound, VaultError, VerifyError
 from auditlog.peers.fetch import Unreachable
@@ -64,6 +64,7 @@ peers.add_commands(app)
 app.add_typer(system.app, name="system")
 app.add_typer(system.models, name="model")
 log_life.add_commands(log.app)
+log_import.add_commands(log.app)
 log_time.add_commands(log.app)
 log_keys.add_commands(log.app)
 app.add_typer(log.app, name="log")
