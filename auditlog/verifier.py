@@ -71,7 +71,8 @@ class Trust:
 def check_receipt(data: bytes, trust: Trust, *, max_age: int | None = None, now: int | None = None) -> Told:
     """Check a receipt under the keys of the log that it names. Raises AuditLogError that begins with the part."""
     receipt = parse_receipt(data)
-    origin = parse_body(parse_note(receipt.proof.checkpoint).text).origin
+    with part("proof"):
+        origin = parse_body(parse_note(receipt.proof.checkpoint).text).origin
     verified = verify_receipt(receipt, trust.ring, origin=origin)
     witnesses = check_witnesses(trust, receipt.proof.checkpoint, max_age=max_age, now=now)
     verdict = verdict_of(trust)

@@ -2,7 +2,7 @@
 import { Failure, decodeUtf8 } from "./canonical.mjs";
 import { parseEntry } from "./entry.mjs";
 import { parseBody, parseNote } from "./note.mjs";
-import { NotPublished, parseKeyRing, parsePolicy } from "./policy.mjs";
+import { NotPublished, decodeName, parseKeyRing, parsePolicy } from "./policy.mjs";
 import { parseReceipt, verifyReceipt } from "./receipt.mjs";
 
 /**
@@ -48,9 +48,10 @@ export function judge(data, keys) {
 function genuine(data, { ring, policy }) {
   const facts = verifyReceipt(data, { ring });
   try {
-    const { witnesses } = policy === undefined ? { witnesses: {} } : verifyReceipt(data, { ring, policy });
+    // Where no witness is demanded the log's own word counts as published; the page says that nobody confirmed it.
+    const { witnesses } = verifyReceipt(data, { ring, policy });
     // One organisation may confirm with several keys; they bear its one name.
-    const names = (policy?.witnesses ?? []).filter(({ name }) => Object.hasOwn(witnesses, name)).map(({ key }) => key.name);
+    const names = (policy?.witnesses ?? []).filter(({ name }) => Object.hasOwn(witnesses, decodeName(name))).map(({ key }) => key.name);
     return { verdict: "published", witnesses: new Set(names).size, facts };
   } catch (error) {
     if (error instanceof NotPublished) return { verdict: "integrated", facts };

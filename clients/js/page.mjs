@@ -60,11 +60,21 @@ function contents(facts) {
   for (const [field, value] of Object.entries(facts.openings)) {
     const [row, name, said] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
     name.textContent = field.replace(/^in_/, "");
-    said.textContent = typeof value === "string" ? value : formatCanonical(value);
+    said.textContent = readable(value);
+    said.className = "as-written";
     row.append(name, said);
     list.append(row);
   }
   return fragment;
+}
+
+/** A value in lines; what is nested deeper stands as JSON. @param {import("./canonical.mjs").Json} value */
+function readable(value) {
+  const plain = (one) => (typeof one === "string" ? one : formatCanonical(one));
+  if (value === null) return "\u2013";
+  if (typeof value !== "object") return plain(value);
+  if (Array.isArray(value)) return value.map(plain).join("\n");
+  return Object.entries(value).map(([name, one]) => `${name}: ${plain(one)}`).join("\n");
 }
 
 /** @param {(Node | string)[]} shown */
