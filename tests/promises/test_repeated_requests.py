@@ -17,7 +17,7 @@ from app.actions.repeats import Key
 from app.demo.run import CASES
 from app.errors import KeyConflict
 from app.home import Greffier
-from app.wiring import create_home, open_home
+from app.wiring import create_home, open_home, succeed_home
 from auditlog.receipt import verify_receipt
 from auditlog.store import idempotency as store
 from auditlog.store import log as log_store
@@ -162,3 +162,14 @@ def test_after_an_erasure_nothing_tells_what_was_asked(loan_home: Path, loan_inp
         assert row.digest not in path.read_bytes(), path
         assert tag not in path.read_bytes(), path
         assert tag.hex().encode() not in path.read_bytes(), path
+
+
+def test_a_key_of_the_log_before_still_leads_to_its_record(loan_home: Path, loan_input: dict[str, Any]) -> None:
+    with open_home(loan_home) as g:
+        first = decide.decide(g, LOAN, loan_input, key=KEY)
+    succeed_home(loan_home, "year")
+    with open_home(loan_home) as g:
+        assert decide.decide(g, LOAN, loan_input, key=KEY) == first
+        assert ended(g) == []
+        assert decide.decide(g, LOAN, loan_input, key=Key("test", "case-7732", "key")).id != first.id
+        assert log.check_all(g) == []
