@@ -18,6 +18,7 @@ from auditlog.proof import LogProof
 from auditlog.receipt import Receipt, verify_receipt
 from auditlog.store import log as log_store
 from auditlog.store import timestamps as timestamp_store
+from auditlog.store.engine import cannot_record, is_database_error, writing
 from auditlog.timestamps import format_time
 
 TIMEOUT_S = 10.0
@@ -69,7 +70,10 @@ def stamp(g: Greffier, *, now: bool = False) -> list[Stamp]:
     address that is none, `tsa.NoToken` when the authority gives no token: recording goes on, try again later.
     """
     url = g.settings.timestamp_url
-    return [] if url is None else [_kept(g, url, *due) for due in _due(g, now=now)]
+    if url is None:
+        return []
+    rows = [_asked(g, url, number, head) for number, head in _due(g, now=now)]
+    return [_said(row) for row in rows if _keep(g, row)]
 
 
 def stamps(g: Greffier) -> list[Stamp]:
@@ -152,7 +156,7 @@ def _due(g: Greffier, *, now: bool) -> list[tuple[int, log_store.Head]]:
     return due
 
 
-def _kept(g: Greffier, url: str, number: int, head: log_store.Head) -> Stamp:
+def _asked(g: Greffier, url: str, number: int, head: log_store.Head) -> timestamp_store.StampedNote:
     try:
         token = tsa.request_token(url, head.note, timeout=TIMEOUT_S)
     except FormatError as error:
@@ -163,10 +167,18 @@ def _kept(g: Greffier, url: str, number: int, head: log_store.Head) -> Stamp:
             f"states {format_time(moment)}, more than an hour from our clock: look which of the two is wrong",
             field="time-stamping authority",
         )
-    row = timestamp_store.StampedNote(number, head.size, head.note, token, format_time(moment))
-    with log_store.writing(g.engine) as conn:
-        timestamp_store.insert_timestamp(conn, row)
-    return _said(row)
+    return timestamp_store.StampedNote(number, head.size, head.note, token, format_time(moment))
+
+
+def _keep(g: Greffier, row: timestamp_store.StampedNote) -> bool:
+    """False where another process was first."""
+    try:
+        with writing(g.engine) as conn:
+            return timestamp_store.insert_timestamp(conn, row)
+    except Exception as error:
+        if not is_database_error(error):
+            raise
+        raise cannot_record(error) from error
 
 
 def _said(row: timestamp_store.StampedNote) -> Stamp:
