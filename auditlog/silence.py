@@ -67,8 +67,8 @@ class Signs:
         elif entry.kind == "outage/1":
             began, ended = self._minute(members["began"]), self._minute(members["ended"])
             self._outages.append((index, (began, ended)))
-        elif entry.kind == "freeze/1":
-            self._frozen = True
+        elif entry.kind in ("freeze/1", "genesis/1"):
+            self._frozen = entry.kind == "freeze/1"  # a successor's genesis: the chain of logs goes on
         self._unclosed_at[self._minute(entry.time)] = self._unclosed
 
     def silences(self, now: datetime | None = None) -> tuple[Silence, ...]:
