@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import subprocess
 import threading
 import time
@@ -288,8 +287,3 @@ def sequence(content: bytes) -> bytes:
     """A DER SEQUENCE around a content of 256 to 65,535 bytes."""
     assert 256 <= len(content) < 1 << 16
     return b"\x30\x82" + len(content).to_bytes(2, "big") + content
-
-
-def available() -> bool:
-    """Whether this machine has the program."""
-    return shutil.which("openssl") is not None
