@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from app.actions import boots, migrate, opening, publish, succession
 from app.errors import SettingsError
 from app.home import Clock, Greffier, guard_name, utc_now
-from app.made import removed_on_failure
+from app.made import is_half_made, removed_on_failure, write_durably
 from app.settings import (
     SETTINGS_FILE,
     Settings,
@@ -53,21 +53,22 @@ def create_home(
     """Make an installation: settings, keys, key store, guard, database, and the log's `genesis` entry.
 
     Refuses a home that already holds one. When it fails, what it made is taken away again, so that it can be repeated;
-    a schema that it made on a server stays, and is used by the next one.
+    a schema that it made on a server stays, and is used by the next one. So is what a killed one left.
     """
-    if (home / SETTINGS_FILE).exists():
+    if (home / SETTINGS_FILE).exists() and not is_half_made(home):
         raise SettingsError(
             f"{home} already holds an installation: name another folder, or use the one that is there", field="home"
         )
     settings = new_settings(agency, origin, database_url)
     engine = _open_engine(home, settings)
     try:
-        with removed_on_failure(_parts(home, settings, engine), KeyFolder(home / "keys").files):
+        with removed_on_failure(home, _parts(home, settings, engine), KeyFolder(home / "keys").files) as made:
             _make_files(home, settings, database_url)
             migrate.migrate(engine)
             engine.dispose()
-            with open_home(home, clock=clock) as g:
-                _begin_log(g)
+            made()
+            with open_home(home, clock=clock):
+                """Opening an empty log begins it."""
     except OSError as error:
         raise SettingsError(f"cannot be made in {home}: {error.strerror}", field="home") from error
     except CannotRecord:
@@ -112,13 +113,18 @@ def _make_files(home: Path, settings: Settings, database_url: str | None) -> Non
 
 
 def _begin_log(g: Greffier) -> None:
+    """The first entry of the first log, where it is not there: `init` was killed just before it."""
     log = g.log
+    if log.state().size or log.number != 1:
+        return
     genesis = g.make("genesis/1", origin=log.origin, log=log.number, software=SOFTWARE, predecessor=None, lost=None)
 
     def rows(conn: Connection, _sequenced: tuple[Sequenced, ...]) -> None:
         insert_log(conn, log.number, log.origin)
 
-    log.append(Unit((genesis,), rows)).result()
+    # Another process may have begun it at this moment.
+    with contextlib.suppress(IntegrityError):
+        log.append(Unit((genesis,), rows)).result()
 
 
 def succeed_home(home: Path, reason: str, *, clock: Clock = utc_now) -> str:
@@ -141,9 +147,13 @@ def succeed_home(home: Path, reason: str, *, clock: Clock = utc_now) -> str:
 def open_home(home: Path, *, clock: Clock = utc_now, tolerant: bool = False) -> Iterator[Greffier]:
     """Open an installation. With `tolerant`, a log that may not be written (guard, disk) is opened for reading, and
     `problem` says why; without, CannotRecord is raised."""
+    if is_half_made(home):
+        raise SettingsError(f"{home} was not made to its end: run `greffier init` again", field="home")
     g = _build(home, clock)
     try:
         _start_log(g, tolerant=tolerant)
+        if g.problem is None:
+            _begin_log(g)
         yield g
     finally:
         _close(g)
@@ -286,8 +296,7 @@ def _database_url(home: Path, settings: Settings) -> str:
 
 
 def _write_secret(path: Path) -> None:
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_bytes(secrets.token_bytes(32))
+    write_durably(path, secrets.token_bytes(32), 0o600)
 
 
 def _read_secret(path: Path) -> bytes:
