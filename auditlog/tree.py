@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -19,11 +19,9 @@ from auditlog.errors import FormatError, NotFound, VerifyError
 from auditlog.keyring import KeyRing
 from auditlog.policy import Policy
 from auditlog.tiles import (
-    TILE_WIDTH,
     entry_bundles_of_size,
     format_entries_path,
     format_tile_path,
-    parse_entry_bundle,
     tiles_of_size,
 )
 
@@ -71,14 +69,6 @@ def audit_tree(
     _refuse(expected - found, "this file is missing")
     _refuse(found - expected, "this file does not belong to the export")
     return result
-
-
-def iterate_tree(folder: Path, size: int) -> Iterator[tuple[int, bytes]]:
-    """(index, entry) of every entry of a folder that `audit_tree` found to hold. Raises VerifyError, NotFound."""
-    found = _find_files(folder)
-    for bundle, width in entry_bundles_of_size(size):
-        entries = parse_entry_bundle(_read_file(folder, format_entries_path(bundle, width), found))
-        yield from enumerate(entries, bundle * TILE_WIDTH)
 
 
 def tree_reader(folder: Path) -> ReadFile:

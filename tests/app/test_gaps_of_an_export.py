@@ -79,3 +79,19 @@ def test_what_is_no_export_and_no_home(command: Any, tmp_path: Path) -> None:
     told = command("log", "gaps")
     assert told.code == 2
     assert "--home: name an installation, or an export with --from" in told.line
+
+
+def test_an_export_says_what_the_installation_says(home: Path, command: Any, tmp_path: Path) -> None:
+    assert command("log", "export", "--home", home, "--to", tmp_path / "export").code == 0
+    there = json.loads(command("log", "gaps", "--home", home, "--json").out)
+    here = json.loads(command("log", "gaps", "--from", tmp_path / "export", "--json").out)
+    assert here == there
+    assert [(boot["ended"], boot["decisions"], boot["lost"]) for boot in here["boots"]] == [("closed", 1, 0)]
+
+
+def test_an_export_of_a_later_log_is_read_by_itself(home: Path, command: Any, tmp_path: Path) -> None:
+    assert command("log", "succeed", "--home", home, "--reason", "year").code == 0
+    assert command("log", "export", "--home", home, "--to", tmp_path / "second").code == 0
+    told = command("log", "gaps", "--from", tmp_path / "second")
+    assert told.code == 0
+    assert "No boot is recorded in this log." in told.out
