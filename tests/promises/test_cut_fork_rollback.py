@@ -7,6 +7,7 @@ import contextlib
 import json
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +15,19 @@ from typing import Any
 
 import pytest
 
+from app.actions import publish
 from app.cli import run
 from app.home import Greffier as Installation
 from app.settings import SETTINGS_FILE
 from app.wiring import create_home, open_home
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.errors import VerifyError
+from auditlog.errors import GuardError, VerifyError
 from auditlog.guard import Guard
 from auditlog.keys import KeyFolder, read_key_ring
 from auditlog.log import Unit
 from auditlog.merkle import leaf_hash, root_hash
 from auditlog.peers.evidence import parse_evidence, verify_evidence
+from auditlog.policy import format_policy
 from auditlog.tiles import grow
 
 pytestmark = pytest.mark.enable_socket
@@ -179,3 +182,39 @@ def test_a_mirror_refuses_it_and_stays_as_it_was(
     assert word in told.stdout
     listed = json.loads(greffier("mirrors", "--to", mirrors, "--json").stdout)
     assert [(one["size"], one["state"][:7], one["evidence"]) for one in listed] == [(size, "refused", 1)]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_witness_sees_it_at_the_start_or_when_it_is_to_be_published(
+    home: Path, witness_stand: Any, tmp_path: Path, attack: Callable[[Path, Path], str]
+) -> None:
+    witness = witness_stand.make_witness(tmp_path / "witness", clock=time.time)
+    ring = read_key_ring(home / "keys" / "log.vkey")
+    witness.trust(ring)
+    with contextlib.closing(witness), witness_stand.served(witness) as url:
+        policy = home / "policy"
+        policy.write_text(format_policy(witness_stand.policy_of({"A": (witness, url)}, "any", ring)), "utf-8")
+        with open_home(home) as g:
+            assert publish.advance(g, at_once=True)
+        snapshot(home, tmp_path / "older")
+        with open_home(home) as g:
+            say(g, 6)
+            assert publish.advance(g, at_once=True)
+        # Whoever attacks leaves the witnesses out of it, and puts them back: without them nobody would believe the log.
+        policy.rename(tmp_path / "policy")
+        word = attack(home, tmp_path)
+        without_guard(home)
+        (tmp_path / "policy").rename(policy)
+        assert word in witnessed(home)
+
+
+def witnessed(home: Path) -> str:
+    """What the installation says of its witnesses: at the start, or once it has tried to publish."""
+    try:
+        with open_home(home) as g:
+            publish.ask_at_start(g)
+            assert not publish.advance(g, at_once=True)
+            told = " ".join(message for _, message in publish.findings(g))
+    except GuardError as error:
+        return str(error)
+    return told.replace("has cosigned another tree", "forked: has cosigned another tree")
