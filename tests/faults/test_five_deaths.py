@@ -186,6 +186,19 @@ def test_an_empty_database_in_its_place_is_refused_by_the_guard(loan_home: Path)
         pass
 
 
+def test_no_second_log_begins_where_the_guard_is_gone_too(loan_home: Path) -> None:
+    for path in [*loan_home.glob(f"{DATABASE}*"), loan_home / "guard" / "log-1.guard"]:
+        path.unlink()
+    engine = open_engine(f"sqlite:///{loan_home / DATABASE}")
+    migrate.migrate(engine)
+    engine.dispose()
+    for _ in range(2):
+        with pytest.raises(GuardError, match="compare the log with a witness or an export"), open_home(loan_home):
+            pass
+    with open_home(loan_home, tolerant=True) as g:
+        assert not log_actions.health(g).recording
+
+
 def test_a_database_deleted_under_the_running_log_is_noticed_at_the_next_entry(loan_home: Path, acting: Any) -> None:
     kept = loan_home.parent / "kept"
     kept.mkdir()
