@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     timestamp_every_s: Annotated[int, Field(ge=60, le=31_536_000)] = 86_400
     mirrors: Path = Path("mirrors")
     key_file: Path | None = None
+    key_passphrase_file: Path | None = None
     base_url: str = "http://127.0.0.1:8000"
     languages: tuple[str, ...] = ("en", "nl")
     entries_public: bool = False

@@ -16,10 +16,8 @@ def unlock_of(home: Path, settings: Settings) -> Unlock | None:
     A passphrase is never a setting: it stands in GREFFIER_KEY_PASSPHRASE, or in a file (of a service manager, or
     `/dev/fd/3`) that `key_passphrase_file` names.
     """
-    passphrase_file: Path | None = getattr(settings, "key_passphrase_file", None)
-    return read_unlock(
-        os.environ.get(PASSPHRASE_VARIABLE), _inside(home, passphrase_file), _inside(home, settings.key_file)
-    )
+    files = (_inside(home, settings.key_passphrase_file), _inside(home, settings.key_file))
+    return read_unlock(os.environ.get(PASSPHRASE_VARIABLE), *files)
 
 
 def _inside(home: Path, path: Path | None) -> Path | None:

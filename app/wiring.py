@@ -25,6 +25,7 @@ from app.settings import (
     read_settings,
     write_settings,
 )
+from app.unlock import unlock_of
 from auditlog.errors import AuditLogError, CannotRecord, FormatError, GuardError, VaultError
 from auditlog.guard import Guard
 from auditlog.keys import VKEY_FILE, KeyFolder
@@ -100,7 +101,7 @@ def _parts(home: Path, settings: Settings, engine: Engine) -> list[Path]:
 def _make_files(home: Path, settings: Settings, database_url: str | None) -> None:
     for folder in (home, home / "models", home / "run"):
         folder.mkdir(parents=True, exist_ok=True)
-    KeyFolder(home / "keys").begin(settings.origin_of(1))
+    KeyFolder(home / "keys", unlock_of(home, settings)).begin(settings.origin_of(1))
     _write_secret(home / "keys" / INDEX_KEY_FILE)
     RecordKeys.create(_inside(home, settings.key_store))
     _inside(home, settings.guard_dir).mkdir(exist_ok=True)
@@ -170,7 +171,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         number = number or numbers[-1]
         origin = settings.origin_of(number)
         with opening.needed_to_record():
-            key_folder = KeyFolder(home / "keys")
+            key_folder = KeyFolder(home / "keys", unlock_of(home, settings))
             key_folder.check(origin)
             keys = _signing_keys(key_folder, origin)
             index_key = _read_secret(home / "keys" / INDEX_KEY_FILE)
@@ -178,8 +179,6 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
     except BaseException:
         engine.dispose()
         raise
-    guard = _guard(home, settings, number)
-    cosigner = publish.cosigner(home, settings)
 
     def outage_entry(cause: str, began: datetime, ended: datetime) -> Entry:
         return make_entry(
@@ -199,7 +198,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
     log = Log(
         engine,
         keys,
-        guard,
+        _guard(home, settings, number),
         number=number,
         before_commit=record_keys.sync,
         outage_entry=outage_entry,
@@ -211,28 +210,35 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         profile=profile,
         engine=engine,
         key_folder=key_folder,
-        guard=guard,
+        guard=_guard(home, settings, number),
         record_keys=record_keys,
         ledger=Ledger(_inside(home, settings.guard_dir) / ERASURES),
         vault=Vault(record_keys, settings.origin, index_key),
         log=log,
-        publishers={
-            k: Publisher(
-                engine,
-                k,
-                settings.publish_pace_s,
-                guard=_guard(home, settings, k),
-                cosigner=cosigner,
-                republish=settings.republish_s,
-                clock=clock,
-            )
-            for k in sorted({*numbers, number})
-        },
+        publishers=_publishers(home, settings, engine, sorted({*numbers, number}), clock),
         runtime=Supervisor(home / "models", home / "run", deadline_s=settings.deadline_s, on_boot=on_boot),
         renderer=Renderer(clock, templates=(PAGE_TEMPLATES,), stylesheet=STYLESHEET.read_text("utf-8")),
         clock=clock,
     )
     return g
+
+
+def _publishers(
+    home: Path, settings: Settings, engine: Engine, numbers: list[int], clock: Clock
+) -> dict[int, Publisher]:
+    cosigner = publish.cosigner(home, settings)
+    return {
+        number: Publisher(
+            engine,
+            number,
+            settings.publish_pace_s,
+            guard=_guard(home, settings, number),
+            cosigner=cosigner,
+            republish=settings.republish_s,
+            clock=clock,
+        )
+        for number in numbers
+    }
 
 
 def _start_log(g: Greffier, *, tolerant: bool) -> None:

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.actions import register_check
+from app.actions import publish, register_check, timestamp
 from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog import export, fsck, gaps
@@ -149,6 +149,13 @@ def _entries(conn: Connection, logs: Sequence[fsck.Checked]) -> Iterator[PlacedE
             yield (log.number, index), parse_entry(data)
 
 
+def remarks(g: Greffier) -> list[Finding]:
+    """What is wrong outside this installation, or not yet right: publication, witnesses, time stamps. No outage."""
+    found = [Finding(place, message) for place, message in publish.findings(g)]
+    late = timestamp.late(g)
+    return found if late is None else [*found, Finding("time stamp", late)]
+
+
 def doctor(g: Greffier) -> list[Finding]:
     """What an operator should mend: guard beside the database, models missing or changed, keys readable by others."""
     found: list[Finding] = []
@@ -158,6 +165,11 @@ def doctor(g: Greffier) -> list[Finding]:
         found.append(
             Finding("guard_dir", "lies in the same backup tree as the database: set guard_dir to another disk")
         )
+    found += remarks(g)
+    found += [
+        Finding(f"keys/{path.name}", "is no key of log.vkey: of a rotation that was not recorded, or somebody else's")
+        for path in g.key_folder.unlisted()
+    ]
     if g.profile is None:
         found.append(Finding("agency.json", "is missing: without names, address and rights no letter can be written"))
     found += [

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from app.actions import reading, receipts
-from app.errors import SettingsError
+from app.errors import AppError, SettingsError
 from app.home import Greffier
 from auditlog.checkpoint import open_checkpoint, parse_checkpoint
-from auditlog.errors import FormatError, VerifyError
+from auditlog.errors import AuditLogError, FormatError, VerifyError
 from auditlog.keyring import KeyRing
 from auditlog.merkle import prove_inclusion
 from auditlog.note import parse_note
@@ -74,6 +74,15 @@ def stamp(g: Greffier, *, now: bool = False) -> list[Stamp]:
         return []
     rows = [_asked(g, url, number, head) for number, head in _due(g, now=now)]
     return [_said(row) for row in rows if _keep(g, row)]
+
+
+def try_stamp(g: Greffier) -> str | None:
+    """As `stamp`, for the server: None where all is well, else what is wrong, in one line."""
+    try:
+        stamp(g)
+    except (AppError, AuditLogError) as error:
+        return str(error)
+    return None
 
 
 def stamps(g: Greffier) -> list[Stamp]:

@@ -1,4 +1,5 @@
-"""The background ticker of `serve`: the public checkpoint moves on at its pace, whether anybody asks for it or not.
+"""The background ticker of `serve`: the public checkpoint moves on at its pace, whether anybody asks for it or not, and
+gets its time stamps.
 
 It moves at ticks, not when something was recorded, so that an entry after a quiet night does not show its minute.
 """
@@ -14,7 +15,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.actions import publish
+from app.actions import publish, timestamp
 from app.home import Greffier
 
 LONGEST_S: Final = 60.0
@@ -41,7 +42,7 @@ def publishing(g: Greffier) -> Iterator[threading.Event]:
     def tick() -> None:
         told = None
         while not ended.is_set():
-            problem = publish.try_advance(g)
+            problem = publish.try_advance(g) or timestamp.try_stamp(g)
             if problem != told:
                 told = problem
                 logger.warning("not published" if problem else "published again", reason=problem)

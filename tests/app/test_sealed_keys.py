@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import OK, USAGE
+from app.cli import CANNOT_RECORD, OK, USAGE
 from app.settings import read_settings
 from app.unlock import unlock_of
 from app.wiring import create_home
@@ -83,3 +83,20 @@ def test_two_secrets_are_one_too_many(home, command, key_file, tmp_path):
     told = command("log", "seal-keys", "--home", home, "--key-file", key_file, "--passphrase-file", phrase)
     assert (told.code, told.line) == (USAGE, "unlock: give either a passphrase or a key file")
     assert plain(home) == [True, True]
+
+
+def test_an_installation_with_sealed_keys_records_rotates_and_goes_on_in_the_next_log(home, command, monkeypatch):
+    monkeypatch.setenv("GREFFIER_KEY_PASSPHRASE", "orchard copper")
+    monkeypatch.setenv("GREFFIER_PUBLISH_PACE_S", "0")
+    assert command("log", "seal-keys", "--home", home).code == OK
+    assert command("log", "rotate", "--home", home).code == OK
+    assert command("log", "publish", "--home", home).code == OK
+    assert command("log", "rotate", "--finish", "--home", home).code == OK
+    assert plain(home) == [False, False]
+    assert command("log", "succeed", "--reason", "year", "--home", home).code == OK
+    assert plain(home) == [False] * 4
+    assert command("log", "fsck", "--home", home).code == OK
+    monkeypatch.delenv("GREFFIER_KEY_PASSPHRASE")
+    told = command("log", "publish", "--home", home)
+    assert told.code == CANNOT_RECORD
+    assert "GREFFIER_KEY_PASSPHRASE" in told.line
