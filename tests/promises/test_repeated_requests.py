@@ -17,6 +17,7 @@ from app.actions.repeats import Key
 from app.demo.run import CASES
 from app.errors import KeyConflict
 from app.home import Greffier
+from app.turns import Turns
 from app.wiring import create_home, open_home, succeed_home
 from auditlog.receipt import verify_receipt
 from auditlog.store import idempotency as store
@@ -130,6 +131,11 @@ def test_the_command_line_has_keys_too(loan_home: Path, input_file: Path, tmp_pa
     assert "--idempotency-key: must be 1 to 255 visible ASCII characters" in wrong.stderr
     with open_home(loan_home) as g:
         assert ended(g) == [("decision/1", None)]
+        tag = g.vault.key_tag("command line", "case-7732")
+    with Turns().take(loan_home / "run", tag, seconds=0, field="key"):
+        busy = greffier(*arguments[:-1], "case-7732")
+    assert (busy.returncode, busy.stdout) == (4, "")
+    assert "--idempotency-key: is being decided by another process" in busy.stderr
 
 
 def test_a_system_that_was_stopped_since_still_answers_for_what_it_decided(
