@@ -6,15 +6,18 @@ import contextlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, make_url
 
-from app.actions import decide, log, query, receipts
+from app.actions import decide, erase, lifecycle, log, query, receipts, register
 from app.demo.run import CASES
-from app.wiring import open_home
+from app.wiring import create_home, open_home
 from auditlog.errors import GuardError, NotFound
 from auditlog.salvage import without_content
 from auditlog.store.cursor import DecisionFilter
@@ -22,6 +25,7 @@ from auditlog.vault.losses import Losses
 
 LOAN = "social-loan-check"
 DB = "greffier.db"
+ROOT = Path(__file__).parents[2]
 
 
 def export(home: Path, to: Path) -> Path:
@@ -217,8 +221,6 @@ def test_a_copy_that_does_not_do_is_refused_and_nothing_changes(
         guard.write_text(f"{origin} {int(number) - 1} {'A' * 43}=\n")
         word = "fork"
     elif how == "other log":
-        from app.wiring import create_home
-
         create_home(tmp_path / "other", "waterveen", "other.example/log")
         shutil.rmtree(copy)
         export(tmp_path / "other", copy)
@@ -263,8 +265,6 @@ def test_a_database_in_use_is_left_alone(home: Path, command: Any, tmp_path: Pat
 
 
 def test_what_was_erased_stays_erased(home: Path, record_id: str, command: Any, tmp_path: Path) -> None:
-    from app.actions import erase
-
     before = tmp_path / "before.db"
     shutil.copy2(home / DB, before)
     with open_home(home) as g:
@@ -278,3 +278,98 @@ def test_what_was_erased_stays_erased(home: Path, record_id: str, command: Any, 
     assert (outcome["content_kept"], outcome["content_lost"]) == (0, 0)
     assert outcome["content_left"] == {"erased meanwhile": 1}
     assert findings(home) == []
+
+
+def test_on_postgresql_the_old_tables_move_to_a_schema_of_their_own(
+    postgresql_url: str, model_file: Path, command: Any, tmp_path: Path, loan_input: Any
+) -> None:
+    home = tmp_path / "home"
+    create_home(home, "waterveen", "waterveen.example/log", database_url=postgresql_url)
+    with open_home(home) as g:
+        register.add_model(g, model_file)
+        register.register(g, (CASES / f"{LOAN}.json").read_bytes())
+        for state in ("in_review", "approved", "active"):
+            lifecycle.change_state(g, LOAN, state)
+        first = decide.decide(g, LOAN, loan_input)
+    copy = export(home, tmp_path / "copy")
+    with open_home(home) as g:
+        later = decide.decide(g, LOAN, loan_input)
+    whole = size(home)
+
+    # A server's database as a bad hand leaves it: entries gone and changed, a system put into another state.
+    statements = (
+        "ALTER TABLE auditlog_entry DISABLE TRIGGER ALL",
+        "DELETE FROM auditlog_entry WHERE idx = 2",
+        "UPDATE auditlog_entry SET data = 'x' WHERE idx = 3",
+        "UPDATE registry_system SET state = 'pilot'",
+    )
+    with sqlalchemy_engine(postgresql_url) as engine, engine.begin() as conn:
+        for statement in statements:
+            conn.exec_driver_sql(statement)
+    broken = findings(home)
+    assert broken
+    dry = command("log", "import", copy, "--home", home, "--dry-run", "--json")
+    assert dry.code == 0, dry.line
+    assert findings(home) == broken
+    told = command("log", "import", copy, "--home", home, "--json")
+    assert told.code == 0, told.line
+    outcome = json.loads(told.out)
+    assert (outcome["logs"][0]["size"], outcome["content_kept"], outcome["register"]) == (whole, 2, [])
+    assert outcome["moved_to"].startswith("the schema before_import_")
+    assert findings(home) == []
+    with open_home(home) as g:
+        assert [row["id"] for row in query.decisions(g, DecisionFilter()).rows] == [later.id, first.id]
+        assert decide.decide(g, LOAN, loan_input).index > whole
+    with sqlalchemy_engine(postgresql_url) as engine, engine.begin() as conn:
+        schema = outcome["moved_to"].rpartition(" ")[2]
+        assert conn.exec_driver_sql(f"SELECT count(*) FROM {schema}.auditlog_entry").scalar_one() == whole - 1
+    short = command("log", "import", copy, "--home", home)
+    assert short.code == 0, "what the copy lacks the database still vouches for"
+
+
+@contextlib.contextmanager
+def sqlalchemy_engine(url: str) -> Iterator[Any]:
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+real = {name: getattr(os, name) for name in ("link", "replace", "fsync", "rename")}
+left = int(sys.argv[3])
+def counted(name):
+    def call(*arguments, **options):
+        global left
+        if left == 0:
+            os._exit(9)
+        left -= 1
+        return real[name](*arguments, **options)
+    return call
+for name in real:
+    setattr(os, name, counted(name))
+from app.cli import run
+sys.exit(run(["log", "import", sys.argv[1], "--home", sys.argv[2]]))
+"""
+
+
+@pytest.mark.parametrize("after", range(5))
+def test_a_kill_at_any_step_of_the_swap_leaves_the_old_database_or_the_new_one(
+    home: Path, command: Any, tmp_path: Path, after: int
+) -> None:
+    copy = export(home, tmp_path / "copy")
+    whole = size(home)
+    drop_tiles(home)
+    told = subprocess.run(
+        [sys.executable, "-c", KILLED, copy, home, str(after)], cwd=ROOT, capture_output=True, check=False, timeout=120
+    )
+    assert told.returncode == 9 or after > 2, told.stderr
+    assert (home / DB).exists()
+    again = command("log", "import", copy, "--home", home, "--json")
+    assert again.code == 0, again.line
+    assert json.loads(again.out)["logs"][0]["size"] >= whole
+    assert findings(home) == []
+    assert not list(home.glob("*.importing*"))
