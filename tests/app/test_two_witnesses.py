@@ -18,12 +18,13 @@ from types import ModuleType
 import httpx
 import pytest
 
-from app.actions import publish
+from app.actions import publish, reading
 from app.actions import witness as action
 from app.cli import run
 from app.wiring import create_home, open_home
 from auditlog.errors import FormatError, GuardError, VerifyError
 from auditlog.keyring import parse_key_ring
+from auditlog.log import Unit
 from auditlog.note import parse_vkey
 from auditlog.peers.introduce import About, check_same, format_about, parse_about, with_witness
 from auditlog.policy import check_policy, cosigned_by, parse_policy
@@ -181,6 +182,40 @@ def test_a_witness_that_stops_holds_up_publishing_and_nothing_else(agencies, tmp
             publish.ask_at_start(g)
 
 
+def test_a_receipt_leans_on_the_published_checkpoint_once_that_covers_it(agencies):
+    """Before, it leans on the integrated one, which no witness has seen; a receipt later carries the cosignatures."""
+    a, b = agencies
+    with a.witnessing(), b.witnessing():
+        for one, other in ((a, b), (b, a)):
+            assert one.run("witness", "peer", other.witness_url).returncode == 0
+        with open_home(a.home) as g:
+            index = record(g)
+            with g.reading() as conn:
+                before, _ = reading.head(g, conn, covering=index)
+            with pytest.raises(VerifyError, match="not yet published"):
+                check_policy(a.policy(), before.note)
+            assert publish.advance(g, at_once=True)
+            record(g)
+            with g.reading() as conn:
+                after, checkpoint = reading.head(g, conn, covering=index)
+            assert check_policy(a.policy(), after.note)
+            assert checkpoint.size == index + 1
+
+
+def test_a_policy_that_cannot_be_read_is_a_remark_and_no_outage(agencies):
+    a, _ = agencies
+    with open_home(a.home) as g:
+        publish.advance(g)
+        (a.home / "policy").write_text("quorum nobody\n")
+        record(g)
+        publish.ask_at_start(g)
+        assert "policy line 1" in str(publish.try_advance(g))
+        ((place, message),) = publish.findings(g)
+        assert place == "publish"
+        assert "policy line 1" in message
+        assert g.log.state().recording
+
+
 @pytest.mark.slow
 def test_the_witness_as_a_process_of_its_own(tmp_path, witness_stand):
     """`greffier witness serve` cosigns, ends on SIGTERM, and says in one line why it does not start."""
@@ -210,10 +245,10 @@ def test_the_witness_as_a_process_of_its_own(tmp_path, witness_stand):
     assert retired.stderr.count("\n") == 1
 
 
-def record(g) -> None:
-    from auditlog.log import Unit
-
-    g.log.append(Unit((g.make("pulse/1", boots=[], recording="ok"),))).result(30)
+def record(g) -> int:
+    """One more entry; its index."""
+    made = g.log.append(Unit((g.make("pulse/1", boots=[], recording="ok"),))).result(30)
+    return made.size - 1
 
 
 # --- what the one command writes --------------------------------------------------------------------------------------
