@@ -165,9 +165,11 @@ def _remarks(result: AuditResult) -> Iterator[str]:
     if result.opaque:
         yield f"{result.opaque} of them are of kinds that this verifier does not know; it only counted them."
     if result.unresolved:
-        yield f"{result.unresolved} references lead into the predecessor log {result.predecessor}, which was not given."
+        lead = "reference leads" if result.unresolved == 1 else "references lead"
+        yield f"{result.unresolved} {lead} into the predecessor log {result.predecessor}: not given here, or lost."
     if result.times_before_start:
-        yield f"{result.times_before_start} entries are dated before the log began: its clock was set back."
+        dated = "entry is" if result.times_before_start == 1 else "entries are"
+        yield f"{result.times_before_start} {dated} dated before the log began: its clock was set back."
     if result.frozen:
         goes_on = f"{result.successor} continues it" if result.successor else "no log continues it"
         yield f"The log is closed, and {goes_on}."
@@ -201,8 +203,8 @@ def check_consistency(old: bytes, folder: Path, trust: Trust) -> Told:
     lines = cosigned_lines(trust, witnesses)
     if late:
         lines.append(
-            f"{late} entries that the older checkpoint does not hold are dated before it was witnessed: they were "
-            "back-dated, or the clock of the log was set back."
+            f"Entries that the older checkpoint does not hold, and that are dated before it was witnessed: {late}. "
+            "They were back-dated, or the clock of the log was set back."
         )
     return facts, [
         f"Log {origin}: {small.size} entries then, {large.size} now",

@@ -139,7 +139,7 @@ def test_several_logs_are_checked_as_one_chain(
     # Alone, the second one's references are counted.
     status, out, _ = run("audit", second, "--policy", policy)
     assert status == 0
-    assert "3 references lead into the predecessor log register.example/1, which was not given." in out
+    assert "3 references lead into the predecessor log register.example/1: not given here, or lost." in out
     # In the wrong order the second is no predecessor of the first.
     status, out, _ = run("audit", second, first, "--policy", policy)
     assert status == 1
@@ -291,7 +291,7 @@ def test_back_dated_entries_are_counted(example: ModuleType, run: Run, tmp_path:
     folder = export(example, log, tmp_path / "log", time=SEEN + 86_400)
     status, out, _ = run("consistency", old, folder, "--policy", policy_file(tmp_path / "policy", [log]))
     assert status == 0
-    assert "1 entries that the older checkpoint does not hold are dated before it was witnessed" in out
+    assert "does not hold, and that are dated before it was witnessed: 1. They were back-dated" in out
 
 
 def test_a_policy_in_sentences(example: ModuleType, chain: tuple[Any, Any], run: Run, tmp_path: Path) -> None:
