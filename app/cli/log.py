@@ -19,10 +19,14 @@ app = typer.Typer(no_args_is_help=True, help="The transparency log.")
 
 
 @app.command("export")
-def export_log(home: Home, to: Annotated[Path, typer.Option("--to", help="A folder that does not exist yet.")]) -> None:
+def export_log(
+    home: Home,
+    to: Annotated[Path, typer.Option("--to", help="A folder that does not exist yet.")],
+    number: Annotated[int | None, typer.Option("--log", help="Which log; by default the one in force.")] = None,
+) -> None:
     """Write the log as a static tree with keys, README and verify.pyz."""
     with open_home(home, tolerant=True) as g:
-        size = log.export_log(g, to)
+        size = log.export_log(g, to, number=number)
     progress(f"{size} entries written to {to}; check with: python {to}/verify.pyz audit {to} --vkey KEYS")
 
 
@@ -33,13 +37,15 @@ def fsck(home: Home, as_json: AsJson = False) -> int:
         found = log.check_all(g)
         if g.problem is not None:
             found.insert(0, log.Finding("log", str(g.problem)))
-        size = g.log.state().size
+        size, lost = g.log.state().size, len(log.content_lost(g))
     if as_json:
-        print_json({"size": size, "findings": plain(found)})
+        print_json({"size": size, "findings": plain(found), "content_lost": lost})
     elif found:
         print_rows([plain(f) for f in found], as_json=False, columns=("place", "message"))
     else:
         progress(f"clean: {size} entries")
+    if lost and not as_json:
+        progress(f"content not here: {lost} records, as was stated when the log was imported; their proofs hold")
     return 1 if found else 0
 
 
