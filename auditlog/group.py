@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
@@ -13,6 +12,7 @@ from auditlog.head import Tip
 from auditlog.merkle import leaf_hash
 from auditlog.store.engine import cannot_record, is_database_error, outage_cause, reading
 from auditlog.store.log import insert_entries, taken_ids
+from auditlog.ticket import Ticket, settle
 from auditlog.tiles import Growth, grow
 from auditlog.unit import Integrated, Sequenced, Unit
 
@@ -28,10 +28,11 @@ class UnitFailed(Exception):
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A queued unit, its caller's future, and, once sequenced, its entries' places."""
+    """A queued unit, the bytes of its entries, its caller's ticket, and, once sequenced, its entries' places."""
 
     unit: Unit
-    future: Future[Integrated]
+    size: int
+    ticket: Ticket[Integrated]
     sequenced: tuple[Sequenced, ...] = ()
 
 
@@ -74,7 +75,8 @@ def reject_taken(engine: Engine, group: list[Waiting]) -> list[Waiting]:
     for waiting in group:
         ids = [entry.id for entry in waiting.unit.entries]
         if len(set(ids)) < len(ids) or not seen.isdisjoint(ids):
-            waiting.future.set_exception(FormatError("is in the log already: use a new random id", field="id"))
+            taken = FormatError("is in the log already: use a new random id", field="id")
+            settle([(waiting.ticket, taken)])
         else:
             seen.update(ids)
             remaining.append(waiting)

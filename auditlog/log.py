@@ -9,10 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from traceback import extract_tb
 
 from sqlalchemy import Connection, Engine
@@ -23,11 +21,13 @@ from auditlog.errors import AuditLogError, CannotRecord, GuardError
 from auditlog.group import UnitFailed, Waiting, apply_rows, reject_taken, sequence
 from auditlog.guard import Guard
 from auditlog.head import EMPTY_TIP, Tip, check_prefix, read_tip
+from auditlog.intake import Intake
 from auditlog.merkle import EMPTY_ROOT
 from auditlog.note import Signer
 from auditlog.record import Entry
 from auditlog.store.engine import cannot_record, reading
 from auditlog.store.log import Head, lock_log, read_head, write_head, write_tiles
+from auditlog.ticket import Gate, Ticket, settle
 from auditlog.tiles import root_from_edge
 from auditlog.unit import Integrated, LogState, Paths, Published, Sequenced, Unit
 
@@ -37,8 +37,6 @@ logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 OutageEntry = Callable[[str, datetime, datetime], Entry]
-# Entries of one group: bounds its memory and the wait of the next; a single larger unit still goes in whole.
-_GROUP_ENTRIES = 4096
 
 
 class Log:
@@ -73,12 +71,10 @@ class Log:
         self._before_commit = before_commit
         self._outage_entry = outage_entry
         self._clock = clock
-        self._limit = queue_limit
+        self._intake = Intake(queue_limit)
+        self._gate = Gate()
         self._retry_seconds = retry_seconds
         self._trace = trace
-        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
-        self._lock = threading.Lock()
-        self._open = False
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
         self._tip: Tip = EMPTY_TIP
@@ -101,24 +97,18 @@ class Log:
             raise failure from error
         self._guarded = (tip.size, tip.root)
         self._state = LogState(True, None, None, tip.size, tip.root)
-        self._open = True
+        self._intake.open()
         self._thread = threading.Thread(target=self._run, name="greffier-log", daemon=True)
         self._thread.start()
 
-    def append(self, unit: Unit) -> Future[Integrated]:
-        """Queue a unit. The future yields Integrated, or raises CannotRecord, or what the unit's `apply` raised.
+    def append(self, unit: Unit) -> Ticket[Integrated]:
+        """Queue a unit, from any thread or event loop. Its ticket (`result()`, or `await` in coroutines) yields
+        Integrated, or raises CannotRecord, or what the unit's `apply` raised.
 
         After CannotRecord the entries may still stand in the log (the commit's answer was lost), but nobody was told.
         Raises CannotRecord at once, cause "busy" or "closed" (neither is an outage), when the unit was not queued.
         """
-        if self._queue.qsize() >= self._limit:
-            raise CannotRecord("the log is busy: try again in a moment", cause="busy")
-        waiting = Waiting(unit, Future())
-        with self._lock:
-            if not self._open:
-                raise CannotRecord("the log is closed", cause="closed")
-            self._queue.put(waiting)
-        return waiting.future
+        return self._intake.put(unit)
 
     def state(self) -> LogState:
         """The present state; never blocks."""
@@ -126,12 +116,7 @@ class Log:
 
     def close(self) -> None:
         """Commit what waits, then end the writer. A second call does nothing."""
-        with self._lock:
-            if not self._open:
-                return
-            self._open = False
-            self._queue.put(None)
-        if self._thread is not None:
+        if self._intake.close() and self._thread is not None:
             self._thread.join()
 
     # --- the writer's thread --------------------------------------------------------------------------------------
@@ -139,26 +124,12 @@ class Log:
     def _run(self) -> None:
         ended = False
         while not ended:
-            group, ended = self._gather()
-            self._record(group)
-        self._drop_connection()
-
-    def _gather(self) -> tuple[list[Waiting], bool]:
-        """Everything that waits, at least one unit (none: a retry while not recording); True when it is the last."""
-        group: list[Waiting] = []
-        entries = 0
-        timeout = None if self._state.recording else self._retry_seconds
-        while entries < _GROUP_ENTRIES:
+            group, self._gate, ended = self._intake.take(None if self._state.recording else self._retry_seconds)
             try:
-                waiting = self._queue.get(block=not group, timeout=timeout)
-            except Empty:
-                break
-            if waiting is None:
-                return group, True
-            if waiting.future.set_running_or_notify_cancel():
-                group.append(waiting)
-                entries += len(waiting.unit.entries)
-        return group, False
+                self._record(group)
+            finally:
+                self._gate.open()
+        self._drop_connection()
 
     def _record(self, group: list[Waiting]) -> None:
         """Commit a group; units that fail on their own are told so, and the others are committed without them."""
@@ -167,7 +138,7 @@ class Log:
                 self._commit(group)
             except UnitFailed as failed:
                 group = [waiting for waiting in group if waiting is not failed.waiting]
-                failed.waiting.future.set_exception(failed.error)
+                settle([(failed.waiting.ticket, failed.error)])
                 continue
             except IntegrityError as error:
                 group, before = reject_taken(self._engine, group), group
@@ -217,8 +188,8 @@ class Log:
         self._trace(7)
         self._state = LogState(True, None, None, growth.size, root)
         paths = Paths(growth)
-        for waiting in group:
-            waiting.future.set_result(Integrated(waiting.sequenced, head.note, growth.size, root, paths))
+        settle([(w.ticket, Integrated(w.sequenced, head.note, growth.size, root, paths)) for w in group])
+        self._gate.open()
         self._trace(8)
 
     # --- parts of the above ---------------------------------------------------------------------------------------
@@ -265,7 +236,7 @@ class Log:
         state = self._state
         now = self._clock()
         entry = self._outage_entry(state.cause or "unknown", state.since or now, now)
-        return Waiting(Unit((entry,)), Future())
+        return Waiting(Unit((entry,)), len(entry.data), Ticket(self._gate))
 
     def _fail(self, group: list[Waiting], error: Exception) -> None:
         """Nobody of this group is served; the state says why, from the first failure on."""
@@ -280,9 +251,7 @@ class Log:
         if state.recording or state.cause is None:
             self._state = LogState(False, failure.cause, self._clock(), state.size, state.root)
         self._drop_connection()
-        for waiting in group:
-            if not waiting.future.done():
-                waiting.future.set_exception(failure)
+        settle([(waiting.ticket, failure) for waiting in group])
 
     def _connected(self) -> Connection:
         """The writer's own connection, kept between groups: taking one from the pool costs more than a small group."""
