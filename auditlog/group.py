@@ -46,7 +46,7 @@ def sequence(conn: Connection, group: list[Waiting], tip: Tip, *, log: int, orig
         rows += [(entry.id, entry.data) for entry in entries]
         index += len(entries)
     insert_entries(conn, log, tip.size, rows)
-    return grow(tip.size, tip.edge, [leaf_hash(data) for _, data in rows])
+    return grow(tip.size, tip.edge, [leaf_hash(data) for _, data in rows], tip.rows)
 
 
 def apply_rows(conn: Connection, group: list[Waiting]) -> None:

@@ -28,7 +28,6 @@ from auditlog.record import Entry
 from auditlog.store.engine import cannot_record, reading
 from auditlog.store.log import Head, lock_log, read_head, write_head, write_tiles
 from auditlog.ticket import Gate, Ticket, settle
-from auditlog.tiles import root_from_edge
 from auditlog.unit import Integrated, LogState, Paths, Published, Sequenced, Unit
 
 __all__ = ("Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
@@ -176,12 +175,12 @@ class Log:
             write_tiles(conn, self.number, growth.tiles)
             self._trace(4)
             self._sync_keys()
-            root = root_from_edge(growth.size, growth.edge)
+            root = growth.root
             head = Head(growth.size, sign_checkpoint(Checkpoint(self.origin, growth.size, root), self._signers))
             if not write_head(conn, self.number, head, old=tip.head):
                 raise CannotRecord("another writer took this turn: try again", cause="database")
             self._trace(5)
-        self._tip = Tip(growth.size, root, growth.edge, head)
+        self._tip = Tip(growth.size, root, growth.edge, head, growth.rows)
         self._trace(6)
         self._guard.raise_to(growth.size, root)
         self._guarded = (growth.size, root)
