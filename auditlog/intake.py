@@ -6,6 +6,7 @@ It is bounded by units, entries and bytes: a log that cannot keep up says "busy"
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import Final
 
@@ -71,6 +72,7 @@ class Intake:
     def take(self, timeout: float | None) -> tuple[list[Waiting], Gate, bool]:
         """All that waits, the gate of its threads, and whether it is the last. Waits `timeout` seconds for a unit."""
         self._wait(timeout)
+        self._let_come()
         with self._lock:
             group = self._take_group()
             gate, self._gate = self._gate, Gate()
@@ -87,6 +89,16 @@ class Intake:
             if not arrived:
                 self._arrived.acquire(blocking=False)  # it may have come at the last moment
             self._idle = False
+
+    def _let_come(self) -> None:
+        """Let go of the interpreter lock as long as that brings more units: those who were just answered come back.
+
+        Without it they would find the group gone, and two halves of the producers would wait for each other in turn.
+        """
+        seen = -1
+        while seen < len(self._units) < GROUP_ENTRIES:
+            seen = len(self._units)
+            time.sleep(0)
 
     def _is_full(self, entries: int, size: int) -> bool:
         return (

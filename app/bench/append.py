@@ -30,6 +30,7 @@ from auditlog.store.engine import open_engine, reading, writing
 
 ROUNDS: Final = 3
 _ORIGIN = "bench.example/log/1"
+import random
 _AGENCY = "bench-agency"
 _PROBES = 200
 
@@ -118,7 +119,7 @@ def _write(log: Log, until: float, entry_bytes: int, latencies: list[float]) -> 
 
 def _entry(size: int) -> Entry:
     """An entry of `size` bytes, of a kind that no verifier knows."""
-    id_ = str(uuid.uuid4())
+    id_ = str(uuid.UUID(int=random.getrandbits(128), version=4))
     data = f'{{"id":"{id_}","kind":"bench/1","pad":"'.encode()
     return Entry("bench/1", id_, _AGENCY, "", {}, data + b"x" * (size - len(data) - 2) + b'"}')
 
