@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from app.settings import AgencyProfile, Settings
 from auditlog.errors import CannotRecord
 from auditlog.guard import Guard
+from auditlog.keyring import KeyRing
+from auditlog.keys import KeyFolder
 from auditlog.log import Log
-from auditlog.note import VerifierKey
 from auditlog.publish import Publisher
 from auditlog.record import Entry, make_entry
 from auditlog.store.engine import cannot_record, is_database_error, reading
+from auditlog.store.logs import with_rotations
 from auditlog.vault.erasure import Ledger
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault
@@ -35,6 +37,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def guard_name(number: int) -> str:
+    """The file of a log's guard."""
+    return f"log-{number}.guard"
+
+
 @dataclass(slots=True)
 class Greffier:
     """One home, opened. `problem` says why the log may only be read.
@@ -46,13 +53,13 @@ class Greffier:
     settings: Settings
     profile: AgencyProfile | None
     engine: Engine
-    keys: list[VerifierKey]
+    key_folder: KeyFolder
     guard: Guard
     record_keys: RecordKeys
     ledger: Ledger
     vault: Vault
     log: Log
-    publisher: Publisher
+    publishers: dict[int, Publisher]
     runtime: Supervisor
     renderer: Renderer
     clock: Clock
@@ -76,6 +83,21 @@ class Greffier:
         """An entry of this agency at the present minute, with a fresh random id unless one is given."""
         entry_id = members.pop("id", None) or str(uuid.uuid4())
         return make_entry(kind, id=entry_id, agency=self.settings.agency, time=self.clock(), **members)
+
+    @property
+    def keys(self) -> KeyRing:
+        """The public keys of all logs here, with the sizes that their rotations gave them. Read anew each time."""
+        with self.reading() as conn:
+            return with_rotations(conn, self.key_folder.ring())
+
+    @property
+    def publisher(self) -> Publisher:
+        """That of the log in force."""
+        return self.publishers[self.log.number]
+
+    def guard_of(self, number: int) -> Guard:
+        """The guard of log `number`."""
+        return Guard(self.guard.path.with_name(guard_name(number)))
 
     def models(self) -> Path:
         """The content-addressed folder of model files."""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 
 @contextlib.contextmanager
-def removed_on_failure(paths: Iterable[Path]) -> Iterator[None]:
+def removed_on_failure(paths: Iterable[Path], found: Callable[[], Iterable[Path]] = tuple) -> Iterator[None]:
     """Where the block fails, remove those of `paths` that were not there before it. Folders stand before their files.
 
-    What was there before is never touched, and a folder stays while something else lies in it.
+    `found` finds files whose names are known only afterwards. What was there before is never touched, and a folder
+    stays while something else lies in it.
     """
     fresh = [path for path in paths if not path.exists() and not path.is_symlink()]
+    old = set(found())
     try:
         yield
     except BaseException:
-        for path in reversed(fresh):
+        for path in reversed([*fresh, *(path for path in found() if path not in old)]):
             with contextlib.suppress(OSError):
                 if path.is_dir():
                     path.rmdir()

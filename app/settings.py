@@ -18,7 +18,6 @@ SLUG = r"^[a-z0-9-]{1,64}$"
 ORIGIN = r"^[a-z0-9][a-z0-9./-]{0,200}$"
 SETTINGS_FILE = "greffier.toml"
 PROFILE_FILE = "agency.json"
-LOG_NUMBER = 1
 
 Text = dict[str, str]
 
@@ -64,6 +63,14 @@ class Settings(BaseSettings):
     guard_dir: Path = Path("guard")
     key_store: Path = Path("keys/records.keys")
     publish_pace_s: Annotated[int, Field(ge=0, le=86_400)] = 60
+    republish_s: Annotated[int, Field(ge=60, le=604_800)] = 3_600
+    policy_file: Path = Path("policy")
+    witness_timeout_s: Annotated[int, Field(ge=1, le=60)] = 5
+    witness_grace_s: Annotated[int, Field(ge=0, le=60)] = 1
+    timestamp_url: str | None = None
+    timestamp_every_s: Annotated[int, Field(ge=60, le=31_536_000)] = 86_400
+    mirrors: Path = Path("mirrors")
+    key_file: Path | None = None
     base_url: str = "http://127.0.0.1:8000"
     languages: tuple[str, ...] = ("en", "nl")
     entries_public: bool = False
@@ -83,10 +90,9 @@ class Settings(BaseSettings):
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
 
-    @property
-    def log_origin(self) -> str:
-        """Origin of the log in force: `NAME/<k>` (DESIGN §4)."""
-        return f"{self.origin}/{LOG_NUMBER}"
+    def origin_of(self, number: int) -> str:
+        """Origin of log `number` of this installation: `NAME/<k>` (DESIGN §4)."""
+        return f"{self.origin}/{number}"
 
 
 def read_settings(home: Path) -> Settings:

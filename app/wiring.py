@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import secrets
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.actions import boots, migrate, opening
+from app.actions import boots, migrate, opening, succession
 from app.errors import SettingsError
-from app.home import Clock, Greffier, utc_now
+from app.home import Clock, Greffier, guard_name, utc_now
 from app.made import removed_on_failure
 from app.settings import (
-    LOG_NUMBER,
     SETTINGS_FILE,
     Settings,
     new_settings,
@@ -26,11 +27,13 @@ from app.settings import (
 )
 from auditlog.errors import AuditLogError, CannotRecord, FormatError, GuardError, VaultError
 from auditlog.guard import Guard
-from auditlog.keys import SIGNING_KEYS, VKEY_FILE, create_keys, load_signers, read_vkeys
-from auditlog.log import Log, Unit
+from auditlog.keys import VKEY_FILE, KeyFolder
+from auditlog.log import Log, Sequenced, Unit
 from auditlog.publish import Publisher
 from auditlog.record import Entry, make_entry
-from auditlog.store.engine import database_file, demand_file, open_engine
+from auditlog.signing import SigningKeys
+from auditlog.store.engine import cannot_record, database_file, demand_file, open_engine, reading
+from auditlog.store.logs import insert_log, read_logs
 from auditlog.vault.erasure import Ledger
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault
@@ -59,7 +62,7 @@ def create_home(
     settings = new_settings(agency, origin, database_url)
     engine = _open_engine(home, settings)
     try:
-        with removed_on_failure(_parts(home, settings, engine)):
+        with removed_on_failure(_parts(home, settings, engine), KeyFolder(home / "keys").files):
             _make_files(home, settings, database_url)
             migrate.migrate(engine)
             engine.dispose()
@@ -80,8 +83,8 @@ def _parts(home: Path, settings: Settings, engine: Engine) -> list[Path]:
     """Every folder and file of a new installation, folders first."""
     keys, guard_dir = home / "keys", _inside(home, settings.guard_dir)
     folders = [*reversed(home.parents), home, home / "models", home / "run", keys, guard_dir]
-    files = [keys / name for name in (*(name for name, _ in SIGNING_KEYS), VKEY_FILE, INDEX_KEY_FILE)]
-    files += [_inside(home, settings.key_store), _guard(home, settings).path, guard_dir / ERASURES]
+    files = [keys / name for name in (VKEY_FILE, INDEX_KEY_FILE)]
+    files += [_inside(home, settings.key_store), _guard(home, settings, 1).path, guard_dir / ERASURES]
     database = database_file(engine)
     if database is not None:
         files += [database, *(database.with_name(database.name + end) for end in ("-wal", "-shm", "-journal"))]
@@ -91,12 +94,12 @@ def _parts(home: Path, settings: Settings, engine: Engine) -> list[Path]:
 def _make_files(home: Path, settings: Settings, database_url: str | None) -> None:
     for folder in (home, home / "models", home / "run"):
         folder.mkdir(parents=True, exist_ok=True)
-    create_keys(home / "keys", settings.log_origin)
+    KeyFolder(home / "keys").begin(settings.origin_of(1))
     _write_secret(home / "keys" / INDEX_KEY_FILE)
     RecordKeys.create(_inside(home, settings.key_store))
     _inside(home, settings.guard_dir).mkdir(exist_ok=True)
     try:
-        _guard(home, settings).create(settings.log_origin)
+        _guard(home, settings, 1).create(settings.origin_of(1))
     except GuardError as error:
         raise SettingsError(f"{error}; move it away, or name another guard_dir") from error
     Ledger.create(_inside(home, settings.guard_dir) / ERASURES)
@@ -104,9 +107,29 @@ def _make_files(home: Path, settings: Settings, database_url: str | None) -> Non
 
 
 def _begin_log(g: Greffier) -> None:
-    origin = g.settings.log_origin
-    genesis = g.make("genesis/1", origin=origin, log=LOG_NUMBER, software=SOFTWARE, predecessor=None, lost=None)
-    g.log.append(Unit((genesis,))).result()
+    log = g.log
+    genesis = g.make("genesis/1", origin=log.origin, log=log.number, software=SOFTWARE, predecessor=None, lost=None)
+
+    def rows(conn: Connection, _sequenced: tuple[Sequenced, ...]) -> None:
+        insert_log(conn, log.number, log.origin)
+
+    log.append(Unit((genesis,), rows)).result()
+
+
+def succeed_home(home: Path, reason: str, *, clock: Clock = utc_now) -> str:
+    """End the log in force and begin its successor (`succession.end` has the reasons); returns the new origin.
+
+    What a crash interrupts, a second call completes: a frozen log without a successor is taken as it is.
+    """
+    with open_home(home, clock=clock, tolerant=True) as g:
+        ended = succession.end(g, reason)
+    g = _build(home, clock, ended.number + 1)
+    try:
+        _start_log(g, tolerant=False)
+        succession.begin(g, ended, SOFTWARE)
+        return g.log.origin
+    finally:
+        _close(g)
 
 
 @contextlib.contextmanager
@@ -121,21 +144,26 @@ def open_home(home: Path, *, clock: Clock = utc_now, tolerant: bool = False) -> 
         _close(g)
 
 
-def _build(home: Path, clock: Clock) -> Greffier:
+def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
+    """Everything of one home; `number` is a log that is to begin (by default, the newest that there is)."""
     settings, profile = read_settings(home), read_profile(home)
     engine = _open_engine(home, settings)
     try:
         demand_file(engine)
         migrate.check(engine)
+        numbers = _numbers(engine, settings)
+        number = number or numbers[-1]
+        origin = settings.origin_of(number)
         with opening.needed_to_record():
-            signers = load_signers(home / "keys")
-            keys = list(read_vkeys(home / "keys" / VKEY_FILE))
+            key_folder = KeyFolder(home / "keys")
+            key_folder.check(origin)
+            keys = _signing_keys(key_folder, origin)
             index_key = _read_secret(home / "keys" / INDEX_KEY_FILE)
             record_keys = RecordKeys(_inside(home, settings.key_store))
     except BaseException:
         engine.dispose()
         raise
-    guard = _guard(home, settings)
+    guard = _guard(home, settings, number)
 
     def outage_entry(cause: str, began: datetime, ended: datetime) -> Entry:
         return make_entry(
@@ -154,10 +182,9 @@ def _build(home: Path, clock: Clock) -> Greffier:
 
     log = Log(
         engine,
-        signers,
+        keys,
         guard,
-        origin=settings.log_origin,
-        number=LOG_NUMBER,
+        number=number,
         before_commit=record_keys.sync,
         outage_entry=outage_entry,
         clock=clock,
@@ -167,13 +194,16 @@ def _build(home: Path, clock: Clock) -> Greffier:
         settings=settings,
         profile=profile,
         engine=engine,
-        keys=keys,
+        key_folder=key_folder,
         guard=guard,
         record_keys=record_keys,
         ledger=Ledger(_inside(home, settings.guard_dir) / ERASURES),
-        vault=Vault(record_keys, settings.log_origin, index_key),
+        vault=Vault(record_keys, settings.origin, index_key),
         log=log,
-        publisher=Publisher(engine, LOG_NUMBER, settings.publish_pace_s, guard=guard),
+        publishers={
+            k: Publisher(engine, k, settings.publish_pace_s, guard=_guard(home, settings, k))
+            for k in sorted({*numbers, number})
+        },
         runtime=Supervisor(home / "models", home / "run", deadline_s=settings.deadline_s, on_boot=on_boot),
         renderer=Renderer(clock, templates=(PAGE_TEMPLATES,), stylesheet=STYLESHEET.read_text("utf-8")),
         clock=clock,
@@ -203,8 +233,27 @@ def _inside(home: Path, path: Path) -> Path:
     return path if path.is_absolute() else home / path
 
 
-def _guard(home: Path, settings: Settings) -> Guard:
-    return Guard(_inside(home, settings.guard_dir) / f"log-{LOG_NUMBER}.guard")
+def _guard(home: Path, settings: Settings, number: int) -> Guard:
+    return Guard(_inside(home, settings.guard_dir) / guard_name(number))
+
+
+def _numbers(engine: Engine, settings: Settings) -> list[int]:
+    """The numbers of the logs, or that of the first. Raises SettingsError where they bear another name."""
+    try:
+        with reading(engine) as conn:
+            logs = read_logs(conn)
+    except SQLAlchemyError as error:
+        raise cannot_record(error) from error
+    for row in logs:
+        if row.origin != settings.origin_of(row.number):
+            message = f"is {settings.origin}, but this database holds the log {row.origin}: put back the setting"
+            raise SettingsError(message, field="origin")
+    return [row.number for row in logs] or [1]
+
+
+def _signing_keys(folder: KeyFolder, origin: str) -> SigningKeys:
+    held = functools.partial(folder.signers, origin)
+    return SigningKeys(held(), origin=origin, ring=folder.ring().of(origin), held=held)
 
 
 def _open_engine(home: Path, settings: Settings) -> Engine:

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from auditlog.audit import AuditResult, origin_of, result_json
+from auditlog.audit import AuditResult, result_json
 from auditlog.canonical import Json
 from auditlog.errors import AuditLogError
-from auditlog.keys import read_vkeys
-from auditlog.note import VerifierKey
+from auditlog.keyring import KeyRing
+from auditlog.keys import read_key_ring
 from auditlog.receipt import VerifiedReceipt, parse_receipt, verify_receipt
 from auditlog.tree import audit_tree
 
@@ -77,22 +77,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read_keys(path: Path) -> tuple[VerifierKey, ...]:
+def _read_keys(path: Path) -> KeyRing:
     try:
-        keys = read_vkeys(path)
-        origin_of(keys)
+        keys = read_key_ring(path)
+        keys.only_origin()
     except AuditLogError as error:
         raise _UsageError(str(error)) from error
     return keys
 
 
-def _verify(path: Path, keys: Sequence[VerifierKey]) -> tuple[dict[str, Json], str]:
+def _verify(path: Path, keys: KeyRing) -> tuple[dict[str, Json], str]:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise _UsageError(f"{path}: cannot be read: {error.strerror}") from error
     receipt = parse_receipt(data)
-    verified = verify_receipt(receipt, keys, origin=origin_of(keys))
+    verified = verify_receipt(receipt, keys, origin=keys.only_origin())
     facts = _receipt_json(verified)
     opened = ", ".join(sorted(opening.field for opening in verified.openings)) or "none"
     text = (
@@ -118,7 +118,7 @@ def _receipt_json(verified: VerifiedReceipt) -> dict[str, Json]:
     }
 
 
-def _audit(folder: Path, keys: Sequence[VerifierKey], *, strict: bool) -> tuple[dict[str, Json], str]:
+def _audit(folder: Path, keys: KeyRing, *, strict: bool) -> tuple[dict[str, Json], str]:
     if not folder.is_dir():
         raise _UsageError(f"{folder}: is no folder")
     result = audit_tree(folder, keys, strict=strict)

@@ -14,10 +14,10 @@ from hashlib import sha256
 from typing import Final
 
 from auditlog.canonical import Json
-from auditlog.checkpoint import SignedCheckpoint, open_checkpoint, parse_checkpoint
+from auditlog.checkpoint import SIGNATURE_NAMES, SignedCheckpoint, check_signers, open_checkpoint
 from auditlog.errors import FormatError, NotFound, SignatureError, VerifyError
+from auditlog.keyring import KeyRing
 from auditlog.merkle import HASH_SIZE, root_hash
-from auditlog.note import ED25519, ML_DSA_44, VerifierKey, parse_note
 from auditlog.record import parse_entry
 from auditlog.rules import LogRules
 from auditlog.tiles import (
@@ -33,7 +33,6 @@ from auditlog.tiles import (
 ReadFile = Callable[[str], bytes]
 
 CHECKPOINT: Final = "checkpoint"
-SIGNATURE_NAMES: Final[Mapping[int, str]] = {ED25519: "Ed25519", ML_DSA_44: "ML-DSA-44"}
 _LINES: Final[Mapping[str, str]] = {
     "origin": "checkpoint line 1",
     "size": "checkpoint line 2",
@@ -61,15 +60,13 @@ class AuditResult:
     last_time: str | None
 
 
-def audit(
-    read: ReadFile, keys: Sequence[VerifierKey], *, origin: str | None = None, strict: bool = True
-) -> AuditResult:
-    """Check a whole log. `keys` must all have signed; `origin` is the name they bear unless given.
+def audit(read: ReadFile, ring: KeyRing, *, origin: str | None = None, strict: bool = True) -> AuditResult:
+    """Check a whole log. Every key valid at its size must have signed; `origin` is the ring's only one unless given.
 
     Raises VerifyError, whose text begins with the place: "checkpoint …", "entry N", "tile/…".
     `strict=False` leaves out the reading of the entries (hashes and signatures only), for speed comparisons.
     """
-    signed = read_signed_checkpoint(read, keys, origin=origin)
+    signed = read_signed_checkpoint(read, ring, origin=origin)
     checkpoint = signed.checkpoint
     if checkpoint.size > _MAX_SIZE:
         raise VerifyError("states a size that no log reaches", field="checkpoint line 2")
@@ -91,7 +88,7 @@ def audit(
         origin=checkpoint.origin,
         size=checkpoint.size,
         root=checkpoint.root,
-        signatures=tuple(SIGNATURE_NAMES.get(key.type, f"0x{key.type:02x}") for key in keys),
+        signatures=tuple(SIGNATURE_NAMES.get(key.type, f"0x{key.type:02x}") for key in signed.by),
         strict=strict,
         kinds=dict(sorted(rules.kinds.items())),
         opaque=rules.opaque,
@@ -100,48 +97,21 @@ def audit(
     )
 
 
-def origin_of(keys: Sequence[VerifierKey]) -> str:
-    """The log that the keys are for: they all bear its origin as their name. Raises FormatError."""
-    names = {key.name for key in keys}
-    if len(names) != 1:
-        raise FormatError("must hold the keys of one log: all with the same name", field="log.vkey")
-    return names.pop()
-
-
-def read_signed_checkpoint(read: ReadFile, keys: Sequence[VerifierKey], *, origin: str | None) -> SignedCheckpoint:
-    """The checkpoint, signed by every key. Raises VerifyError("checkpoint line N: …")."""
+def read_signed_checkpoint(read: ReadFile, ring: KeyRing, *, origin: str | None) -> SignedCheckpoint:
+    """The checkpoint, signed by every key valid at its size. Raises VerifyError("checkpoint line N: …")."""
     note = _read(read, CHECKPOINT)
-    expected = origin_of(keys) if origin is None else origin
+    expected = ring.only_origin() if origin is None else origin
     # Said before the signatures are: another log's checkpoint bears other keys too, and the name explains both.
     if note.split(b"\n", 1)[0] != expected.encode():
         raise VerifyError(f"this is not the checkpoint of {expected}", field="checkpoint line 1")
     try:
-        _check_signatures(note, keys)
-        return open_checkpoint(note, keys, origin=expected)
+        signed = open_checkpoint(note, ring, origin=expected)
+        check_signers(note, ring)
     except (FormatError, SignatureError) as error:
         text = str(error)
         place = _LINES.get(error.field or "", CHECKPOINT)
         raise VerifyError(text if text.startswith(CHECKPOINT) else f"{place}: {text}") from error
-
-
-def _check_signatures(note: bytes, keys: Sequence[VerifierKey]) -> None:
-    """Name the line that does not hold, or the signature that is missing. Raises SignatureError or FormatError."""
-    opened = parse_note(note)
-    parse_checkpoint(opened.text)
-    first_line = opened.text.count("\n") + 2
-    for key in keys:
-        kind = SIGNATURE_NAMES.get(key.type, f"0x{key.type:02x}")
-        lines = [n for n, line in enumerate(opened.signatures) if (line.name, line.key_id) == (key.name, key.key_id)]
-        if not lines:
-            raise SignatureError(
-                f"the {kind} signature of this log is missing: it was stripped, or other keys signed", field=CHECKPOINT
-            )
-        for n in lines:
-            try:
-                key.verify(opened.text, opened.signatures[n].blob)
-            except SignatureError as error:
-                sentence = f"the {kind} signature does not belong to this checkpoint: one of the two was changed"
-                raise SignatureError(sentence, field=f"checkpoint line {first_line + n}") from error
+    return signed
 
 
 class _Tree:

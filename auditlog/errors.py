@@ -35,6 +35,10 @@ class OpeningError(VerifyError):
     """An opened value does not match its commitment."""
 
 
+class NotPublished(VerifyError):
+    """Not yet published: the checkpoint lacks the cosignatures that the policy demands."""
+
+
 class NotFound(AuditLogError):
     """No such record, entry, tile or checkpoint in this log."""
 
@@ -52,6 +56,18 @@ class GuardError(CannotRecord):
 
     def __init__(self, message: str, *, field: str | None = "guard") -> None:
         super().__init__(message, cause="guard", field=field)
+
+
+class Frozen(CannotRecord):
+    """The log has its last entry. `cause` is "closed": no outage, since nothing may follow."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "was frozen, nothing may follow: restart this program, it goes on in the successor; without one, run "
+            "`greffier log succeed`",
+            cause="closed",
+            field="log",
+        )
 
 
 class VaultError(AuditLogError):

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -16,9 +16,9 @@ from typing import Final
 import rfc8785
 from sqlalchemy import Connection
 
-from auditlog.audit import CHECKPOINT, origin_of
+from auditlog.audit import CHECKPOINT
 from auditlog.errors import AuditLogError, NotFound
-from auditlog.note import VerifierKey, format_vkey
+from auditlog.keyring import KeyRing, format_key_ring
 from auditlog.store.log import Head, HeadName, read_entries, read_head, read_tile
 from auditlog.tiles import (
     TILE_WIDTH,
@@ -41,8 +41,11 @@ VERIFIER_MODULES: Final = (
     "checkpoint",
     "commitment",
     "cosignature",
+    "durable",
     "errors",
+    "keyring",
     "keys",
+    "keyseal",
     "kinds",
     "merkle",
     "note",
@@ -101,9 +104,7 @@ check can show, and what it cannot, is said in docs/trust.md of the program's so
 """
 
 
-def export_log(
-    conn: Connection, number: int, keys: Sequence[VerifierKey], to: Path, *, head: HeadName = "integrated"
-) -> int:
+def export_log(conn: Connection, number: int, ring: KeyRing, to: Path, *, head: HeadName = "integrated") -> int:
     """Write log `number` to the new folder `to`, all or nothing, and return its size.
 
     The same log gives the same bytes. `head` chooses which checkpoint. Nothing is verified here: a damaged log must be
@@ -121,7 +122,7 @@ def export_log(
         workplace = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
         try:
             folder = workplace / "log"
-            _write_tree(folder, _files(conn, number, keys, stored))
+            _write_tree(folder, _files(conn, number, ring, stored))
             folder.replace(to)
         finally:
             shutil.rmtree(workplace, ignore_errors=True)
@@ -131,17 +132,17 @@ def export_log(
     return stored.size
 
 
-def _files(conn: Connection, number: int, keys: Sequence[VerifierKey], head: Head) -> Iterator[tuple[str, bytes]]:
+def _files(conn: Connection, number: int, ring: KeyRing, head: Head) -> Iterator[tuple[str, bytes]]:
     """(path, content) of every file, SHA256SUMS last."""
     for tile in tiles_of_size(head.size):
         yield format_tile_path(tile), read_tile(conn, number, tile.level, tile.index, tile.width)
     for index, width in entry_bundles_of_size(head.size):
         start = index * TILE_WIDTH
         yield format_entries_path(index, width), format_entry_bundle(read_entries(conn, number, start, start + width))
-    origin = origin_of(keys)
+    origin = ring.only_origin()
     named = {
         CHECKPOINT: head.note,
-        "log.vkey": "".join(format_vkey(key) + "\n" for key in keys).encode(),
+        "log.vkey": format_key_ring(ring).encode(),
         "README.txt": _README.format(origin=origin, size=head.size, rule="=" * (21 + len(origin))).encode(),
         "verify.pyz": make_verifier(),
     }

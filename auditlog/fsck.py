@@ -13,9 +13,10 @@ from sqlalchemy import Connection, select
 
 from auditlog.checkpoint import open_checkpoint
 from auditlog.errors import AuditLogError, FormatError
+from auditlog.fsck_lineage import check_lineages
 from auditlog.guard import Guard
+from auditlog.keyring import KeyRing
 from auditlog.merkle import leaf_hash, root_hash
-from auditlog.note import VerifierKey
 from auditlog.record import parse_entry
 from auditlog.store.log import HASH_BYTES, entry_table, head_table, tile_table
 from auditlog.tiles import TILE_WIDTH, grow, root_from_edge, tiles_of_size
@@ -23,43 +24,50 @@ from auditlog.vault.check import Finding, check_vault
 from auditlog.vault.ledger import Ledger
 from auditlog.vault.seal import Vault
 
-__all__ = ("Finding", "fsck")
+__all__ = ("Checked", "Finding", "fsck")
 
 _NO_HASH = bytes(HASH_BYTES)
 _HEADS = ("integrated", "published")
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A log to check: its number and origin, and its guard."""
+
+    number: int
+    origin: str
+    guard: Guard
+
+
 def fsck(
-    conn: Connection,
-    keys: Sequence[VerifierKey],
-    guard: Guard,
-    vault: Vault | None,
-    *,
-    origin: str,
-    number: int = 1,
-    ledger: Ledger | None = None,
+    conn: Connection, ring: KeyRing, logs: Sequence[Checked], vault: Vault | None, *, ledger: Ledger | None = None
 ) -> Iterator[Finding]:
     """Everything that is wrong, table by table; nothing when all holds. Without a vault its tables are left out.
 
-    `conn` has read nothing before: the guard is read first, since it never leads the database, while a log that is
-    written to meanwhile soon leads the snapshot.
+    `logs`: all of this installation, oldest first. `conn` has read nothing before: the guards are read first, since
+    they never lead the database, while a log that is written to meanwhile soon leads the snapshot.
     """
-    guarded, problems = _read_guard(guard, origin)
-    heads = _Heads(conn, keys, origin=origin, number=number)
-    yield from heads.findings
-    yield from problems
-    tree = _Tree(conn, number, heads.size, heads.marks | ({guarded[0]} if guarded else set()))
-    yield from tree.check_entries()
-    yield from tree.check_tiles(heads.root)
-    yield from heads.compare(tree.roots)
-    yield from _compare_guard(guarded, heads, tree)
+    guards = [_read_guard(log) for log in logs]
+    lineages = check_lineages(conn, [(log.number, log.origin) for log in logs])
+    yield from lineages.findings
+    for log, (guarded, problems) in zip(logs, guards, strict=True):
+        heads = _Heads(conn, ring, log)
+        yield from heads.findings
+        yield from problems
+        tree = _Tree(conn, log.number, heads.size, heads.marks | ({guarded[0]} if guarded else set()))
+        yield from tree.check_entries()
+        yield from tree.check_tiles(heads.root)
+        yield from heads.compare(tree.roots)
+        if guarded is None or guarded != lineages.lost.get(log.number):
+            yield from _compare_guard(guarded, heads, tree)
+    yield from _strangers(conn, {log.number for log in logs})
     if vault is not None:
-        yield from check_vault(conn, vault, number, ledger)
+        yield from check_vault(conn, vault, ledger)
 
 
-def _read_guard(guard: Guard, origin: str) -> tuple[tuple[int, bytes] | None, list[Finding]]:
+def _read_guard(log: Checked) -> tuple[tuple[int, bytes] | None, list[Finding]]:
     try:
-        return guard.require(origin), []
+        return log.guard.require(log.origin), []
     except AuditLogError as error:
         return None, [Finding("guard", str(error))]
 
@@ -76,22 +84,34 @@ def _compare_guard(guarded: tuple[int, bytes] | None, heads: _Heads, tree: _Tree
         yield Finding("guard", f"states another root for the first {size} entries: the log was replaced or forked")
 
 
+def _strangers(conn: Connection, numbers: set[int]) -> Iterator[Finding]:
+    """Rows of logs that this installation does not have."""
+    for table in (entry_table, tile_table, head_table):
+        keys = list(table.primary_key.columns)
+        statement = select(*keys).where(table.c.log.not_in(numbers)).order_by(*keys)
+        for row in conn.execute(statement).mappings():
+            place = ",".join(f"{key.name}={row[key.name]}" for key in keys)
+            yield Finding(f"{table.name}({place})", "belongs to no log of this installation")
+
+
 class _Heads:
     """The signed heads: `size` and `root` of the integrated one (None where it does not hold)."""
 
-    def __init__(self, conn: Connection, keys: Sequence[VerifierKey], *, origin: str, number: int) -> None:
+    def __init__(self, conn: Connection, ring: KeyRing, checked: Checked) -> None:
         self.size: int | None = None
         self.root: bytes | None = None
         self.findings: list[Finding] = []
-        self._number = number
+        self._number = number = checked.number
         self._signed: dict[str, tuple[int, bytes]] = {}
-        for log, name, size, note in conn.execute(select(head_table).order_by(head_table.c.log, head_table.c.name)):
-            place = f"auditlog_head(log={log},name={name})"
-            if log != number or name not in _HEADS:
+        columns = head_table.c
+        statement = select(columns.name, columns.size, columns.note).where(columns.log == number).order_by(columns.name)
+        for name, size, note in conn.execute(statement):
+            place = f"auditlog_head(log={number},name={name})"
+            if name not in _HEADS:
                 self._find(place, "belongs to no head of this log")
                 continue
             try:
-                checkpoint = open_checkpoint(_blob(note), keys, origin=origin).checkpoint
+                checkpoint = open_checkpoint(_blob(note), ring, origin=checked.origin).checkpoint
             except AuditLogError as error:
                 self._find(f"{place}.note", str(error))
                 continue
@@ -139,11 +159,8 @@ class _Tree:
         """Each row, and the tiles that the entries make against those stored."""
         hashes: list[bytes] = []
         expected = 0
-        for log, index, id_, data in self._rows():
-            place = f"auditlog_entry(log={log},idx={index})"
-            if log != self.number:
-                yield Finding(place, "belongs to no log of this installation")
-                continue
+        for index, id_, data in self._rows():
+            place = f"auditlog_entry(log={self.number},idx={index})"
             if self.size is not None and index >= self.size:
                 yield Finding(place, f"lies beyond the signed head of {self.size} entries")
                 continue
@@ -170,9 +187,10 @@ class _Tree:
         wanted = {(tile.level, tile.index) for tile in tiles_of_size(size)}
         for place in sorted(wanted - self._seen):
             yield Finding(self._place(*place), "is missing")
-        for log, level, index in self.conn.execute(select(tile_table.c.log, tile_table.c.level, tile_table.c.idx)):
-            if log != self.number or (level, index) not in wanted:
-                yield Finding(f"auditlog_tile(log={log},level={level},idx={index})", "belongs to no tile of this log")
+        columns = tile_table.c
+        for level, index in self.conn.execute(select(columns.level, columns.idx).where(columns.log == self.number)):
+            if (level, index) not in wanted:
+                yield Finding(self._place(level, index), "belongs to no tile of this log")
         entries_hold = root is None or self.roots.get(size) == root
         for place in sorted(self._altered):
             if entries_hold or not self._is_signed(*place, root or b""):
@@ -180,11 +198,11 @@ class _Tree:
             elif place[0] == 0:
                 yield from self._altered_entries(place[1])
 
-    def _rows(self) -> Iterator[tuple[int, int, str, object]]:
+    def _rows(self) -> Iterator[tuple[int, str, object]]:
         columns = entry_table.c
-        statement = select(columns.log, columns.idx, columns.id, columns.data).order_by(columns.log, columns.idx)
-        for row in self.conn.execute(statement.execution_options(yield_per=1000)):
-            yield row[0], row[1], row[2], row[3]
+        statement = select(columns.idx, columns.id, columns.data).where(columns.log == self.number)
+        for row in self.conn.execute(statement.order_by(columns.idx).execution_options(yield_per=1000)):
+            yield row[0], row[1], row[2]
 
     def _missing(self, start: int, end: int) -> Iterator[Finding]:
         for index in range(start, end):

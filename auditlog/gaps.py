@@ -1,20 +1,25 @@
-"""Which numbers of each boot's counter the log does not account for, from the entries alone.
+"""What a log does not account for, from its entries alone: numbers of a counter without an entry, and hours of silence.
 
 Every run of the runtime (a *boot*) counts its generations: the counter rises before the model computes anything. A
 number without an entry is therefore a generation that happened and was not recorded: a crash before the answer left, or
-a decision kept out of the log.
+a decision kept out of the log. Systems elsewhere whose decisions are recorded here (*sources*) count the same way. And
+while the program serves it says so once an hour (`pulse`): a longer silence is a program that did not run, or one whose
+entries were left out. Pure; `silence` has the second half.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from auditlog.canonical import Json
 from auditlog.record import Entry, parse_entry
+from auditlog.silence import Signs, Silence, format_silence, silence_json
 
 Range = tuple[int, int]  # first and last number, both included
+_RUNS = ("decision/1", "refused/1", "unfinished/1", "opened/1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,36 @@ class BootGaps:
     @property
     def lost(self) -> int:
         """How many numbers have no entry."""
-        return sum(last - first + 1 for first, last in self.missing)
+        return _count(self.missing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceGaps:
+    """One system elsewhere. `missing`: numbers from 1 to its highest recorded one without any entry."""
+
+    source: str
+    first: int
+    last: int
+    recorded: int
+    missing: tuple[Range, ...]
+
+    @property
+    def lost(self) -> int:
+        """How many numbers have no entry."""
+        return _count(self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Boots and sources in the order in which the log names them; silences in the order of time.
+
+    `opaque`: entries of kinds that this version does not know, which may account for numbers and hours, too.
+    """
+
+    boots: tuple[BootGaps, ...]
+    sources: tuple[SourceGaps, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    opaque: int = 0
 
 
 @dataclass(slots=True)
@@ -55,25 +89,37 @@ class _Seen:
     ended: str = "open"
 
 
-@dataclass(frozen=True, slots=True)
-class Gaps:
-    """The boots of a log, in the order in which the log names them."""
+@dataclass(slots=True)
+class _Log:
+    boots: dict[str, _Seen] = field(default_factory=dict)
+    sources: dict[str, set[int]] = field(default_factory=dict)
+    signs: Signs = field(default_factory=Signs)
+    opaque: int = 0
 
-    boots: tuple[BootGaps, ...]
 
+def gaps(entries: Iterable[tuple[int, bytes]], *, now: datetime | None = None) -> Gaps:
+    """What the log says about boots, sources and hours. `entries` are (index, canonical bytes), in order.
 
-def gaps(entries: Iterable[tuple[int, bytes]]) -> Gaps:
-    """What the log says about its boots. `entries` are (index, canonical bytes), in order. Raises FormatError."""
-    boots: dict[str, _Seen] = {}
+    With `now` the silence since the last entry counts as well; an export knows no present. Raises FormatError.
+    """
+    log = _Log()
     for index, data in entries:
         entry = parse_entry(data)
         if isinstance(entry, Entry):
-            _note(boots, index, entry)
-    return Gaps(tuple(_summarise(boot, seen) for boot, seen in boots.items()))
+            _note(log, index, entry)
+            log.signs.add(index, entry)
+        else:
+            log.opaque += 1
+    return Gaps(
+        tuple(_summarise(boot, seen) for boot, seen in log.boots.items()),
+        tuple(_summarise_source(source, numbers) for source, numbers in log.sources.items()),
+        log.signs.silences(now),
+        log.opaque,
+    )
 
 
-def _note(boots: dict[str, _Seen], index: int, entry: Entry) -> None:
-    members = entry.members
+def _note(log: _Log, index: int, entry: Entry) -> None:
+    boots, members = log.boots, entry.members
     if entry.kind == "boot/1":
         boots.setdefault(members["boot"], _Seen()).index = index
         for item in members["unclosed"]:
@@ -83,8 +129,10 @@ def _note(boots: dict[str, _Seen], index: int, entry: Entry) -> None:
     elif entry.kind == "pulse/1":
         for item in members["boots"]:
             _state_reached(boots, item)
-    elif entry.kind in ("decision/1", "refused/1", "unfinished/1", "opened/1"):
+    elif entry.kind in _RUNS:
         boot, n = members["boot"], members["n"]
+        if n is not None and members.get("source") is not None:
+            log.sources.setdefault(members["source"], set()).add(n)
         if boot is None or n is None:
             return
         seen = boots.setdefault(boot, _Seen())
@@ -122,6 +170,13 @@ def _summarise(boot: str, seen: _Seen) -> BootGaps:
     )
 
 
+def _summarise_source(source: str, numbers: set[int]) -> SourceGaps:
+    known = sorted(numbers)
+    return SourceGaps(
+        source=source, first=known[0], last=known[-1], recorded=len(known), missing=_missing(known, known[-1])
+    )
+
+
 def _missing(known: Sequence[int], reached: int) -> tuple[Range, ...]:
     """Numbers from 1 to the highest known one that `known` (sorted) lacks; as ranges, so that their count is free."""
     ranges = []
@@ -133,34 +188,62 @@ def _missing(known: Sequence[int], reached: int) -> tuple[Range, ...]:
     return tuple(ranges)
 
 
-def gaps_json(found: Gaps) -> Json:
-    """The same as JSON: ranges as [first, last]."""
-    return [
-        {
-            "boot": b.boot,
-            "index": b.index,
-            "announced": b.announced,
-            "ended": b.ended,
-            "first": b.first,
-            "last": b.last,
-            "reached": b.reached,
-            "recorded": b.recorded,
-            "decisions": b.decisions,
-            "refused": b.refused,
-            "unfinished": b.unfinished,
-            "opened": list(b.opened),
-            "missing": [list(r) for r in b.missing],
-            "lost": b.lost,
-        }
-        for b in found.boots
-    ]
+def _count(ranges: Sequence[Range]) -> int:
+    return sum(last - first + 1 for first, last in ranges)
+
+
+def gaps_json(found: Gaps) -> dict[str, Json]:
+    """The same as JSON: ranges as [first, last], times in UTC to the minute."""
+    return {
+        "boots": [_boot_json(boot) for boot in found.boots],
+        "sources": [
+            {
+                "source": s.source,
+                "first": s.first,
+                "last": s.last,
+                "recorded": s.recorded,
+                "missing": [list(r) for r in s.missing],
+                "lost": s.lost,
+            }
+            for s in found.sources
+        ],
+        "silent": [silence_json(one) for one in found.silences],
+        "silent_hours": sum(one.hours for one in found.silences),
+        "opaque": found.opaque,
+    }
+
+
+def _boot_json(b: BootGaps) -> dict[str, Json]:
+    return {
+        "boot": b.boot,
+        "index": b.index,
+        "announced": b.announced,
+        "ended": b.ended,
+        "first": b.first,
+        "last": b.last,
+        "reached": b.reached,
+        "recorded": b.recorded,
+        "decisions": b.decisions,
+        "refused": b.refused,
+        "unfinished": b.unfinished,
+        "opened": list(b.opened),
+        "missing": [list(r) for r in b.missing],
+        "lost": b.lost,
+    }
 
 
 def format_gaps(found: Gaps) -> str:
-    """The same for people, one line a boot and one a gap."""
-    if not found.boots:
-        return "No boot is recorded in this log.\n"
-    return "".join(_format_boot(boot) for boot in found.boots)
+    """The same for people: one line a boot, a source and a silence, and one for what each lacks."""
+    boots = "".join(_format_boot(boot) for boot in found.boots) or "No boot is recorded in this log.\n"
+    sources = "".join(_format_source(source) for source in found.sources)
+    silences = "".join(format_silence(one) for one in found.silences) or "No hour of its life was silent.\n"
+    unknown = f"{found.opaque} entries are of kinds that this version does not know: use a newer one.\n"
+    return boots + sources + silences + (unknown if found.opaque else "")
+
+
+def _format_source(s: SourceGaps) -> str:
+    text = f"source {s.source}: numbers {s.first} to {s.last}: {s.recorded} decisions, {s.lost} missing\n"
+    return text + (f"  without an entry: {', '.join(_format_range(r) for r in s.missing)}\n" if s.missing else "")
 
 
 def _format_boot(b: BootGaps) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
+from traceback import extract_tb
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from auditlog.errors import FormatError
+from auditlog.errors import CannotRecord, FormatError
 from auditlog.head import Tip
 from auditlog.merkle import leaf_hash
 from auditlog.store.engine import cannot_record, is_database_error, outage_cause, reading
@@ -15,6 +18,11 @@ from auditlog.store.log import insert_entries, taken_ids
 from auditlog.ticket import Ticket, settle
 from auditlog.tiles import Growth, grow
 from auditlog.unit import Integrated, Sequenced, Unit
+
+logger = logging.getLogger(__name__)
+
+FREEZE = "freeze/1"
+ROTATION = "rotation/1"
 
 
 class UnitFailed(Exception):
@@ -36,13 +44,26 @@ class Waiting:
     sequenced: tuple[Sequenced, ...] = ()
 
 
+def holds(group: list[Waiting], kind: str) -> bool:
+    """Whether an entry of this kind is in the group."""
+    return any(entry.kind == kind for waiting in group for entry in waiting.unit.entries)
+
+
+def until_freeze(group: list[Waiting]) -> tuple[list[Waiting], list[Waiting]]:
+    """The group up to a unit that freezes the log, and what comes after it, too late."""
+    for position, waiting in enumerate(group, 1):
+        if holds([waiting], FREEZE):
+            return group[:position], group[position:]
+    return group, []
+
+
 def sequence(conn: Connection, group: list[Waiting], tip: Tip, *, log: int, origin: str) -> Growth:
     """Give every entry its index, insert them, and grow the tree."""
     index = tip.size
     rows: list[tuple[str, bytes]] = []
     for waiting in group:
         entries = waiting.unit.entries
-        waiting.sequenced = tuple([Sequenced(origin, place, entry) for place, entry in enumerate(entries, index)])
+        waiting.sequenced = tuple([Sequenced(log, origin, place, entry) for place, entry in enumerate(entries, index)])
         rows += [(entry.id, entry.data) for entry in entries]
         index += len(entries)
     insert_entries(conn, log, tip.size, rows)
@@ -81,3 +102,10 @@ def reject_taken(engine: Engine, group: list[Waiting]) -> list[Waiting]:
             seen.update(ids)
             remaining.append(waiting)
     return remaining
+
+
+def report_failure(failure: CannotRecord, error: Exception) -> None:
+    """Tell the operator. Kind and place only: a database's own message may quote the row, and so what a person said."""
+    logger.error("the log cannot record (%s): %s", failure.cause, failure)
+    places = " ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-5:])
+    logger.info("it failed with %s at %s", type(error).__qualname__, places)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import errno
 import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,17 +67,13 @@ class Guard:
         data = format_guard_line(GuardLine(origin, size, empty if root is None else root))
         if len(data) > _MAX_LINE - 20:
             raise GuardError("the origin is too long for the guard's line: at most 255 bytes", field="origin")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _write_new(self.path, data)
         except FileExistsError:
             raise GuardError("the guard file exists already: this log was created before") from None
-        try:
-            os.write(file, data)
-            os.fsync(file)
-        finally:
-            os.close(file)
-        _sync_folder(self.path.parent)
+        except OSError as error:
+            raise GuardError(f"the guard file cannot be made: {error.strerror}") from error
 
     def exists(self) -> bool:
         """Whether there is a file."""
@@ -120,8 +117,16 @@ class Guard:
                     if line.root != root:
                         raise GuardError(f"the guard knows another root at size {size}: this log was forked")
                     return
-                os.pwrite(file, format_guard_line(GuardLine(line.origin, size, root)), 0)
-                os.fdatasync(file)
+                old, new = format_guard_line(line), format_guard_line(GuardLine(line.origin, size, root))
+                try:
+                    _write(file, new)
+                    os.fdatasync(file)
+                except OSError:
+                    # What is not known to be durable must not be seen: the next raise writes and syncs it anew. (A
+                    # shorter line would leave the end of the longer one, should the program die just here.)
+                    if len(old) == len(new):
+                        _put_back(file, old)
+                    raise
         except FileNotFoundError:
             raise GuardError(_MISSING) from None
         except OSError as error:
@@ -144,7 +149,7 @@ class Guard:
                 raise GuardError(f"stands at {line.size} entries, below the log's {size}: try again in a moment")
             time.sleep(0.005)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _opened(self, flags: int, lock: int) -> Iterator[int]:
         file = os.open(self.path, flags | os.O_CLOEXEC)
         try:
@@ -152,6 +157,38 @@ class Guard:
             yield file
         finally:
             os.close(file)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Make the file whole or not at all, so that a crash leaves no damaged guard. Raises FileExistsError, OSError."""
+    fresh = path.with_name(path.name + ".new")
+    file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        # Of two who make it at once, the second finds the first one's.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        os.ftruncate(file, 0)
+        _write(file, data)
+        os.fsync(file)
+        fresh.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(file)
+    _sync_folder(path.parent)
+
+
+def _write(file: int, data: bytes) -> None:
+    if os.pwrite(file, data, 0) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _put_back(file: int, line: bytes) -> None:
+    with contextlib.suppress(OSError):
+        os.pwrite(file, line, 0)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from auditlog.checkpoint import open_checkpoint
 from auditlog.errors import CannotRecord, FormatError, GuardError, NotFound, VerifyError
+from auditlog.keyring import KeyRing
 from auditlog.merkle import EMPTY_ROOT, Rows, tree_root
-from auditlog.note import VerifierKey
 from auditlog.store.log import Head, iterate_entries, read_edge, read_head, reader
 from auditlog.tiles import root_from_edge
 
@@ -34,7 +34,7 @@ class Tip:
 EMPTY_TIP = Tip(0, EMPTY_ROOT, {}, None)
 
 
-def read_tip(conn: Connection, log: int, keys: Sequence[VerifierKey], *, origin: str) -> Tip:
+def read_tip(conn: Connection, log: int, ring: KeyRing, *, origin: str) -> Tip:
     """Read and check the stored head of log `log`. Raises CannotRecord (cause database) when it does not hold."""
     head = read_head(conn, log)
     if head is None:
@@ -42,7 +42,7 @@ def read_tip(conn: Connection, log: int, keys: Sequence[VerifierKey], *, origin:
             raise CannotRecord(f"entries without a signed head: {_FIX}", cause="database", field=f"log {log}")
         return EMPTY_TIP
     try:
-        checkpoint = open_checkpoint(head.note, keys, origin=origin).checkpoint
+        checkpoint = open_checkpoint(head.note, ring, origin=origin).checkpoint
         edge = read_edge(conn, log, head.size)
         root = root_from_edge(head.size, edge)
     except (FormatError, VerifyError, NotFound) as error:

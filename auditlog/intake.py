@@ -35,6 +35,7 @@ class Intake:
         self._entries = self._bytes = 0
         self._gate = Gate()
         self._open = False
+        self._reason: CannotRecord | None = None
         self._idle = False
         self._arrived = threading.Lock()
         self._arrived.acquire()
@@ -48,7 +49,7 @@ class Intake:
         size = sum([len(entry.data) for entry in unit.entries])
         with self._lock:
             if not self._open:
-                raise CannotRecord("the log is closed", cause="closed")
+                raise self._reason or CannotRecord("the log is closed", cause="closed")
             if self._units and self._is_full(len(unit.entries), size):
                 raise CannotRecord("the log is busy: try again in a moment", cause="busy")
             waiting = Waiting(unit, size, Ticket(self._gate))
@@ -60,10 +61,12 @@ class Intake:
                 self._arrived.release()
         return waiting.ticket
 
-    def close(self) -> bool:
-        """Take no more; what waits is still taken out. False when it was closed already."""
+    def close(self, reason: CannotRecord | None = None) -> bool:
+        """Take no more, and say why; what waits is still taken out. False when it was closed already."""
         with self._lock:
             was_open, self._open = self._open, False
+            if was_open:
+                self._reason = reason
             if self._idle:
                 self._idle = False
                 self._arrived.release()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from auditlog.vocabulary import (
     CAPTURES,
     DETERMINISM,
+    FREEZE_REASONS,
     GROUNDS,
     MODES,
     OUTAGE_CAUSES,
@@ -272,6 +273,25 @@ _TABLE = (
             Member("role", "code", "in which role it was ordered", codes=ROLES),
         ),
         person=True,
+    ),
+    Kind(
+        "rotation/1",
+        # A key is named by its digest: the key file has the key, and the digest says which of its lines is meant.
+        "The log's keys changed. Checkpoints that cover this entry bear the added keys and no longer the retired ones.",
+        (
+            Member(
+                "added", "digest", "of the verifier keys that sign from now on, as their lines are written", many=True
+            ),
+            Member("retired", "digest", "of the verifier keys that sign no more", many=True),
+        ),
+    ),
+    Kind(
+        "freeze/1",
+        "The last entry of a log: nothing follows.",
+        (
+            Member("reason", "code", "why", codes=FREEZE_REASONS),
+            Member("successor", "origin", "the log that continues this one", nullable=True),
+        ),
     ),
 )
 

@@ -6,33 +6,41 @@ checkpoint, and the guard stands there. Several processes take turns on one data
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
-from traceback import extract_tb
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.errors import AuditLogError, CannotRecord, GuardError
-from auditlog.group import UnitFailed, Waiting, apply_rows, reject_taken, sequence
+from auditlog.errors import AuditLogError, CannotRecord, Frozen, GuardError
+from auditlog.group import (
+    FREEZE,
+    ROTATION,
+    UnitFailed,
+    Waiting,
+    apply_rows,
+    holds,
+    reject_taken,
+    report_failure,
+    sequence,
+    until_freeze,
+)
 from auditlog.guard import Guard
 from auditlog.head import EMPTY_TIP, Tip, check_prefix, read_tip
 from auditlog.intake import Intake
 from auditlog.merkle import EMPTY_ROOT
 from auditlog.note import Signer
 from auditlog.record import Entry
+from auditlog.signing import SigningKeys
 from auditlog.store.engine import cannot_record, reading
 from auditlog.store.log import Head, lock_log, read_head, write_head, write_tiles
+from auditlog.store.logs import closed_at
 from auditlog.ticket import Gate, Ticket, settle
 from auditlog.unit import Integrated, LogState, Paths, Published, Sequenced, Unit
 
 __all__ = ("Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
-
-logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 OutageEntry = Callable[[str, datetime, datetime], Entry]
@@ -49,10 +57,9 @@ class Log:
     def __init__(
         self,
         engine: Engine,
-        signers: Sequence[Signer],
+        keys: SigningKeys,
         guard: Guard,
         *,
-        origin: str,
         outage_entry: OutageEntry,
         clock: Clock,
         number: int = 1,
@@ -61,19 +68,19 @@ class Log:
         retry_seconds: float = 1.0,
         trace: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self.origin = origin
+        self.origin = keys.origin
         self.number = number
         self._engine = engine
-        self._signers = tuple(signers)
-        self._keys = tuple(signer.vkey for signer in self._signers)
+        self._keys = keys
+        self._signers: tuple[Signer, ...] = ()
         self._guard = guard
         self._before_commit = before_commit
         self._outage_entry = outage_entry
         self._clock = clock
         self._intake = Intake(queue_limit)
-        self._gate = Gate()
         self._retry_seconds = retry_seconds
         self._trace = trace
+        self._over: Frozen | None = None
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
         self._tip: Tip = EMPTY_TIP
@@ -115,7 +122,8 @@ class Log:
 
     def close(self) -> None:
         """Commit what waits, then end the writer. A second call does nothing."""
-        if self._intake.close() and self._thread is not None:
+        self._intake.close()
+        if self._thread is not None:
             self._thread.join()
 
     # --- the writer's thread --------------------------------------------------------------------------------------
@@ -123,15 +131,23 @@ class Log:
     def _run(self) -> None:
         ended = False
         while not ended:
-            group, self._gate, ended = self._intake.take(None if self._state.recording else self._retry_seconds)
+            group, gate, ended = self._intake.take(None if self._state.recording else self._retry_seconds)
             try:
                 self._record(group)
             finally:
-                self._gate.open()
+                gate.open()
         self._drop_connection()
 
     def _record(self, group: list[Waiting]) -> None:
         """Commit a group; units that fail on their own are told so, and the others are committed without them."""
+        if self._over is None:
+            group, late = until_freeze(group)
+            self._record_all(group)
+            group = late
+        if group:
+            self._fail(group, self._over or Frozen())
+
+    def _record_all(self, group: list[Waiting]) -> None:
         while group or not self._state.recording:
             try:
                 self._commit(group)
@@ -146,6 +162,8 @@ class Log:
                 self._fail(group, error)
             except Exception as error:
                 self._fail(group, error)
+                if isinstance(error, Frozen):
+                    self._end(error)
             return
 
     def _commit(self, group: list[Waiting]) -> None:
@@ -159,7 +177,7 @@ class Log:
         6 (committed) leaves durable entries above the guard that nobody was told about: `start` recomputes the root
           at the guard's size, then raises the guard.
         7 (guard raised) leaves integrated entries that nobody was told about: as if the answer was lost on its way.
-        8 (callers told) loses nothing.
+        8 (outcomes set) loses nothing.
         """
         self._trace(1)
         if not self._state.recording:
@@ -176,11 +194,12 @@ class Log:
             self._trace(4)
             self._sync_keys()
             root = growth.root
-            head = Head(growth.size, sign_checkpoint(Checkpoint(self.origin, growth.size, root), self._signers))
+            signers = self._keys.at(conn, growth.size) if holds(group, ROTATION) else self._signers
+            head = Head(growth.size, sign_checkpoint(Checkpoint(self.origin, growth.size, root), signers))
             if not write_head(conn, self.number, head, old=tip.head):
                 raise CannotRecord("another writer took this turn: try again", cause="database")
             self._trace(5)
-        self._tip = Tip(growth.size, root, growth.edge, head, growth.rows)
+        self._tip, self._signers = Tip(growth.size, root, growth.edge, head, growth.rows), signers
         self._trace(6)
         self._guard.raise_to(growth.size, root)
         self._guarded = (growth.size, root)
@@ -188,7 +207,8 @@ class Log:
         self._state = LogState(True, None, None, growth.size, root)
         paths = Paths(growth)
         settle([(w.ticket, Integrated(w.sequenced, head.note, growth.size, root, paths)) for w in group])
-        self._gate.open()
+        if holds(group, FREEZE):
+            self._end(Frozen())
         self._trace(8)
 
     # --- parts of the above ---------------------------------------------------------------------------------------
@@ -202,7 +222,7 @@ class Log:
         except GuardError as error:
             damaged = error
         with reading(self._engine) as conn:
-            self._tip = tip = read_tip(conn, self.number, self._keys, origin=self.origin)
+            self._tip = tip = read_tip(conn, self.number, self._keys.ring(conn), origin=self.origin)
             if damaged is not None:
                 raise damaged
             if guarded is None:
@@ -210,6 +230,9 @@ class Log:
                     self._guard.create(self.origin)
                 guarded = self._guard.require(self.origin)
             check_prefix(conn, self.number, tip, *guarded)
+            if closed_at(conn, self.number) is not None:
+                raise Frozen
+            self._signers = self._keys.at(conn, tip.size)
         # A crash between commit and guard left the database ahead: the guard follows before anything is served.
         self._guard.raise_to(tip.size, tip.root)
         return tip
@@ -218,12 +241,22 @@ class Log:
         """The tip under the lock; read anew, and held against what was known, when another process moved it."""
         tip = self._tip
         if read_head(conn, self.number) != tip.head:
-            tip = read_tip(conn, self.number, self._keys, origin=self.origin)
+            if closed_at(conn, self.number) is not None:
+                raise Frozen
+            tip = read_tip(conn, self.number, self._keys.ring(conn), origin=self.origin)
+            self._signers = self._keys.at(conn, tip.size)
             check_prefix(conn, self.number, tip, self._tip.size, self._tip.root)
         guarded = self._guard.require(self.origin)
         if guarded not in (self._guarded, (tip.size, tip.root)):
             check_prefix(conn, self.number, tip, *guarded)
         return tip
+
+    def _end(self, reason: Frozen) -> None:
+        """Nothing may follow: take no more units, and tell those that wait."""
+        state = self._state
+        if self._intake.close(reason):
+            self._over = reason
+        self._state = LogState(False, reason.cause, self._clock(), state.size, state.root)
 
     def _sync_keys(self) -> None:
         try:
@@ -235,17 +268,12 @@ class Log:
         state = self._state
         now = self._clock()
         entry = self._outage_entry(state.cause or "unknown", state.since or now, now)
-        return Waiting(Unit((entry,)), len(entry.data), Ticket(self._gate))
+        return Waiting(Unit((entry,)), len(entry.data), Ticket(Gate()))
 
     def _fail(self, group: list[Waiting], error: Exception) -> None:
         """Nobody of this group is served; the state says why, from the first failure on."""
         failure = cannot_record(error)
-        logger.error("the log cannot record (%s): %s", failure.cause, failure)
-        # Kind and place only: a database's own message may quote the row, and so what a person said.
-        places = " ".join(
-            f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-5:]
-        )
-        logger.info("it failed with %s at %s", type(error).__qualname__, places)
+        report_failure(failure, error)
         state = self._state
         if state.recording or state.cause is None:
             self._state = LogState(False, failure.cause, self._clock(), state.size, state.root)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from auditlog.canonical import MAX_UINT64, format_base64, parse_base64, parse_decimal
 from auditlog.checkpoint import SignedCheckpoint, open_checkpoint
 from auditlog.errors import FormatError
+from auditlog.keyring import KeyRing
 from auditlog.merkle import HASH_SIZE, leaf_hash, verify_inclusion
-from auditlog.note import VerifierKey, parse_note
+from auditlog.note import parse_note
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 MAX_HASHES: Final = 64
@@ -66,12 +66,12 @@ def format_proof(proof: LogProof) -> bytes:
     return "\n".join(lines).encode() + b"\n\n" + proof.checkpoint
 
 
-def verify_proof(proof: LogProof, entry: bytes, keys: Sequence[VerifierKey], *, origin: str) -> SignedCheckpoint:
-    """Return the checkpoint of log `origin`, signed by every key, under which `entry` is number `proof.index`.
+def verify_proof(proof: LogProof, entry: bytes, ring: KeyRing, *, origin: str) -> SignedCheckpoint:
+    """Return the checkpoint of log `origin`, signed by every key valid there, with `entry` at `proof.index`.
 
     Raises SignatureError or FormatError for the checkpoint, ProofError for the path.
     """
-    signed = open_checkpoint(proof.checkpoint, keys, origin=origin)
+    signed = open_checkpoint(proof.checkpoint, ring, origin=origin)
     checkpoint = signed.checkpoint
     verify_inclusion(leaf_hash(entry), proof.index, checkpoint.size, proof.hashes, checkpoint.root)
     return signed

@@ -8,7 +8,7 @@ mail such files; members are not. Errors name the part: `entry`, `proof`, `openi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from auditlog.canonical import Json, parse_json
 from auditlog.checkpoint import SignedCheckpoint
 from auditlog.commitment import FIELD_NAME, SALT, Opening, verify_opening
 from auditlog.errors import AuditLogError, FormatError, OpeningError, VerifyError
-from auditlog.note import VerifierKey
+from auditlog.keyring import KeyRing
 from auditlog.proof import LogProof, format_proof, parse_proof, verify_proof
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.vocabulary import INPUT_PREFIX
@@ -76,14 +76,14 @@ def parse_receipt(data: bytes) -> Receipt:
     return Receipt(entry, proof, _parse_openings(value["openings"]))
 
 
-def verify_receipt(receipt: Receipt, keys: Sequence[VerifierKey], *, origin: str) -> VerifiedReceipt:
+def verify_receipt(receipt: Receipt, ring: KeyRing, *, origin: str) -> VerifiedReceipt:
     """Check all parts against the keys of the log `origin`; raises VerifyError or FormatError that names the part."""
     with _part("entry"):
         entry = parse_entry(receipt.entry)
     if isinstance(entry, OpaqueEntry):
         raise VerifyError("its kind is unknown to this program; check it with a newer version", field="entry")
     with _part("proof"):
-        checkpoint = verify_proof(receipt.proof, receipt.entry, keys, origin=origin)
+        checkpoint = verify_proof(receipt.proof, receipt.entry, ring, origin=origin)
     for opening in receipt.openings:
         commitment = entry.commitments.get(opening.field)
         if commitment is None:

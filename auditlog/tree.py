@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from auditlog.audit import CHECKPOINT, AuditResult, audit
 from auditlog.errors import FormatError, NotFound, VerifyError
-from auditlog.note import VerifierKey
+from auditlog.keyring import KeyRing
 from auditlog.tiles import entry_bundles_of_size, format_entries_path, format_tile_path, tiles_of_size
 
 SUMS: Final = "SHA256SUMS"
@@ -43,15 +43,13 @@ def parse_sums(data: bytes) -> dict[str, str]:
     return digests
 
 
-def audit_tree(
-    folder: Path, keys: Sequence[VerifierKey], *, origin: str | None = None, strict: bool = True
-) -> AuditResult:
+def audit_tree(folder: Path, ring: KeyRing, *, origin: str | None = None, strict: bool = True) -> AuditResult:
     """`audit` over a folder, and besides: SHA256SUMS holds, no file is missing, none is there that should not be.
 
     Raises VerifyError whose text begins with the file or the entry.
     """
     found = _find_files(folder)
-    result = audit(lambda path: _read_file(folder, path, found), keys, origin=origin, strict=strict)
+    result = audit(lambda path: _read_file(folder, path, found), ring, origin=origin, strict=strict)
     expected = {SUMS, *_check_sums(folder, found), *tile_files(result.size)}
     _refuse(expected - found, "this file is missing")
     _refuse(found - expected, "this file does not belong to the export")

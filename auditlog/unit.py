@@ -14,14 +14,22 @@ from auditlog.tiles import TILE_HEIGHT, TILE_WIDTH, Growth
 
 _LEVELS = range(TILE_HEIGHT)
 
+Place = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Sequenced:
-    """An entry with its place: durable, not yet vouched for."""
+    """An entry with its place: durable, not yet vouched for. `log` is the number of its log."""
 
+    log: int
     origin: str
     index: int
     entry: Entry
+
+    @property
+    def place(self) -> Place:
+        """Number of the log, and index in it: unique in an installation."""
+        return self.log, self.index
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Integrated:
     checkpoint: bytes
     size: int
     root: bytes
-    paths: Paths = field(repr=False, compare=False)
+    paths: Callable[[int], tuple[bytes, ...]] = field(repr=False, compare=False)
 
     def proof(self, position: int = 0) -> LogProof:
         """The proof of entry number `position` of the unit, against this checkpoint; no database is read."""

@@ -16,13 +16,15 @@ from auditlog.canonical import format_canonical
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
 from auditlog.commitment import Opening, commit_all, open_field
 from auditlog.guard import Guard
+from auditlog.keyring import ALWAYS, KeyRing, LogKey, Sizes, format_key_ring, key_digest
 from auditlog.kinds import KINDS
 from auditlog.log import Log, Unit
 from auditlog.merkle import leaf_hash, prove_inclusion, root_hash
-from auditlog.note import ED25519, ML_DSA_44, Signer, VerifierKey, format_vkey
+from auditlog.note import ED25519, ML_DSA_44, Note, Signer, VerifierKey, format_note, parse_note
 from auditlog.proof import LogProof
 from auditlog.receipt import Receipt
 from auditlog.record import Entry, make_entry, parse_entry
+from auditlog.signing import SigningKeys
 from auditlog.store import metadata
 from auditlog.store.log import open_engine
 from auditlog.tiles import (
@@ -56,14 +58,40 @@ class ExampleLog:
     entries: list[bytes] = field(default_factory=list)
     made: dict[int, Entry] = field(default_factory=dict)
     secrets: dict[str, tuple[bytes, dict[str, Any]]] = field(default_factory=dict)
+    sizes: dict[VerifierKey, Sizes] = field(default_factory=dict)
 
     @property
-    def keys(self) -> tuple[VerifierKey, ...]:
-        return tuple(signer.vkey for signer in self.signers)
+    def keys(self) -> KeyRing:
+        return KeyRing(tuple(LogKey(signer.vkey, *self.sizes.get(signer.vkey, ALWAYS)) for signer in self.signers))
+
+    def signing(self, size: int) -> tuple[Signer, ...]:
+        """The signers whose keys are valid at this size."""
+        valid = self.keys.at(self.origin, size)
+        return tuple(signer for signer in self.signers if signer.vkey in valid)
+
+    def rotate(self, *, add: Sequence[Signer] = (), retire: Sequence[Signer] = ()) -> Entry:
+        """Append a rotation; checkpoints that cover it bear the added keys and no longer the retired ones."""
+        size = len(self.entries) + 1
+        for signer in add:
+            self.sizes[signer.vkey] = (size, None)
+        for signer in retire:
+            self.sizes[signer.vkey] = (self.sizes.get(signer.vkey, ALWAYS)[0], size)
+        self.signers = (*self.signers, *add)
+        added, retired = ([key_digest(signer.vkey) for signer in signers] for signers in (add, retire))
+        return self.add("rotation/1", added=added, retired=retired)
+
+    def succeed(self, origin: str, *, seed: int, reason: str = "year", lost: int | None = None) -> ExampleLog:
+        """The log that continues this one, which is frozen unless something of it was lost."""
+        if lost is None:
+            self.add("freeze/1", reason=reason, successor=origin)
+        head = {"origin": self.origin, "size": len(self.entries), "root": self.root().hex()}
+        log = ExampleLog(make_signers(origin, seed), origin, Random(seed))
+        log.add("genesis/1", origin=origin, log=2, software="greffier 0.1.0", predecessor=head, lost=lost)
+        return log
 
     @property
     def vkey(self) -> str:
-        return "".join(format_vkey(key) + "\n" for key in self.keys)
+        return format_key_ring(self.keys)
 
     def id(self) -> str:
         return str(uuid.UUID(bytes=self.rng.randbytes(16), version=4))
@@ -119,18 +147,30 @@ class ExampleLog:
         files["checkpoint"] = self.checkpoint(chosen)
         return files
 
-    def checkpoint(self, entries: Sequence[bytes]) -> bytes:
-        root = root_hash([leaf_hash(entry) for entry in entries])
-        return sign_checkpoint(Checkpoint(self.origin, len(entries), root), self.signers)
+    def root(self, size: int | None = None) -> bytes:
+        return root_hash([leaf_hash(entry) for entry in self.entries[:size]])
 
-    def receipt(self, index: int) -> Receipt:
-        """A receipt of a decision, with every field opened."""
-        files, size = pack_tiles(self.entries), len(self.entries)
+    def checkpoint(self, entries: Sequence[bytes], signers: Sequence[Signer] | None = None) -> bytes:
+        root = root_hash([leaf_hash(entry) for entry in entries])
+        chosen = self.signing(len(entries)) if signers is None else signers
+        return sign_checkpoint(Checkpoint(self.origin, len(entries), root), chosen)
+
+    def receipt(self, index: int, *, size: int | None = None, signers: Sequence[Signer] | None = None) -> Receipt:
+        """A receipt of a decision under the checkpoint of `size` entries, with every field opened."""
+        entries = self.entries[:size]
+        files, size = pack_tiles(entries), len(entries)
         read = nodes_reader(lambda tile: files[format_tile_path(tile)], size)
-        proof = LogProof(index, tuple(prove_inclusion(index, size, read)), self.checkpoint(self.entries), None)
+        proof = LogProof(index, tuple(prove_inclusion(index, size, read)), self.checkpoint(entries, signers), None)
         secret, values = self.secrets[self.made[index].id]
         openings: tuple[Opening, ...] = tuple(open_field(secret, name, value) for name, value in values.items())
         return Receipt(self.entries[index], proof, openings)
+
+
+def cosign(note: bytes, witnesses: Sequence[Signer], time: int) -> bytes:
+    """The checkpoint with cosignatures of that time (POSIX seconds) behind its own signatures."""
+    opened = parse_note(note)
+    lines = tuple(witness.sign(opened.text, timestamp=time) for witness in witnesses)
+    return format_note(Note(opened.text, (*opened.signatures, *lines)))
 
 
 def pack_tiles(entries: Sequence[bytes]) -> dict[str, bytes]:
@@ -238,7 +278,7 @@ def start_writer(log: ExampleLog, engine: Engine, guard: Guard) -> Log:
     def no_outage(cause: str, began: datetime, ended: datetime) -> Entry:
         raise AssertionError(f"the log could not record: {cause}")
 
-    writer = Log(engine, log.signers, guard, origin=log.origin, outage_entry=no_outage, clock=lambda: BEGIN)
+    writer = Log(engine, SigningKeys(log.signers, origin=log.origin), guard, outage_entry=no_outage, clock=lambda: BEGIN)
     writer.start()
     return writer
 

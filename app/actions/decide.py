@@ -208,7 +208,7 @@ def _record(
         # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
         register_store.gate_again(conn, gate)
         prepared.insert(conn)
-        decision_store.insert_decision(conn, decision_store.row_from(entry, content, sequenced[0].index))
+        decision_store.insert_decision(conn, decision_store.row_from(entry, content, sequenced[0].place))
 
     try:
         return g.log.append(Unit((entry,), rows)).result()

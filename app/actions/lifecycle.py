@@ -70,7 +70,7 @@ def _carry_out(g: Greffier, change: store.StateChange) -> register.PublicSystem:
 
     def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
         store.set_state(conn, change)
-        history_store.add_changes(conn, change.system, (sequenced[0].index,))
+        history_store.add_changes(conn, change.system, sequenced[0].log, (sequenced[0].index,))
 
     g.log.append(Unit((entry,), rows)).result()
     return register.show(g, change.system)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,9 @@ from runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+
+PlacedEntry = tuple[tuple[int, int], Entry | OpaqueEntry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,14 @@ def check_all(g: Greffier) -> list[Finding]:
 
     An empty list is a clean log.
     """
+    ring = g.keys
     with g.reading() as conn:
-        origin = g.settings.log_origin
-        stored = fsck.fsck(conn, g.keys, g.guard, g.vault, origin=origin, number=g.log.number, ledger=g.ledger)
+        logs = [fsck.Checked(k, g.settings.origin_of(k), g.guard_of(k)) for k in sorted(g.publishers)]
+        stored = fsck.fsck(conn, ring, logs, g.vault, ledger=g.ledger)
         found = [Finding(finding.place, finding.message) for finding in stored]
-        rules = _Rules(g.settings.log_origin)
+        rules = _Rules([(log.number, log.origin) for log in logs])
         try:
-            different = list(register_check.differences(conn, rules.watch(_entries(g, conn)), g.models()))
+            different = list(register_check.differences(conn, rules.watch(_entries(conn, logs)), g.models()))
         except (AuditLogError, RegistryError) as error:
             different = [(error.field or "registry", str(error))]
     return found + [Finding(place, message) for place, message in rules.broken + different]
@@ -84,22 +88,27 @@ def check_all(g: Greffier) -> list[Finding]:
 class _Rules:
     """The rules between entries, applied to a stream on its way; `broken` holds the first one that was broken."""
 
-    def __init__(self, origin: str) -> None:
-        self._rules = LogRules(origin)
+    def __init__(self, logs: Sequence[tuple[int, str]]) -> None:
+        self._origins = dict(logs)
+        self._number = 0
+        self._rules: LogRules | None = None
         self.broken: list[tuple[str, str]] = []
 
-    def watch(self, entries: Iterator[tuple[int, Entry | OpaqueEntry]]) -> Iterator[tuple[int, Entry | OpaqueEntry]]:
+    def watch(self, entries: Iterator[PlacedEntry]) -> Iterator[PlacedEntry]:
         """The same entries; what follows a broken rule is not judged."""
-        for index, entry in entries:
+        for place, entry in entries:
             if not self.broken:
-                self._judge(index, entry)
-            yield index, entry
+                self._judge(*place, entry)
+            yield place, entry
 
-    def _judge(self, index: int, entry: Entry | OpaqueEntry) -> None:
+    def _judge(self, number: int, index: int, entry: Entry | OpaqueEntry) -> None:
+        if self._rules is None or number != self._number:
+            self._rules, self._number = LogRules(self._origins[number]), number
         try:
             self._rules.add(index, entry)
         except VerifyError as error:
-            self.broken.append((error.field or f"entry {index}", str(error)))
+            place = error.field or f"entry {index}"
+            self.broken.append((place if number == 1 else f"log {number}, {place}", str(error)))
 
 
 def read_gaps(g: Greffier) -> gaps.Gaps:
@@ -113,10 +122,11 @@ def read_gaps(g: Greffier) -> gaps.Gaps:
         return gaps.gaps(log_store.iterate_entries(conn, g.log.number))
 
 
-def _entries(g: Greffier, conn: Connection) -> Iterator[tuple[int, Entry | OpaqueEntry]]:
-    """Every entry of this snapshot in order, whoever wrote it; raises FormatError where one is damaged."""
-    for index, data in log_store.iterate_entries(conn, g.log.number):
-        yield index, parse_entry(data)
+def _entries(conn: Connection, logs: Sequence[fsck.Checked]) -> Iterator[PlacedEntry]:
+    """Every entry of this snapshot, log after log, whoever wrote it; raises FormatError where one is damaged."""
+    for log in logs:
+        for index, data in log_store.iterate_entries(conn, log.number):
+            yield (log.number, index), parse_entry(data)
 
 
 def doctor(g: Greffier) -> list[Finding]:

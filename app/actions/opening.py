@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from app.actions import erase
+from app.actions import erase, rotation
 from app.home import Greffier
 from auditlog.errors import AuditLogError, CannotRecord
 from auditlog.log import Unit
 
 
 def start(g: Greffier) -> None:
-    """Start the log, and complete the erasures that a crash or a restored backup left. Raises CannotRecord."""
+    """Start the log, and complete what a crash left: a rotation of keys, erasures (a restored backup undoes some, too).
+
+    Raises CannotRecord.
+    """
     g.log.start()
     try:
         with needed_to_record("guard"):
+            rotation.tidy(g)
             erase.complete_pending(g)
     except BaseException:
         g.log.close()

@@ -23,10 +23,20 @@ Purpose = Literal["receipt", "letter", "review", "erasure", "report"]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A record with its content: entry, its index, and the committed values by field."""
+class Found:
+    """A record's entry and where it stands: number of the log, index in it."""
 
     entry: Entry
+    log: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record with its content: entry, its place, and the committed values by field."""
+
+    entry: Entry
+    log: int
     index: int
     opened: Opened
 
@@ -42,40 +52,45 @@ def open(g: Greffier, purpose: Purpose, record_id: str) -> Record:  # noqa: A001
     The `access` entry that each reading of personal content leaves comes with the records issue, and goes here.
     """
     del purpose
-    entry, index = find(g, record_id)
+    found = find(g, record_id)
     # An order counts from its line in the ledger on, also while the log cannot take the tombstone.
     if any(order.record == record_id for order in g.ledger.read()):
         raise Erased("the content was erased; its entry and proof remain", field="id")
     with g.reading() as conn:
-        return Record(entry, index, g.vault.open(conn, record_id, entry))
+        return Record(found.entry, found.log, found.index, g.vault.open(conn, record_id, found.entry))
 
 
-def find(g: Greffier, record_id: str) -> tuple[Entry, int]:
-    """A record's entry and index, without its content; raises UnknownRecord."""
+def find(g: Greffier, record_id: str) -> Found:
+    """A record without its content, in whichever log of this agency it stands; raises UnknownRecord."""
     found = None
     if PATTERNS["id"].fullmatch(record_id):
         with g.reading() as conn:
             found = log_store.find_entry(conn, record_id)
-    if found is None or found.log != g.log.number:
+    if found is None:
         raise UnknownRecord("no record with this reference in the log of this agency: check the reference", field="id")
-    return known(found.data), found.index
+    return Found(known(found.data), found.log, found.index)
 
 
-def head(g: Greffier, conn: Connection, *, covering: int = -1) -> tuple[log_store.Head, Checkpoint]:
+def head(
+    g: Greffier, conn: Connection, *, log: int | None = None, covering: int = -1
+) -> tuple[log_store.Head, Checkpoint]:
     """The integrated head and what it says, or the published one where that covers the entry `covering`.
+
+    `log` is a number; by default that of the log in force.
 
     Raises CannotRecord where no head is stored that holds, or where a receipt would lean on one above the guard: what
     was committed and is not guarded yet may be taken back by nobody's fault.
     """
-    found = log_store.read_head(conn, g.log.number, "published") if covering >= 0 else None
+    number = g.log.number if log is None else log
+    found = log_store.read_head(conn, number, "published") if covering >= 0 else None
     if found is None or found.size <= covering:
-        found = log_store.read_head(conn, g.log.number)
+        found = log_store.read_head(conn, number)
         if found is not None and (covering >= 0 or g.problem is None):
-            g.guard.wait_for(found.size)
+            g.guard_of(number).wait_for(found.size)
     if found is None:
         raise CannotRecord(f"holds no signed head: {_RESTORE}", cause="database", field="database")
     try:
-        return found, open_checkpoint(found.note, g.keys, origin=g.settings.log_origin).checkpoint
+        return found, open_checkpoint(found.note, g.keys, origin=g.settings.origin_of(number)).checkpoint
     except AuditLogError as error:
         message = f"holds a head that is not the log's ({error}): {_RESTORE}"
         raise CannotRecord(message, cause="database", field="database") from error

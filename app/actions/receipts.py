@@ -11,7 +11,6 @@ from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog import receipt as receipts
 from auditlog.canonical import Json
-from auditlog.checkpoint import open_checkpoint
 from auditlog.commitment import Opening
 from auditlog.errors import AuditLogError, FormatError
 from auditlog.merkle import prove_inclusion
@@ -40,11 +39,12 @@ def receipt(g: Greffier, record_id: str, *, openings: bool) -> receipts.Receipt:
 
     Never staff fields. While an officer has the result, output and outcome stay closed. Raises UnknownRecord, Erased.
     """
-    entry, index = reading.find(g, record_id)
+    found = reading.find(g, record_id)
+    entry, index = found.entry, found.index
     opened: tuple[Opening, ...] = ()
     with g.reading() as conn:
-        head, _ = reading.head(g, conn, covering=index)
-        hashes = prove_inclusion(index, head.size, log_store.reader(conn, g.log.number, head.size))
+        head, _ = reading.head(g, conn, log=found.log, covering=index)
+        hashes = prove_inclusion(index, head.size, log_store.reader(conn, found.log, head.size))
     if openings:
         record = reading.open(g, "receipt", record_id)
         fields = receipts.fields_for_person(entry)
@@ -62,10 +62,11 @@ def check(g: Greffier, data: bytes) -> Check:
         entry = parse_entry(parsed.entry)
     except FormatError as error:
         return Check("altered", facts | {"field": error.field or "receipt"})
-    if not _ours(g, parsed):
+    ring, origin = g.keys, parsed.proof.checkpoint.split(b"\n", 1)[0].decode("utf-8", "replace")
+    if origin not in ring.origins:
         return Check("not_found", facts)
     try:
-        receipts.verify_receipt(parsed, g.keys, origin=g.settings.log_origin)
+        receipts.verify_receipt(parsed, ring, origin=origin)
     except AuditLogError as error:
         return Check("altered", facts | {"field": error.field or "receipt"})
     if isinstance(entry, OpaqueEntry) or entry.kind != RESULT_KIND:
@@ -77,35 +78,31 @@ def find(g: Greffier, record_id: str) -> Check:
     """Check by reference alone: whether the log has it, and whether it was erased."""
     facts = _facts(g)
     try:
-        entry, index = reading.find(g, record_id)
+        found = reading.find(g, record_id)
     except UnknownRecord:
         return Check("not_found", facts)
-    if entry.kind != RESULT_KIND:
+    if found.entry.kind != RESULT_KIND:
         # Another entry of the log is no result: its id is on no letter.
         return Check("not_found", facts)
-    return _found(g, entry, index, facts)
+    return _found(g, found.entry, found.index, facts)
 
 
 def _found(g: Greffier, entry: Entry, index: int, facts: dict[str, str | int]) -> Check:
     try:
-        stored, at = reading.find(g, entry.id)
+        stored = reading.find(g, entry.id)
     except UnknownRecord:
         return Check("not_found", facts)
-    if stored.data != entry.data or at != index:
+    if stored.entry.data != entry.data or stored.index != index:
         return Check("altered", facts | {"field": "entry"})
     facts = facts | {"date": entry.time}
     with g.reading() as conn:
         tombstone = vault_store.find_erasure(conn, entry.id)
     if tombstone is not None:
-        erased, _ = reading.find(g, tombstone)
+        erased = reading.find(g, tombstone).entry
         return Check("erased", facts | {"date": erased.time, "ground": str(erased.members["ground"])})
-    published = open_checkpoint(g.publisher.checkpoint(), g.keys, origin=g.settings.log_origin)
-    return Check("published" if published.checkpoint.size > index else "integrated", facts)
-
-
-def _ours(g: Greffier, parsed: receipts.Receipt) -> bool:
-    """Whether the receipt's checkpoint says that it is of this log (its signatures are checked later)."""
-    return parsed.proof.checkpoint.startswith(f"{g.settings.log_origin}\n".encode())
+    with g.reading() as conn:
+        published = log_store.read_head(conn, stored.log, "published")
+    return Check("published" if published is not None and published.size > index else "integrated", facts)
 
 
 def _held(g: Greffier, entry: Entry, values: dict[str, Json]) -> bool:

@@ -67,7 +67,7 @@ def register(g: Greffier, data: bytes) -> PublicSystem:
 
     def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
         store.apply_registration(conn, plan)
-        history_store.add_changes(conn, plan.system.slug, (item.index for item in sequenced))
+        history_store.add_changes(conn, plan.system.slug, sequenced[0].log, (item.index for item in sequenced))
 
     g.log.append(Unit(entries, rows)).result()
     return show(g, plan.system.slug)
@@ -86,14 +86,14 @@ def show(g: Greffier, slug: str) -> PublicSystem:
 
 
 def history(g: Greffier, slug: str) -> list[dict[str, Json]]:
-    """The system's own entries in order: index, time, kind, and the members that say what happened."""
+    """The system's own entries in order: log, index, time, kind, and the members that say what happened."""
     show(g, slug)
     changes: list[dict[str, Json]] = []
     with g.reading() as conn:
-        for index in history_store.list_changes(conn, slug):
-            entry = reading.entry_at(conn, g.log.number, index)
+        for log, index in history_store.list_changes(conn, slug):
+            entry = reading.entry_at(conn, log, index)
             what = {name: value for name, value in entry.members.items() if name != "system"}
-            changes.append({"index": index, "time": entry.time, "kind": entry.kind, "what": what})
+            changes.append({"log": log, "index": index, "time": entry.time, "kind": entry.kind, "what": what})
     return changes
 
 

@@ -26,16 +26,17 @@ class _Told:
 
     systems: dict[str, dict[str, Any]] = field(default_factory=dict)
     versions: dict[tuple[str, int], Columns] = field(default_factory=dict)
-    changes: dict[int, Columns] = field(default_factory=dict)
+    changes: dict[history_store.Place, Columns] = field(default_factory=dict)
     models: dict[str, Columns] = field(default_factory=dict)
 
 
 def differences(
-    conn: Connection, entries: Iterable[tuple[int, Entry | OpaqueEntry]], models: Path
+    conn: Connection, entries: Iterable[tuple[history_store.Place, Entry | OpaqueEntry]], models: Path
 ) -> Iterator[tuple[str, str]]:
     """(place, message) for every value of the register that differs from the log, and for every row that is missing.
 
-    `models`: the folder of model files, whose headers give the names that the register shows.
+    `entries`: those of every log, oldest first. `models`: the folder of model files, whose headers give the names that
+    the register shows.
     """
     told = _read(entries)
     systems = {
@@ -51,14 +52,14 @@ def differences(
     versions = {key: {"manifest": digest} for key, digest in row_store.version_digests(conn).items()}
     yield from _compare("registry_version", told.versions, versions)
     yield from _compare("registry_model", told.models, _models(conn))
-    changes = {index: {"slug": slug} for index, slug in history_store.all_changes(conn).items()}
+    changes = {place: {"slug": slug} for place, slug in history_store.all_changes(conn).items()}
     yield from _compare("registry_change", told.changes, changes)
     yield from _compare_names(conn, models)
 
 
-def _read(entries: Iterable[tuple[int, Entry | OpaqueEntry]]) -> _Told:
+def _read(entries: Iterable[tuple[history_store.Place, Entry | OpaqueEntry]]) -> _Told:
     told = _Told()
-    for index, entry in entries:
+    for place, entry in entries:
         if isinstance(entry, OpaqueEntry):
             continue
         members: Any = entry.members
@@ -71,7 +72,7 @@ def _read(entries: Iterable[tuple[int, Entry | OpaqueEntry]]) -> _Told:
         if entry.kind not in KINDS:
             continue
         slug = members["system"]
-        told.changes[index] = {"slug": slug}
+        told.changes[place] = {"slug": slug}
         if entry.kind == "system/1":
             told.systems.setdefault(slug, {})["record"] = members["record"]
         elif entry.kind == "version/1":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain
 from typing import Any, cast
 
 from app.actions import notices, query, reading, register
@@ -144,7 +145,9 @@ def _system_figures(
 def _refusals(g: Greffier, conn: Any, since: datetime, until: datetime) -> dict[str, list[figures.Cells]]:
     """Cells of the period's `refused` entries, by system; those of no registered system stand under an empty slug."""
     counted: dict[str, list[figures.Cells]] = {}
-    for _, data in log_store.iterate_entries(conn, g.log.number, 0, g.log.state().size):
+    ends = dict.fromkeys(sorted(g.publishers)) | {g.log.number: g.log.state().size}
+    entries = chain.from_iterable(log_store.iterate_entries(conn, number, 0, end) for number, end in ends.items())
+    for _, data in entries:
         if b'"kind":"refused/1"' not in data:
             continue
         entry = reading.known(data)

@@ -82,7 +82,7 @@ def record_review(g: Greffier, record_id: str, review: Review) -> str:
 
     def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
         prepared.insert(conn)
-        decision_store.insert_review(conn, decision_store.review_row_from(entry, values, sequenced[0].index))
+        decision_store.insert_review(conn, decision_store.review_row_from(entry, values, sequenced[0].place))
 
     g.log.append(Unit((entry,), rows)).result()
     return review_id

@@ -22,9 +22,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from auditlog.guard import Guard
-from auditlog.keys import create_keys, load_signers
+from auditlog.keys import KeyFolder
 from auditlog.log import Log, Unit
 from auditlog.record import Entry, make_entry
+from auditlog.signing import SigningKeys
 from auditlog.store import metadata
 from auditlog.store.engine import open_engine, reading, writing
 
@@ -127,10 +128,11 @@ def _entry(size: int) -> Entry:
 @contextlib.contextmanager
 def _log(folder: Path, url: str, trace: Any) -> Iterator[Log]:
     """A new log; the database keeps the entries of earlier rounds, as a real one would."""
-    keys = folder / "keys"
-    signers = load_signers(keys) if keys.exists() else create_keys(keys, _ORIGIN)
+    keys = KeyFolder(folder / "keys")
+    signers = keys.check(_ORIGIN) if keys.files() else keys.begin(_ORIGIN)
     engine = open_engine(url)
-    log = Log(engine, signers, Guard(folder / "guard"), origin=_ORIGIN, outage_entry=_outage, clock=_now, trace=trace)
+    signing = SigningKeys(signers, origin=_ORIGIN)
+    log = Log(engine, signing, Guard(folder / "guard"), outage_entry=_outage, clock=_now, trace=trace)
     try:
         log.start()
         yield log

@@ -38,7 +38,7 @@ def init(
 ) -> None:
     """Make an installation: settings, keys, guard, database and the log's first entry."""
     settings = create_home(home, agency, origin, database_url=database_url)
-    progress(f"made {home}: log {settings.log_origin}. Keep keys/ and the guard apart from the database's backups.")
+    progress(f"made {home}: log {settings.origin_of(1)}. Keep keys/ and the guard apart from the database's backups.")
 
 
 def migrate_database(home: Home) -> None:

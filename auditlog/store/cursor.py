@@ -59,14 +59,14 @@ class Page:
     next: str | None
 
 
-def format_cursor(idx: int, where: DecisionFilter) -> str:
-    """The cursor behind the row of entry `idx`."""
-    data = format_canonical({"before": idx, "query": _digest(where)})
+def format_cursor(place: tuple[int, int], where: DecisionFilter) -> str:
+    """The cursor behind the row of the entry at `place`: number of its log, index."""
+    data = format_canonical({"before": [*place], "query": _digest(where)})
     return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 
-def parse_cursor(cursor: str, where: DecisionFilter) -> int:
-    """The `idx` to go on below. Raises FormatError for a cursor that is damaged or of another query."""
+def parse_cursor(cursor: str, where: DecisionFilter) -> tuple[int, int]:
+    """The log and index to go on below. Raises FormatError for a cursor that is damaged or of another query."""
     try:
         data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         value = parse_canonical(data)
@@ -75,9 +75,10 @@ def parse_cursor(cursor: str, where: DecisionFilter) -> int:
     if not isinstance(value, dict) or value.keys() != {"before", "query"} or value["query"] != _digest(where):
         raise FormatError(_STALE, field="cursor")
     before = value["before"]
-    if not isinstance(before, int) or format_cursor(before, where) != cursor:
-        raise FormatError("is damaged; begin again without it", field="cursor")
-    return before
+    match before:
+        case [int(log), int(idx)] if format_cursor((log, idx), where) == cursor:
+            return log, idx
+    raise FormatError("is damaged; begin again without it", field="cursor")
 
 
 def _digest(where: DecisionFilter) -> str:

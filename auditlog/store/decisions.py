@@ -14,12 +14,14 @@ from sqlalchemy import (
     Column,
     Connection,
     Index,
+    Integer,
     PrimaryKeyConstraint,
     Select,
     Table,
     Text,
     delete,
     select,
+    tuple_,
 )
 
 from auditlog.canonical import Json
@@ -38,6 +40,7 @@ decision_table = Table(
     "auditlog_decision",
     metadata,
     Column("id", Text, nullable=False),
+    Column("log", Integer, nullable=False),
     Column("idx", BigInteger, nullable=False),
     Column("system", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
@@ -54,35 +57,40 @@ decision_table = Table(
     Column("cost_millionths", BigInteger, nullable=True),
     Column("currency", Text, nullable=True),
     PrimaryKeyConstraint("id", name="auditlog_decision_pkey"),
-    Index("auditlog_decision_idx", "idx"),
-    Index("auditlog_decision_system", "system", "idx"),
-    Index("auditlog_decision_outcome", "outcome", "idx"),
+    Index("auditlog_decision_idx", "log", "idx"),
+    Index("auditlog_decision_system", "system", "log", "idx"),
+    Index("auditlog_decision_outcome", "outcome", "log", "idx"),
     Index("auditlog_decision_minute", "minute"),
 )
 review_table = Table(
     "auditlog_review",
     metadata,
     Column("id", Text, nullable=False),
+    Column("log", Integer, nullable=False),
     Column("idx", BigInteger, nullable=False),
     Column("decision_id", Text, nullable=False),
     Column("action", Text, nullable=False),
     PrimaryKeyConstraint("id", name="auditlog_review_pkey"),
-    Index("auditlog_review_decision", "decision_id", "idx"),
+    Index("auditlog_review_decision", "decision_id", "log", "idx"),
 )
 
 _insert_decision = RowInsert(decision_table)
 _insert_review = RowInsert(review_table)
 
 
-def row_from(entry: Entry, values: Mapping[str, Json], idx: int) -> dict[str, Any]:
-    """The row of a decision: column → value. Raises FormatError, with the field's name, for values of another shape."""
+def row_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> dict[str, Any]:
+    """The row of the decision at `place` (log, index): column → value.
+
+    Raises FormatError, with the field's name, for values of another shape.
+    """
     usage = _usage(values)
     method, currency = usage.get("energy_method"), usage.get("currency")
     if method is not None and method not in ENERGY_METHODS:
         raise FormatError(f"must be one of {', '.join(ENERGY_METHODS)}", field="usage.energy_method")
     return {
         "id": entry.id,
-        "idx": idx,
+        "log": place[0],
+        "idx": place[1],
         "system": entry.members["system"],
         "version": entry.members["version"],
         "mode": entry.members["mode"],
@@ -94,14 +102,14 @@ def row_from(entry: Entry, values: Mapping[str, Json], idx: int) -> dict[str, An
     }
 
 
-def review_row_from(entry: Entry, values: Mapping[str, Json], idx: int) -> dict[str, Any]:
-    """The row of a review: column → value. Raises FormatError with the field's name."""
+def review_row_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> dict[str, Any]:
+    """The row of the review at `place` (log, index): column → value. Raises FormatError with the field's name."""
     action, reference = values.get("action"), values.get("reference")
     if action not in REVIEW_ACTIONS:
         raise FormatError(f"must be one of {', '.join(REVIEW_ACTIONS)}", field="action")
     if not isinstance(reference, str):
         raise FormatError("must be the id of the decision", field="reference")
-    return {"id": entry.id, "idx": idx, "decision_id": reference, "action": action}
+    return {"id": entry.id, "log": place[0], "idx": place[1], "decision_id": reference, "action": action}
 
 
 def usage_from(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +144,7 @@ def find_decision(conn: Connection, id_: str) -> dict[str, Any] | None:
 
 def find_reviews(conn: Connection, decision_id: str) -> list[dict[str, Any]]:
     """The review rows of a decision, oldest first."""
-    statement = select(review_table).where(review_table.c.decision_id == decision_id).order_by(review_table.c.idx)
+    statement = select(review_table).where(review_table.c.decision_id == decision_id).order_by(*_place(review_table))
     return [dict(row) for row in conn.execute(statement).mappings()]
 
 
@@ -153,24 +161,25 @@ def list_decisions(conn: Connection, where: DecisionFilter, *, cursor: str | Non
     """
     if not 1 <= limit <= MAX_PAGE:
         raise FormatError(f"must be 1 to {MAX_PAGE}", field="limit")
-    statement = _filtered(where).order_by(decision_table.c.idx.desc()).limit(limit + 1)
+    statement = _filtered(where).order_by(decision_table.c.log.desc(), decision_table.c.idx.desc()).limit(limit + 1)
     if cursor is not None:
-        statement = statement.where(decision_table.c.idx < parse_cursor(cursor, where))
+        statement = statement.where(tuple_(*_place(decision_table)) < tuple_(*parse_cursor(cursor, where)))
     rows = [dict(row) for row in conn.execute(statement).mappings()]
     more = len(rows) > limit
-    return Page(tuple(rows[:limit]), format_cursor(rows[limit - 1]["idx"], where) if more else None)
+    last = rows[min(limit, len(rows)) - 1] if more else None
+    return Page(tuple(rows[:limit]), None if last is None else format_cursor((last["log"], last["idx"]), where))
 
 
 def iterate_decisions(conn: Connection, where: DecisionFilter | None = None) -> Iterator[dict[str, Any]]:
     """All rows that match, oldest first, read as a stream."""
-    statement = _filtered(where or DecisionFilter()).order_by(decision_table.c.idx)
+    statement = _filtered(where or DecisionFilter()).order_by(*_place(decision_table))
     for row in conn.execute(statement.execution_options(yield_per=500)).mappings():
         yield dict(row)
 
 
 def iterate_reviews(conn: Connection) -> Iterator[dict[str, Any]]:
     """All review rows, oldest first, read as a stream."""
-    statement = select(review_table).order_by(review_table.c.idx).execution_options(yield_per=500)
+    statement = select(review_table).order_by(*_place(review_table)).execution_options(yield_per=500)
     for row in conn.execute(statement).mappings():
         yield dict(row)
 
@@ -180,11 +189,16 @@ def stored_columns(row: Mapping[str, Any]) -> dict[str, Any]:
     return {column.name: row[column.name] for column in decision_table.columns}
 
 
+def _place(table: Table) -> tuple[Column[int], Column[int]]:
+    """The order of entries: log after log."""
+    return table.c.log, table.c.idx
+
+
 def _rows() -> Select[Any]:
     latest = (
         select(review_table.c.action)
         .where(review_table.c.decision_id == decision_table.c.id)
-        .order_by(review_table.c.idx.desc())
+        .order_by(review_table.c.log.desc(), review_table.c.idx.desc())
         .limit(1)
         .scalar_subquery()
         .label("review")

@@ -130,19 +130,22 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def empty_write_ahead_log(engine: Engine) -> bool:
     """Let go of what was deleted: SQLite's write-ahead log keeps old pages, in clear, until it is emptied.
 
-    False where a reader or writer was in the way for as long as the busy timeout; calling again is safe. PostgreSQL
-    recycles its own (True, nothing done): what that leaves is stated in docs/trust.md.
+    False where a reader or writer was in the way for as long as the busy timeout, or the disk failed; calling again is
+    safe. PostgreSQL recycles its own (True, nothing done): what that leaves is stated in docs/trust.md.
     """
     if engine.dialect.name != "sqlite":
         return True
-    connection = engine.raw_connection()
     try:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        row = cursor.fetchone()  # (busy, pages in the log, pages moved)
-        cursor.close()
-    finally:
-        connection.close()
+        connection = engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            row = cursor.fetchone()  # (busy, pages in the log, pages moved)
+            cursor.close()
+        finally:
+            connection.close()
+    except (DBAPIError, sqlite3.Error):
+        return False
     return row is not None and row[0] == 0
 
 

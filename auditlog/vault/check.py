@@ -1,4 +1,4 @@
-"""The vault's part of `log fsck`: sealed rows, tags, tombstones and query rows against entries and key slots."""
+"""The vault's part of `log fsck`: sealed rows, tags, keys, tombstones and query rows against entries and key slots."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from auditlog.record import Entry, parse_entry
 from auditlog.store.decisions import decision_table, review_row_from, review_table, row_from
 from auditlog.store.log import entry_table, find_entry
 from auditlog.store.vault import SealedRow, erasure_table, find_erasure, sealed_table, subject_table
+from auditlog.vault.idempotency import key_differences, key_row, keys_without_record
 from auditlog.vault.ledger import Ledger
 from auditlog.vault.seal import Opened, Vault
 
@@ -25,18 +26,18 @@ class Finding:
     message: str
 
 
-def check_vault(conn: Connection, vault: Vault, number: int, ledger: Ledger | None = None) -> Iterator[Finding]:
-    """Every row of the vault's tables and every entry that should have some. Reads all content; keeps none of it.
+def check_vault(conn: Connection, vault: Vault, ledger: Ledger | None = None) -> Iterator[Finding]:
+    """Every row of the vault's tables, and every entry of any log that should have some. Reads all, keeps nothing.
 
     With the erasure ledger, a key that was overwritten without an order is told from one that was erased.
     """
     unaccounted: list[str] = []
     tombstones: dict[str, str] = {}
-    for index, entry in _entries(conn, number):
+    for place, entry in _entries(conn):
         if entry.kind == "erasure/1":
             tombstones[str(entry.members["record"])] = entry.id
         if any(value is not None for value in entry.commitments.values()):
-            yield from _check_record(conn, vault, index, entry, unaccounted)
+            yield from _check_record(conn, vault, place, entry, unaccounted)
     yield from _check_gone(conn, vault, ledger, unaccounted)
     yield from _check_erasures(conn, tombstones)
     for table, kind in (
@@ -45,24 +46,25 @@ def check_vault(conn: Connection, vault: Vault, number: int, ledger: Ledger | No
         (decision_table, "decision/1"),
         (review_table, "review/1"),
     ):
-        yield from _check_owners(conn, number, table, kind)
+        yield from _check_owners(conn, table, kind)
+    yield from (Finding(place, message) for place, message in keys_without_record(conn))
 
 
-def _entries(conn: Connection, number: int) -> Iterator[tuple[int, Entry]]:
+def _entries(conn: Connection) -> Iterator[tuple[tuple[int, int], Entry]]:
     """What can be read; the rest is a finding of the log's own part."""
     columns = entry_table.c
-    statement = select(columns.idx, columns.data).where(columns.log == number).order_by(columns.idx)
-    for index, data in conn.execute(statement.execution_options(yield_per=1000)):
+    statement = select(columns.log, columns.idx, columns.data).order_by(columns.log, columns.idx)
+    for log, index, data in conn.execute(statement.execution_options(yield_per=1000)):
         try:
             entry = parse_entry(data)
         except AuditLogError:
             continue
         if isinstance(entry, Entry):
-            yield index, entry
+            yield (log, index), entry
 
 
 def _check_record(
-    conn: Connection, vault: Vault, index: int, entry: Entry, unaccounted: list[str]
+    conn: Connection, vault: Vault, at: tuple[int, int], entry: Entry, unaccounted: list[str]
 ) -> Iterator[Finding]:
     """One entry that commits to something: its sealed row, tags and query row."""
     row = conn.execute(select(sealed_table).where(sealed_table.c.id == entry.id)).first()
@@ -86,7 +88,9 @@ def _check_record(
         yield Finding(place, f"slot, nonce or ciphertext was changed: {error}")
     else:
         yield from _check_tags(conn, vault, opened)
-        yield from _check_query_row(conn, entry, _expected(entry, opened, index))
+        yield from _check_query_row(conn, entry, _expected(entry, opened, at))
+        wanted = None if opened.asked is None else key_row(entry, opened.values, opened.secret, opened.asked)
+        yield from (Finding(place, message) for place, message in key_differences(conn, entry.id, wanted))
 
 
 def _check_tags(conn: Connection, vault: Vault, opened: Opened) -> Iterator[Finding]:
@@ -101,11 +105,11 @@ def _check_tags(conn: Connection, vault: Vault, opened: Opened) -> Iterator[Find
         )
 
 
-def _expected(entry: Entry, opened: Opened, index: int) -> Mapping[str, Any] | None:
+def _expected(entry: Entry, opened: Opened, at: tuple[int, int]) -> Mapping[str, Any] | None:
     if entry.kind == "decision/1":
-        return row_from(entry, opened.values, index)
+        return row_from(entry, opened.values, at)
     if entry.kind == "review/1":
-        return review_row_from(entry, opened.values, index)
+        return review_row_from(entry, opened.values, at)
     return None
 
 
@@ -168,12 +172,12 @@ def _check_erasures(conn: Connection, tombstones: Mapping[str, str]) -> Iterator
             yield Finding(f"{place}.id", "is not the id of the tombstone")
 
 
-def _check_owners(conn: Connection, number: int, table: Table, kind: str | None) -> Iterator[Finding]:
+def _check_owners(conn: Connection, table: Table, kind: str | None) -> Iterator[Finding]:
     """Rows whose entry does not exist, or is of another kind, or has no content."""
     columns = list(table.primary_key.columns)
     for row in conn.execute(select(table).execution_options(yield_per=500)).mappings():
         found = find_entry(conn, row["id"])
-        entry = None if found is None or found.log != number else _parse(found.data)
+        entry = None if found is None else _parse(found.data)
         wrong = entry is None or not entry.commitments or (kind is not None and entry.kind != kind)
         if not wrong and table is subject_table:
             wrong = conn.execute(select(sealed_table.c.id).where(sealed_table.c.id == row["id"])).first() is None

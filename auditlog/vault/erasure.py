@@ -5,7 +5,8 @@ The order makes each crash harmless:
 1. the ledger names the erasure, synced: from here on it will be completed, at the next start if need be;
 2. the ledger names their slots, then the keys of the record and of its reviews are overwritten, both synced: no copy
    of the content can be read any more;
-3. one unit appends the tombstone (`erasure/1`) and deletes the rows: content, tags, query rows, reviews.
+3. one unit appends the tombstone (`erasure/1`) and deletes the rows: content, tags, query rows, reviews, and the key
+   under which it was asked for, which is unknown from then on.
 
 A tombstone names its record. The reviews go with it, unnamed: that a result was reviewed can hint at what it was.
 """
@@ -19,6 +20,7 @@ from sqlalchemy import Connection
 from auditlog.errors import Erased, NotFound
 from auditlog.record import Entry, make_entry, parse_time
 from auditlog.store.decisions import delete_decision, find_review, find_reviews
+from auditlog.store.idempotency import delete_key_of
 from auditlog.store.vault import delete_sealed, find_erasure, find_sealed, insert_erasure, slots_of
 from auditlog.unit import Sequenced, Unit
 from auditlog.vault.ledger import Erasure, Ledger
@@ -104,6 +106,7 @@ def _deleting(
         reviews = [row["id"] for row in find_reviews(conn, record)]
         delete_sealed(conn, [record, *reviews])
         delete_decision(conn, record)
+        delete_key_of(conn, record)
         insert_erasure(conn, record=record, id_=tombstone.id)
 
     return apply

@@ -3,7 +3,8 @@
 Per record there are a random secret (for the salts of its commitments) and a random key (in the key store). The payload
 is `{"secret": hex, "values": {field: value}}` in RFC 8785 form, padded with spaces to a multiple of 256 bytes so that a
 ciphertext in an old backup does not tell lengths, and sealed with AES-256-GCM; associated data are the entry's id, a
-line feed, and the log's origin. The first byte of a ciphertext states this form.
+line feed, and the log's origin. The first byte of a ciphertext states this form. What was asked for under a key has a
+member more, `"asked": {"lang", "tag"}` (see `idempotency`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection
 
-from auditlog.canonical import Json, parse_canonical
+from auditlog.canonical import Json, format_canonical, parse_canonical
 from auditlog.commitment import (
     SECRET_SIZE,
     Opening,
@@ -28,6 +29,7 @@ from auditlog.commitment import (
 from auditlog.errors import Erased, FormatError, NotFound, VaultError
 from auditlog.record import Entry
 from auditlog.store.vault import SealedRow, find_erasure, find_sealed, ids_of_tag, insert_sealed
+from auditlog.vault.idempotency import TAG_SIZE, Asked, key_tag
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.subjects import normalise, normalise_all, tag
 
@@ -59,6 +61,7 @@ class Opened:
     id: str
     values: dict[str, Json] = field(repr=False)
     secret: bytes = field(repr=False)
+    asked: Asked | None = field(default=None, repr=False)
 
     def opening(self, name: str) -> Opening:
         """What to hand out so that someone can check this one field."""
@@ -89,12 +92,19 @@ class Vault:
         self._index_key = index_key
         self._random = random
 
-    def prepare(self, id: str, values: Mapping[str, Json], subjects: Sequence[str] | None = None) -> Prepared:  # noqa: A002
+    def prepare(
+        self,
+        id: str,  # noqa: A002
+        values: Mapping[str, Json],
+        subjects: Sequence[str] | None = None,
+        *,
+        asked: Asked | None = None,
+    ) -> Prepared:
         """Commit to all values and seal them. Nothing is stored but the key.
 
         `subjects` are references of persons as they were given; they become the field `subjects`, normalised, also
-        when there are none. None: the kind has no such field (a review). Raises FormatError with the field's name,
-        CannotRecord where the key store cannot be written.
+        when there are none. None: the kind has no such field (a review). `asked`: what is kept of a request that came
+        under a key. Raises FormatError with the field's name, CannotRecord where the key store cannot be written.
         """
         tags: tuple[bytes, ...] = ()
         if subjects is not None:
@@ -110,7 +120,7 @@ class Vault:
         forms = {name: canonical_value(value, field=name) for name, value in values.items()}
         commitments = commit_forms(secret, forms)
         slot, key = self.keys.allocate()
-        ciphertext = _FORM + AESGCM(key).encrypt(nonce, _payload(secret, forms), self._associated(id))
+        ciphertext = _FORM + AESGCM(key).encrypt(nonce, _payload(secret, forms, asked), self._associated(id))
         return Prepared(id, commitments, SealedRow(id, slot, nonce, ciphertext), tags, secret)
 
     def open(self, conn: Connection, id: str, entry: Entry | None = None) -> Opened:  # noqa: A002
@@ -149,6 +159,10 @@ class Vault:
         """The tag of a normalised reference, as the index holds it."""
         return tag(self._index_key, normalised)
 
+    def key_tag(self, scope: str, key: str) -> bytes:
+        """The tag of a key under which a client asked, as its row holds it."""
+        return key_tag(self._index_key, scope, key)
+
     def tags_for(self, values: Mapping[str, Json]) -> list[bytes]:
         """The tags that a record's opened values call for, in rising order."""
         references = values.get(SUBJECTS, [])
@@ -160,10 +174,11 @@ class Vault:
         return f"{id_}\n{self.origin}".encode()
 
 
-def _payload(secret: bytes, forms: Mapping[str, bytes]) -> bytes:
+def _payload(secret: bytes, forms: Mapping[str, bytes], asked: Asked | None) -> bytes:
     # Assembled from the canonical forms at hand; field names are ASCII and need no escaping, so sorting is RFC 8785's.
     members = b",".join(b'"%b":%b' % (name.encode("ascii"), forms[name]) for name in sorted(forms))
-    payload = b'{"secret":"%b","values":{%b}}' % (secret.hex().encode("ascii"), members)
+    first = b"" if asked is None else b'"asked":%b,' % format_canonical({"lang": asked.lang, "tag": asked.tag.hex()})
+    payload = b'{%b"secret":"%b","values":{%b}}' % (first, secret.hex().encode("ascii"), members)
     return payload + b" " * (-len(payload) % PADDING)
 
 
@@ -172,12 +187,20 @@ def _parse_payload(id_: str, payload: bytes) -> Opened:
         value = parse_canonical(payload.rstrip(b" "), fractions=True)
     except FormatError as error:
         raise VaultError("opened, but is no payload", field="ciphertext") from error
-    if not isinstance(value, dict) or value.keys() != {"secret", "values"}:
+    if not isinstance(value, dict) or value.keys() | {"asked"} != {"asked", "secret", "values"}:
         raise VaultError("opened, but is no payload", field="ciphertext")
     secret, values = value["secret"], value["values"]
     if not isinstance(secret, str) or len(secret) != 2 * SECRET_SIZE or not isinstance(values, dict):
         raise VaultError("opened, but is no payload", field="ciphertext")
-    return Opened(id_, values, bytes.fromhex(secret))
+    return Opened(id_, values, bytes.fromhex(secret), _parse_asked(value["asked"]) if "asked" in value else None)
+
+
+def _parse_asked(value: Json) -> Asked:
+    if isinstance(value, dict) and value.keys() == {"lang", "tag"}:
+        lang, tag_ = value["lang"], value["tag"]
+        if isinstance(lang, str) and isinstance(tag_, str) and len(tag_) == 2 * TAG_SIZE:
+            return Asked(bytes.fromhex(tag_), lang)
+    raise VaultError("opened, but is no payload", field="ciphertext")
 
 
 def _check_commitments(opened: Opened, entry: Entry) -> None:

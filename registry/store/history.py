@@ -9,16 +9,22 @@ from sqlalchemy import Connection, insert, select
 from registry.store.tables import CHANGE
 
 
-def add_changes(conn: Connection, slug: str, indices: Iterable[int]) -> None:
-    """Note the indices of entries that changed a system, in the transaction that wrote them."""
-    conn.execute(insert(CHANGE), [{"idx": index, "slug": slug} for index in indices])
+Place = tuple[int, int]
+"""Number of the log, and index in it."""
 
 
-def list_changes(conn: Connection, slug: str) -> list[int]:
-    """Indices of a system's own entries, oldest first."""
-    return list(conn.execute(select(CHANGE.c.idx).where(CHANGE.c.slug == slug).order_by(CHANGE.c.idx)).scalars())
+def add_changes(conn: Connection, slug: str, log: int, indices: Iterable[int]) -> None:
+    """Note the entries of log `log` that changed a system, in the transaction that wrote them."""
+    conn.execute(insert(CHANGE), [{"log": log, "idx": index, "slug": slug} for index in indices])
 
 
-def all_changes(conn: Connection) -> dict[int, str]:
-    """Every noted index with its system, for a full check."""
-    return {row.idx: row.slug for row in conn.execute(select(CHANGE))}
+def list_changes(conn: Connection, slug: str) -> list[Place]:
+    """Where a system's own entries stand, oldest first."""
+    columns = CHANGE.c
+    statement = select(columns.log, columns.idx).where(columns.slug == slug).order_by(columns.log, columns.idx)
+    return [(row.log, row.idx) for row in conn.execute(statement)]
+
+
+def all_changes(conn: Connection) -> dict[Place, str]:
+    """Every noted entry with its system, for a full check."""
+    return {(row.log, row.idx): row.slug for row in conn.execute(select(CHANGE))}

@@ -61,9 +61,10 @@ MODEL = Table(
 CHANGE = Table(
     "registry_change",
     metadata,
+    Column("log", Integer, nullable=False, autoincrement=False),
     Column("idx", BigInteger, nullable=False, autoincrement=False),
     Column("slug", String(64), nullable=False),
-    PrimaryKeyConstraint("idx", name="pk_registry_change"),
+    PrimaryKeyConstraint("log", "idx", name="pk_registry_change"),
     ForeignKeyConstraint(["slug"], ["registry_system.slug"], name="fk_registry_change_slug"),
-    Index("ix_registry_change_slug", "slug", "idx"),
+    Index("ix_registry_change_slug", "slug", "log", "idx"),
 )

@@ -51,6 +51,10 @@ def other_origin(home: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"waterveen.", b"elsewhere."))
 
 
+def no_signing_key(home: Path) -> None:
+    next((home / "keys").glob("log-1.ed25519.*.key")).unlink()
+
+
 def one_key(home: Path) -> None:
     path = home / "keys" / "log.vkey"
     path.write_bytes(path.read_bytes().split(b"\n")[0] + b"\n")
@@ -99,7 +103,7 @@ HOMES: dict[str, tuple[Callable[[Path], Any], int, str, str]] = {
     "index key missing": (remove("keys/index.key"), CANNOT_RECORD, "index.key: ", "put it back"),
     "index key short": (write("keys/index.key", b"short"), CANNOT_RECORD, "index.key: ", "put it back"),
     "index key a folder": (folder("keys/index.key"), CANNOT_RECORD, "index.key: ", "cannot be read"),
-    "signing key missing": (remove("keys/log.ed25519.key"), CANNOT_RECORD, "log.ed25519.key: ", "put it back"),
+    "signing key missing": (no_signing_key, CANNOT_RECORD, "log-1.ed25519.", "put it back"),
     "verifier keys of others": (one_key, CANNOT_RECORD, "log.vkey: ", "put back"),
     "verifier keys no keys": (write("keys/log.vkey", b"keys\n"), CANNOT_RECORD, "log.vkey line 1: ", "must read"),
     "verifier keys missing": (remove("keys/log.vkey"), CANNOT_RECORD, "log.vkey: ", "put it back"),

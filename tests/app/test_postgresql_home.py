@@ -50,7 +50,7 @@ def test_the_whole_chain_on_postgresql(
         assert log.check_all(g) == []
         assert log.read_gaps(g).boots[0].ended == "closed"
         size = log.export_log(g, tmp_path / "export")
-        keys, origin = g.keys, g.settings.log_origin
+        keys, origin = g.keys, g.log.origin
     assert audit_tree(tmp_path / "export", keys, origin=origin).size == size
     taken = parse_receipt(format_receipt(receipt))
     assert verify_receipt(taken, keys, origin=origin).entry.id == kept

@@ -14,9 +14,11 @@ import pytest
 from sqlalchemy import Engine
 
 from auditlog.guard import Guard
+from auditlog.keyring import key_ring
 from auditlog.log import Log
 from auditlog.note import ED25519, ML_DSA_44, Signer
 from auditlog.record import Entry, make_entry
+from auditlog.signing import SigningKeys
 from auditlog.store import metadata
 from auditlog.store.log import open_engine
 
@@ -52,7 +54,8 @@ class Database:
     def log(self, **options: object) -> Log:
         """A log that is not started; closed at the end of the test."""
         options = {"outage_entry": outage, "clock": lambda: NOW, "retry_seconds": 0.05, "origin": ORIGIN} | options
-        log = Log(self.engine, SIGNERS, self.guard, **options)
+        keys = SigningKeys(SIGNERS, origin=options.pop("origin"))
+        log = Log(self.engine, keys, self.guard, **options)
         self.stack.callback(log.close)
         return log
 
@@ -106,4 +109,6 @@ def make() -> Callable[..., Entry]:
 @pytest.fixture(scope="session")
 def known() -> SimpleNamespace:
     """The origin, keys and signers that the databases' logs use."""
-    return SimpleNamespace(origin=ORIGIN, signers=SIGNERS, keys=tuple(s.vkey for s in SIGNERS), now=NOW, outage=outage)
+    return SimpleNamespace(
+        origin=ORIGIN, signers=SIGNERS, keys=key_ring(s.vkey for s in SIGNERS), now=NOW, outage=outage
+    )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import LargeBinary, text, update
 
-from auditlog.fsck import Finding, fsck
+from auditlog.fsck import Checked, Finding, fsck
 from auditlog.log import Unit
 from auditlog.store import decisions, metadata
 from auditlog.store.log import reading, writing
@@ -55,7 +55,7 @@ class House:
         vault = Vault(keys, self.known.origin, b"i" * 32)
         try:
             with reading(self.database.engine) as conn:
-                return list(fsck(conn, self.known.keys, self.database.guard, vault, origin=self.known.origin))
+                return list(fsck(conn, self.known.keys, [Checked(1, self.known.origin, self.database.guard)], vault))
         finally:
             keys.close()
 
@@ -114,7 +114,7 @@ def decide(log, vault, make, number: int) -> str:
 
     def rows(conn, sequenced):
         prepared.insert(conn)
-        decisions.insert_decision(conn, decisions.row_from(entry, values, sequenced[0].index))
+        decisions.insert_decision(conn, decisions.row_from(entry, values, sequenced[0].place))
 
     log.append(Unit((entry,), rows)).result(10)
     return id_
@@ -129,7 +129,7 @@ def review(log, vault, make, decision: str) -> str:
 
     def rows(conn, sequenced):
         prepared.insert(conn)
-        decisions.insert_review(conn, decisions.review_row_from(entry, values, sequenced[0].index))
+        decisions.insert_review(conn, decisions.review_row_from(entry, values, sequenced[0].place))
 
     log.append(Unit((entry,), rows)).result(10)
     return id_

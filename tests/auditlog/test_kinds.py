@@ -11,8 +11,9 @@ from auditlog.records_page import describe
 from auditlog.vocabulary import KIND_NAME, MEANING, PATTERNS
 
 PAGE = Path(__file__).parents[2] / "docs" / "records.md"
-OF_THIS_ISSUE = (
-    "genesis system version state model boot close pulse outage refused opened unfinished decision review erasure"
+SO_FAR = (
+    "genesis system version state model boot close pulse outage refused opened unfinished decision review erasure "
+    "rotation freeze"
 )
 
 
@@ -36,8 +37,8 @@ def test_the_page_tells_every_member_code_and_commitment():
         assert all(f"| `{name}` |" in section for name in kind.commits)
 
 
-def test_the_kinds_of_the_first_issue_are_there():
-    assert [name.split("/")[0] for name in KINDS] == OF_THIS_ISSUE.split()
+def test_the_kinds_so_far_are_there():
+    assert [name.split("/")[0] for name in KINDS] == SO_FAR.split()
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
 from auditlog.errors import AuditLogError, FormatError, ProofError, SignatureError
+from auditlog.keyring import key_ring
 from auditlog.merkle import leaf_hash, prove_inclusion, root_hash
 from auditlog.note import ED25519, ML_DSA_44, Signer, parse_vkey
 from auditlog.proof import LogProof, format_proof, parse_proof, verify_proof
@@ -24,7 +25,7 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the published vec
 
 ORIGIN = "register.example/log/1"
 SIGNERS = tuple(Signer.generate(ORIGIN, kind, bytes([kind]) * 32) for kind in (ED25519, ML_DSA_44))
-KEYS = tuple(signer.vkey for signer in SIGNERS)
+KEYS = key_ring(signer.vkey for signer in SIGNERS)
 ENTRIES = [b"entry %d" % index for index in range(11)]
 LEAVES = [leaf_hash(entry) for entry in ENTRIES]
 CHECKPOINT = sign_checkpoint(Checkpoint(ORIGIN, 11, root_hash(LEAVES)), SIGNERS)
@@ -56,7 +57,7 @@ def test_every_entry_is_proven():
     for entry, proof in zip(ENTRIES, PROOFS, strict=True):
         signed = verify_proof(parse_proof(format_proof(proof)), entry, KEYS, origin=ORIGIN)
         assert signed.checkpoint.size == 11
-        assert signed.by == KEYS
+        assert signed.by == KEYS.vkeys
 
 
 @settings(deadline=None)
@@ -80,7 +81,7 @@ def test_other_entry_index_key_or_origin():
         verify_proof(PROOFS[6], ENTRIES[6], KEYS, origin="register.example/log/2")
     stranger = Signer.generate(ORIGIN, ML_DSA_44, bytes(32)).vkey
     with pytest.raises(SignatureError, match="missing"):
-        verify_proof(PROOFS[6], ENTRIES[6], (KEYS[0], stranger), origin=ORIGIN)
+        verify_proof(PROOFS[6], ENTRIES[6], key_ring([KEYS.vkeys[0], stranger]), origin=ORIGIN)
 
 
 @pytest.mark.parametrize(("index", "hashes"), [(-1, ()), (2**64, ()), (0, (bytes(31),)), (0, (bytes(32),) * 65)])
@@ -120,7 +121,7 @@ def test_published_cases():
 def verified(given_):
     proof = parse_proof(given_["proof"].encode())
     assert format_proof(proof) == given_["proof"].encode()
-    keys = [parse_vkey(vkey) for vkey in given_["vkeys"]]
+    keys = key_ring(parse_vkey(vkey) for vkey in given_["vkeys"])
     signed = verify_proof(proof, base64.b64decode(given_["entry_b64"]), keys, origin=given_["origin"])
     result = {"ok": True, "index": proof.index, "size": signed.checkpoint.size, "hashes": len(proof.hashes)}
     return result | ({} if proof.extra is None else {"extra_b64": base64.b64encode(proof.extra).decode()})

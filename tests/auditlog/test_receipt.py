@@ -10,12 +10,13 @@ import pytest
 
 from auditlog.commitment import Opening
 from auditlog.errors import AuditLogError, FormatError, OpeningError, ProofError, SignatureError, VerifyError
+from auditlog.keyring import key_ring
 from auditlog.note import parse_vkey
 from auditlog.receipt import fields_for_person, format_receipt, parse_receipt, verify_receipt
 from auditlog.record import parse_entry
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "receipts.json").read_text())
-KEYS = [parse_vkey(vkey) for vkey in VECTORS["vkeys"]]
+KEYS = key_ring(parse_vkey(vkey) for vkey in VECTORS["vkeys"])
 ORIGIN = VECTORS["origin"]
 DATA = VECTORS["receipt"].encode()
 

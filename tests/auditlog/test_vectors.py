@@ -11,6 +11,7 @@ import pytest
 from auditlog.canonical import format_canonical, parse_canonical
 from auditlog.checkpoint import open_checkpoint
 from auditlog.errors import FormatError, ProofError
+from auditlog.keyring import key_ring
 from auditlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from auditlog.note import format_skey, format_vkey, open_note, parse_skey, parse_vkey
 from auditlog.proof import parse_proof, verify_proof
@@ -67,9 +68,9 @@ def test_note_vectors():
     assert [format_skey(parse_skey(text)) for text in note["skeys"]] == note["skeys"]
     assert [parse_skey(text).vkey for text in note["skeys"]] == keys
     for size, text in note["checkpoints"].items():
-        signed = open_checkpoint(text.encode(), keys[:2], origin=note["origin"])
+        signed = open_checkpoint(text.encode(), key_ring(keys[:2]), origin=note["origin"])
         assert signed.checkpoint.size == int(size)
         assert [time for _, time in open_note(text.encode(), keys).by] == [None, 0, 1_800_000_000]
     proof = parse_proof(note["proof_of_entry_11"].encode())
     assert proof.extra == b"anything"
-    assert verify_proof(proof, b"entry 11", keys[:2], origin=note["origin"]).checkpoint.size == 17
+    assert verify_proof(proof, b"entry 11", key_ring(keys[:2]), origin=note["origin"]).checkpoint.size == 17

@@ -21,7 +21,7 @@ from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import create_home, open_home
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.keys import create_keys, load_signers
+from auditlog.keys import KeyFolder
 from auditlog.merkle import leaf_hash
 from auditlog.note import parse_note
 from auditlog.store import metadata as auditlog_tables
@@ -210,11 +210,11 @@ def test_the_whole_log_replaced_by_another_one(g: Greffier, tmp_path: Path, sign
     keys = g.home / "keys"
     if signed == "by other keys":
         keys = tmp_path / "keys"
-        create_keys(keys, g.settings.log_origin)
+        KeyFolder(keys).begin(g.log.origin)
     entries = entries[:-2] + entries[-1:]
     growth = grow(0, {}, [leaf_hash(data) for data in entries])
-    checkpoint = Checkpoint(g.settings.log_origin, growth.size, root_from_edge(growth.size, growth.edge))
-    note = sign_checkpoint(checkpoint, load_signers(keys))
+    checkpoint = Checkpoint(g.log.origin, growth.size, root_from_edge(growth.size, growth.edge))
+    note = sign_checkpoint(checkpoint, KeyFolder(keys).check(g.log.origin))
     with restored(g.engine, entry_table, tile_table, head_table):
         with tampering(g.engine) as conn:
             for idx in (len(entries), len(entries) - 1):

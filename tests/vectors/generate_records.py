@@ -18,6 +18,7 @@ if __name__ == "__main__":
 
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
 from auditlog.commitment import canonical_value, commit_all, open_field
+from auditlog.keyring import key_ring
 from auditlog.kinds import KINDS, Member
 from auditlog.merkle import leaf_hash, prove_inclusion, root_hash
 from auditlog.note import ED25519, ML_DSA_44, Signer, format_vkey, parse_vkey
@@ -157,7 +158,7 @@ def _receipt(entries: list[Entry], signers: list[Signer]) -> str:
 def _holds(receipt: str, vkeys: list[str], entry: Entry) -> bool:
     parsed = parse_receipt(receipt.encode())
     try:
-        verify_receipt(parsed, [parse_vkey(vkey) for vkey in vkeys], origin=ORIGIN)
+        verify_receipt(parsed, key_ring(parse_vkey(vkey) for vkey in vkeys), origin=ORIGIN)
     except Exception:
         return False
     return parse_entry(parsed.entry) == entry

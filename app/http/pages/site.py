@@ -14,7 +14,7 @@ from app.actions import log as log_action
 from app.errors import SettingsError
 from app.home import Greffier
 from app.http.errors import problem_of
-from app.settings import LOG_NUMBER, PROFILE_FILE, AgencyProfile
+from app.settings import PROFILE_FILE, AgencyProfile
 
 # Names are in the template, where the catalogue finds them; only pages that exist stand here.
 NAVIGATION: Final = (("register", "/register"), ("check", "/check"), ("reports", "/reports"))
@@ -97,7 +97,7 @@ def site(request: Request, g: Greffier, lang: str, *, related: Sequence[Link] = 
         languages=languages,
         recording=log_action.health(g).recording,
         profile=g.profile,
-        checkpoint=f"/log/{LOG_NUMBER}/checkpoint",
+        checkpoint=f"/log/{g.log.number}/checkpoint",
         related=tuple(related),
     )
 

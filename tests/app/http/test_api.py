@@ -29,7 +29,7 @@ def test_a_decision_is_in_the_log_when_the_answer_arrives(client: httpx.Client, 
     assert response.headers["location"] == f"/api/receipts/{answer['id']}"
     assert portal.g.log.state().size > answer["index"]
     receipt = parse_receipt(client.get(response.headers["location"]).content)
-    verified = verify_receipt(receipt, portal.g.keys, origin=portal.g.settings.log_origin)
+    verified = verify_receipt(receipt, portal.g.keys, origin=portal.g.log.origin)
     assert verified.entry.id == answer["id"]
 
 
@@ -164,7 +164,7 @@ def test_a_receipt_opens_only_for_a_role_within_its_scope(client: httpx.Client, 
     def opened(headers: dict[str, str]) -> set[str]:
         response = client.get(path, headers=headers)
         response.raise_for_status()
-        verify_receipt(parse_receipt(response.content), portal.g.keys, origin=portal.g.settings.log_origin)
+        verify_receipt(parse_receipt(response.content), portal.g.keys, origin=portal.g.log.origin)
         return {one["field"] for one in response.json()["openings"]}
 
     everything = {"in_message", "in_bill_year", "outcome", "output"}
@@ -200,7 +200,7 @@ def test_the_log_is_served_as_tlog_tiles(client: httpx.Client, portal: Any) -> N
     response = client.get("/log/1/checkpoint")
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     assert response.headers["cache-control"] == "public, max-age=5"
-    published = open_checkpoint(response.content, portal.g.keys, origin=portal.g.settings.log_origin)
+    published = open_checkpoint(response.content, portal.g.keys, origin=portal.g.log.origin)
     size = published.checkpoint.size
     for tile in tiles_of_size(size):
         served = client.get(f"/log/1/{format_tile_path(tile)}")

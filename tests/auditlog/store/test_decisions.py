@@ -62,7 +62,7 @@ def decision(n: int, *, system: str = "loan-check", mode: str = "live"):
 
 
 def row(n: int, outcome: str | None = "grant", **options):
-    return row_from(decision(n, **options), {"outcome": outcome, "usage": USAGE}, n)
+    return row_from(decision(n, **options), {"outcome": outcome, "usage": USAGE}, (1, n))
 
 
 def review_row(n: int, of: int, action: str):
@@ -71,7 +71,7 @@ def review_row(n: int, of: int, action: str):
     entry = make_entry(
         "review/1", id=str(uuid.UUID(int=n, version=4)), **common, commitments=dict.fromkeys(names, "a" * 64)
     )
-    return review_row_from(entry, {"reference": decision(of).id, "action": action}, n)
+    return review_row_from(entry, {"reference": decision(of).id, "action": action}, (1, n))
 
 
 @pytest.fixture
@@ -90,9 +90,10 @@ def numbers(rows) -> list[int]:
 
 def test_a_row_follows_from_entry_and_values():
     entry = decision(7)
-    found = row_from(entry, {"outcome": "refer", "usage": USAGE, "in_income": "no income"}, 12)
+    found = row_from(entry, {"outcome": "refer", "usage": USAGE, "in_income": "no income"}, (1, 12))
     assert found == {
         "id": entry.id,
+        "log": 1,
         "idx": 12,
         "system": "loan-check",
         "version": 2,
@@ -106,7 +107,7 @@ def test_a_row_follows_from_entry_and_values():
 
 
 def test_a_row_without_usage_has_none():
-    found = row_from(decision(7), {"outcome": None, "usage": None}, 0)
+    found = row_from(decision(7), {"outcome": None, "usage": None}, (1, 0))
     assert found["total_us"] is None
     assert found["energy_method"] is None
     assert found["outcome"] is None
@@ -127,16 +128,16 @@ def test_a_row_without_usage_has_none():
 )
 def test_values_of_another_shape_are_named(values, field):
     with pytest.raises(FormatError) as error:
-        row_from(decision(1), values, 0)
+        row_from(decision(1), values, (1, 0))
     assert error.value.field == field
 
 
 def test_review_values_of_another_shape_are_named():
     entry = decision(1)
     with pytest.raises(FormatError, match=r"^action: "):
-        review_row_from(entry, {"reference": "x", "action": "applaud"}, 0)
+        review_row_from(entry, {"reference": "x", "action": "applaud"}, (1, 0))
     with pytest.raises(FormatError, match=r"^reference: "):
-        review_row_from(entry, {"reference": None, "action": "confirm"}, 0)
+        review_row_from(entry, {"reference": None, "action": "confirm"}, (1, 0))
 
 
 def test_rows_come_back(filled):
@@ -211,8 +212,8 @@ def test_a_damaged_cursor_is_refused(damage):
 
 def test_a_cursor_has_one_form():
     where = DecisionFilter(system="loan-check")
-    cursor = format_cursor(17, where)
-    assert parse_cursor(cursor, where) == 17
+    cursor = format_cursor((1, 17), where)
+    assert parse_cursor(cursor, where) == (1, 17)
     for other in (cursor + "=", cursor[:-1], cursor + "A", cursor.swapcase()):
         with pytest.raises(FormatError):
             parse_cursor(other, where)

@@ -57,7 +57,7 @@ class House:
 
         def apply(conn, sequenced):
             prepared.insert(conn)
-            insert_decision(conn, row_from(entry, values, sequenced[0].index))
+            insert_decision(conn, row_from(entry, values, sequenced[0].place))
 
         self.log.append(Unit((entry,), apply)).result(30)
         return entry.id
@@ -69,7 +69,7 @@ class House:
         entry = self._entry("review/1", prepared)
 
         def apply(conn, sequenced):
-            insert_review(conn, review_row_from(entry, values, sequenced[0].index))
+            insert_review(conn, review_row_from(entry, values, sequenced[0].place))
             prepared.insert(conn)
 
         self.log.append(Unit((entry,), apply)).result(30)

@@ -1,0 +1,111 @@
+"""The end of one log and the beginning of the next: for a new year, for new keys, or after a loss (DESIGN §4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.errors import Refused
+from app.home import Greffier
+from auditlog.checkpoint import open_checkpoint
+from auditlog.errors import CannotRecord, Frozen, GuardError
+from auditlog.keyring import KeyRing, LogKey
+from auditlog.log import Sequenced, Unit
+from auditlog.store import log as log_store
+from auditlog.store import logs as logs_store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+LOSS = "loss"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A log that ended: what the genesis of its successor states. `lost` is None where its last entry froze it."""
+
+    number: int
+    origin: str
+    size: int
+    root: bytes
+    lost: int | None
+    stored: int
+
+
+def announce(g: Greffier) -> str:
+    """Make the keys of the next log ahead, and publish them in `log.vkey`, so that witnesses can be told. Idempotent.
+
+    Returns the next log's origin.
+    """
+    origin = g.settings.origin_of(g.log.number + 1)
+    ring = g.keys
+    if origin not in ring.origins:
+        signers = g.key_folder.signers(origin) or g.key_folder.create(origin)
+        g.key_folder.write_ring(KeyRing((*ring.keys, *(LogKey(signer.vkey) for signer in signers))))
+    return origin
+
+
+def end(g: Greffier, reason: str) -> Ended:
+    """Freeze the log in force, or take note of its loss; a log that is frozen already is taken as it is.
+
+    `reason` is a `freeze/1` code, or "loss": then the guard must say that the database is not what was vouched for.
+    Raises Refused where the reason does not fit, CannotRecord where the log cannot be read or written.
+    """
+    announce(g)
+    if isinstance(g.problem, Frozen):
+        return _stored(g, lost=None)
+    if reason == LOSS:
+        return _lost(g)
+    if g.problem is not None:
+        raise g.problem
+    freeze = g.make("freeze/1", reason=reason, successor=g.settings.origin_of(g.log.number + 1))
+
+    def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
+        logs_store.close_log(conn, g.log.number, sequenced[0].index + 1)
+
+    frozen = g.log.append(Unit((freeze,), rows)).result()
+    return Ended(g.log.number, g.log.origin, frozen.size, frozen.root, None, frozen.size)
+
+
+def begin(g: Greffier, ended: Ended, software: str) -> None:
+    """The first entry of the successor, on an installation that was opened for it."""
+    predecessor = {"origin": ended.origin, "size": ended.size, "root": ended.root.hex()}
+    genesis = g.make(
+        "genesis/1",
+        origin=g.log.origin,
+        log=g.log.number,
+        software=software,
+        predecessor=predecessor,
+        lost=ended.lost,
+    )
+
+    def rows(conn: Connection, _sequenced: tuple[Sequenced, ...]) -> None:
+        if ended.lost is not None:
+            logs_store.close_log(conn, ended.number, ended.stored)
+        logs_store.insert_log(conn, g.log.number, g.log.origin)
+
+    g.log.append(Unit((genesis,), rows)).result()
+
+
+def _stored(g: Greffier, *, lost: int | None) -> Ended:
+    with g.reading() as conn:
+        head = log_store.read_head(conn, g.log.number)
+    if head is None:
+        raise CannotRecord("holds no signed head: restore it from a good backup", cause="database", field="database")
+    checkpoint = open_checkpoint(head.note, g.keys, origin=g.log.origin).checkpoint
+    return Ended(g.log.number, g.log.origin, checkpoint.size, checkpoint.root, lost, checkpoint.size)
+
+
+def _lost(g: Greffier) -> Ended:
+    """What was vouched for and is not here. Without a guard nobody can say: then no entry is known to be lost."""
+    if not isinstance(g.problem, GuardError):
+        raise g.problem or Refused(
+            "nothing is lost: the database is what the guard vouches for", reason="not_lost", field="reason"
+        )
+    stored = _stored(g, lost=0)
+    if not g.guard.exists():
+        return stored
+    size, root = g.guard.require(g.log.origin)
+    # Above a shorter database lies what was cut off; a database that differs holds nothing that was vouched for.
+    lost = size - stored.size if stored.size < size else size
+    return Ended(g.log.number, g.log.origin, size, root, lost, stored.size)

@@ -1,0 +1,312 @@
+"""Following a log: does it keep to what it signed, does it go on, and is it cosigned as the policy demands?
+
+Each run compares with the last one, whose checkpoints stand in `state.json` of the state folder. With `entries` the
+folder also keeps a mirror of the log, and the rules between entries are applied to the whole copy each time: the rules'
+own state is large and changes with the program, while a copy stays what it is, and is of use by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from auditlog import durable
+from auditlog.audit import ReadFile
+from auditlog.canonical import parse_json
+from auditlog.checkpoint import SignedCheckpoint
+from auditlog.errors import AuditLogError, FormatError, VerifyError
+from auditlog.keyring import KeyRing, format_key_ring
+from auditlog.merkle import tree_root
+from auditlog.peers.evidence import Contradiction, Kind, demand_growth, keep_evidence, make_evidence, open_signed
+from auditlog.peers.fetch import Tiles, Withheld
+from auditlog.peers.mirror import Mirror, Refused, read_checkpoint, read_entries
+from auditlog.policy import Policy, check_policy, fresh_until
+from auditlog.record import Entry, OpaqueEntry, parse_entry
+from auditlog.rules import LogRules
+from auditlog.tiles import TILE_WIDTH
+
+STATE: Final = "state.json"
+FREEZE: Final = "freeze/1"
+CopyOf = Callable[[int], ReadFile | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What the last good run saw of one log. Times in POSIX seconds; `grown`: when more entries were seen first."""
+
+    note: str
+    seen: int
+    grown: int
+    frozen: bool = False
+    successor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """All logs that this monitor follows: address → origin, origin → memory."""
+
+    origins: Mapping[str, str] = field(default_factory=dict)
+    logs: Mapping[str, Memory] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One run over one log. `before`: the size at the last run; `cosigned`: witness → POSIX seconds."""
+
+    holds: bool
+    sentence: str
+    origin: str
+    size: int
+    before: int | None
+    frozen: bool = False
+    successor: str | None = None
+    entries_read: bool = False
+    cosigned: Mapping[str, int] = field(default_factory=dict)
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitor:
+    """Follows logs by one policy. `now`: POSIX seconds.
+
+    `max_age`: seconds that a log may stand still, and that a quorum's cosignatures may be old.
+    """
+
+    folder: Path
+    policy: Policy
+    now: int
+    max_age: int | None = None
+    entries: bool = False
+
+    def run(self, url: str, read: ReadFile, *, origin: str | None = None) -> Report:
+        """Look once at the log at `url`, whose files `read` gives. `origin`: the log expected there, where known.
+
+        Raises Unreachable and Withheld, which say nothing of the log, and FormatError for a damaged state folder.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = read_state(self.folder)
+        expected = origin or state.origins.get(url)
+        note = read_checkpoint(read)
+        memory = state.logs.get(expected) if expected else None
+        try:
+            found = self._open(note, expected)
+            memory = state.logs.get(found.checkpoint.origin)
+            known = None if memory is None else open_signed(memory.note.encode(), self.policy.logs)
+            last = self._check_tree(read, known, found, url)
+            if known is not None and memory is not None and memory.frozen:
+                _demand_end(known, found)
+        except Refused as error:
+            return self._failed(error, "tree", memory, note, evidence=error.evidence)
+        except (VerifyError, FormatError) as error:
+            return self._failed(_verify_error(error), "tree", memory, note)
+        memory = self._remember(state, url, found, memory, last)
+        try:
+            cosigned = self._check_rest(found, memory)
+        except _Wrong as wrong:
+            return self._failed(wrong.error, wrong.kind, memory, note, found=found)
+        return self._held(found, known, memory, cosigned)
+
+    def _open(self, note: bytes, expected: str | None) -> SignedCheckpoint:
+        found = open_signed(note, self.policy.logs)
+        if expected is not None and found.checkpoint.origin != expected:
+            raise Contradiction(f"another log is served in the place of {expected}", kind="signature")
+        return found
+
+    def _check_tree(
+        self, read: ReadFile, known: SignedCheckpoint | None, found: SignedCheckpoint, url: str
+    ) -> Entry | OpaqueEntry | None:
+        """The tree only grew, and its tiles make it. Returns the newest entry, where it is new and given to us."""
+        checkpoint = found.checkpoint
+        mirror = Mirror(self.folder, checkpoint.origin) if self.entries else None
+        tiles = Tiles(read, checkpoint.size, checkpoint.root)
+        if known is None:
+            tree_root(checkpoint.size, tiles.nodes())
+        elif checkpoint.size >= known.checkpoint.size:
+            demand_growth(known, found, tiles.nodes())
+        else:
+            own = None if mirror is None or mirror.checkpoint() is None else mirror.read
+            larger = None if own is None else Tiles(own, known.checkpoint.size, known.checkpoint.root).nodes()
+            demand_growth(known, found, larger)
+        if mirror is not None:
+            mirror.update(_with_note(read, found.note), self.policy.logs, source=url, now=self.now)
+        if checkpoint.size == 0 or (known is not None and known.checkpoint.size == checkpoint.size):
+            return None
+        return _newest(tiles)
+
+    def _remember(
+        self,
+        state: State,
+        url: str,
+        found: SignedCheckpoint,
+        memory: Memory | None,
+        last: Entry | OpaqueEntry | None,
+    ) -> Memory:
+        """What was seen is kept even where cosignatures or rules fail: the log has signed it."""
+        origin, size = found.checkpoint.origin, found.checkpoint.size
+        text = found.note.decode()
+        grown = memory is None or open_signed(memory.note.encode(), self.policy.logs).checkpoint.size < size
+        made = Memory(note=text, seen=self.now, grown=self.now) if memory is None or grown else memory
+        if memory is not None:
+            made = replace(made, note=text, seen=self.now, frozen=memory.frozen, successor=memory.successor)
+        if isinstance(last, Entry) and last.kind == FREEZE:
+            made = replace(made, frozen=True, successor=last.members["successor"])
+        logs = {**state.logs, origin: made}
+        write_state(self.folder, State(origins={**state.origins, url: origin}, logs=logs))
+        return made
+
+    def _check_rest(self, found: SignedCheckpoint, memory: Memory) -> Mapping[str, int]:
+        """Rules between entries, cosignatures, and whether the log goes on. Raises _Wrong."""
+        if self.entries:
+            self._check_entries(found)
+        aged = None if memory.frozen or self.policy.quorum is None else self.max_age
+        try:
+            cosigned = check_policy(self.policy, found.note, max_age=aged, now=self.now)
+        except (VerifyError, FormatError) as error:
+            raise _Wrong(_verify_error(error), "policy") from error
+        newest = max(memory.grown, fresh_until(self.policy, cosigned) or 0)
+        if self.max_age is not None and not memory.frozen and self.now - newest > self.max_age:
+            sentence = (
+                f"the log stands still: nothing new, and no fresh cosignature, for {self.now - newest} seconds; "
+                f"{self.max_age} are allowed"
+            )
+            raise _Wrong(VerifyError(sentence), "stale")
+        return cosigned
+
+    def _check_entries(self, found: SignedCheckpoint) -> None:
+        checkpoint = found.checkpoint
+        rules = LogRules(checkpoint.origin)
+        index = 0
+        try:
+            for index, data in read_entries(Mirror(self.folder, checkpoint.origin), checkpoint.size):
+                rules.add(index, parse_entry(data))
+            if checkpoint.size:
+                rules.finish()
+        except FormatError as error:
+            wrong = VerifyError(f"is not a proper entry: {error}", field=f"entry {index}")
+            raise _Wrong(wrong, "entries") from error
+        except VerifyError as error:
+            raise _Wrong(error, "entries") from error
+
+    def _held(
+        self, found: SignedCheckpoint, known: SignedCheckpoint | None, memory: Memory, cosigned: Mapping[str, int]
+    ) -> Report:
+        size = found.checkpoint.size
+        before = None if known is None else known.checkpoint.size
+        return Report(
+            holds=True,
+            sentence=_good_news(found.checkpoint.origin, size, before, memory, len(cosigned)),
+            origin=found.checkpoint.origin,
+            size=size,
+            before=before,
+            frozen=memory.frozen,
+            successor=memory.successor,
+            entries_read=self.entries,
+            cosigned=cosigned,
+        )
+
+    def _failed(
+        self,
+        error: VerifyError,
+        kind: Kind,
+        memory: Memory | None,
+        note: bytes,
+        *,
+        found: SignedCheckpoint | None = None,
+        evidence: Path | None = None,
+    ) -> Report:
+        known = None if memory is None or found is not None else memory.note.encode()
+        made = make_evidence(error, kind, known=known, found=note, keys=format_key_ring(self.policy.logs), now=self.now)
+        path = evidence or keep_evidence(self.folder, made)
+        before = None if known is None else _size(known, self.policy.logs)
+        return Report(
+            holds=False,
+            sentence=f"{error}. Evidence: {path}" if evidence is None else str(error),
+            origin=note.split(b"\n", 1)[0].decode("ascii", "replace")[:255],
+            size=_size(note, self.policy.logs) or 0,
+            before=before,
+            entries_read=self.entries,
+            evidence=str(path),
+        )
+
+
+class _Wrong(Exception):
+    """A finding that is no contradiction of trees."""
+
+    def __init__(self, error: VerifyError, kind: Kind) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.kind = kind
+
+
+def read_state(folder: Path) -> State:
+    """The state of a folder; an empty one where there is none. Raises FormatError where it is damaged."""
+    path = folder / STATE
+    try:
+        value = parse_json(path.read_bytes())
+    except FileNotFoundError:
+        return State()
+    try:
+        logs = {origin: Memory(**memory) for origin, memory in value["logs"].items()}  # type: ignore[index,call-overload,union-attr,arg-type]
+        return State(origins=dict(value["origins"]), logs=logs)  # type: ignore[index,call-overload,arg-type]
+    except (TypeError, KeyError, AttributeError):
+        raise FormatError(
+            "is not as this program writes it: put it back, or name another --state", field=STATE
+        ) from None
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Replace the state, whole or not at all, synced."""
+    value = {"origins": dict(state.origins), "logs": {origin: asdict(one) for origin, one in state.logs.items()}}
+    durable.replace(folder / STATE, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), 0o644)
+
+
+def _newest(tiles: Tiles) -> Entry | OpaqueEntry | None:
+    """The last entry, held against its hash; None where bundles are not public, or the entry is none of ours."""
+    index, width = (tiles.size - 1) // TILE_WIDTH, (tiles.size - 1) % TILE_WIDTH + 1
+    try:
+        return parse_entry(tiles.entries(index, width)[-1])
+    except (Withheld, FormatError):
+        return None
+    except VerifyError as error:
+        if (error.field or "").startswith("tile/entries/"):  # not served; what is served must be right
+            return None
+        raise
+
+
+def _demand_end(known: SignedCheckpoint, found: SignedCheckpoint) -> None:
+    size = known.checkpoint.size
+    if found.checkpoint.size > size:
+        raise Contradiction(f"the log goes on although entry {size - 1} closed it for good", kind="entries")
+
+
+def _with_note(read: ReadFile, note: bytes) -> ReadFile:
+    """The same files, with the checkpoint that was judged: the log may have moved on meanwhile."""
+    return lambda path: note if path == "checkpoint" else read(path)
+
+
+def _good_news(origin: str, size: int, before: int | None, memory: Memory, witnesses: int) -> str:
+    if before is None:
+        told = f"{origin}: first look, {size} entries, their tree holds"
+    elif size == before:
+        told = f"{origin}: {size} entries as at the last run"
+    else:
+        told = f"{origin}: grew from {before} to {size} entries and changed none"
+    if witnesses:
+        told += f", cosigned by {witnesses} of its witnesses"
+    if not memory.frozen:
+        return told
+    return f"{told}; it was closed" + (f" and goes on as {memory.successor}" if memory.successor else " for good")
+
+
+def _verify_error(error: AuditLogError) -> VerifyError:
+    return error if isinstance(error, VerifyError) else VerifyError(f"the checkpoint is malformed: {error}")
+
+
+def _size(note: bytes, ring: KeyRing) -> int | None:
+    try:
+        return open_signed(note, ring).checkpoint.size
+    except AuditLogError:
+        return None

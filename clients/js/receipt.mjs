@@ -1,0 +1,205 @@
+/** A receipt: one entry, its proof up to a signed checkpoint (c2sp.org/tlog-proof), and opened values. */
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+
+import {
+  Failure,
+  checkName,
+  concat,
+  decodeUtf8,
+  encodeUtf8,
+  formatBase64,
+  formatCanonical,
+  parseBase64,
+  parseDecimal,
+  parseJson,
+  sameBytes,
+  within,
+} from "./canonical.mjs";
+import { isObject, parseEntry } from "./entry.mjs";
+import { ML_DSA_44, parseBody, parseNote, signers } from "./note.mjs";
+import { checkPolicy, keysAt } from "./policy.mjs";
+
+/** @typedef {import("./canonical.mjs").Json} Json */
+/** @typedef {import("./note.mjs").Body} Body */
+/** @typedef {{field: string, value: Json, salt: string}} Opening `salt`: 64 hex digits */
+/** @typedef {{index: bigint, hashes: Uint8Array[], checkpoint: Uint8Array}} LogProof */
+/** @typedef {{entry: Uint8Array, proof: LogProof, openings: Opening[]}} Receipt */
+/**
+ * @typedef {object} Trust
+ * @property {import("./policy.mjs").LogKey[]} ring keys of the logs whose receipts are accepted
+ * @property {import("./policy.mjs").Policy} [policy] witnesses and their quorum
+ * @property {number} [maxAge] seconds since the quorum's cosignatures, at most
+ * @property {number} [now] POSIX seconds; the machine's clock unless given
+ */
+
+const HEADER = "c2sp.org/tlog-proof@v1";
+const MAX_HASHES = 64; // a tree of 2^64 leaves is no higher
+const HASH_SIZE = 32;
+const EMPTY_ROOT = sha256(new Uint8Array());
+
+/** Reads a receipt's file; nothing is verified yet. @param {Uint8Array} data @returns {Receipt} */
+export function parseReceipt(data) {
+  const value = parseJson(data, "receipt");
+  if (!isObject(value) || !hasOnly(value, ["entry", "openings", "proof"])) {
+    throw new Failure("receipt", 'must be an object with "entry", "openings" and "proof", nothing else');
+  }
+  const entry = encodeUtf8(demandText(value.entry, "entry"));
+  within("entry", () => parseEntry(entry));
+  const text = encodeUtf8(demandText(value.proof, "proof"));
+  const proof = within("proof", () => parseProof(text));
+  return { entry, proof, openings: parseOpenings(value.openings) };
+}
+
+const hasOnly = (value, names) =>
+  Object.keys(value).length === names.length && names.every((name) => Object.hasOwn(value, name));
+
+function demandText(value, place) {
+  if (typeof value !== "string") throw new Failure(place, "must be a string");
+  return value;
+}
+
+/** @param {Json} value @returns {Opening[]} */
+function parseOpenings(value) {
+  if (!Array.isArray(value)) throw new Failure("openings", "must be a list");
+  const openings = value.map((one, position) => {
+    const place = `openings[${position}]`;
+    if (!isObject(one) || !hasOnly(one, ["field", "salt", "value"])) {
+      throw new Failure(place, 'must be an object with "field", "salt" and "value", nothing else');
+    }
+    const field = demandText(one.field, `${place}.field`);
+    if (!/^[a-z0-9_]{1,43}$/.test(field)) throw new Failure(`${place}.field`, "must be 1 to 43 of a-z, 0-9 and _");
+    const salt = demandText(one.salt, `${place}.salt`);
+    if (!/^[0-9a-f]{64}$/.test(salt)) throw new Failure(`openings.${field}.salt`, "must be 64 lower-case hex digits");
+    return { field, value: one.value, salt };
+  });
+  if (new Set(openings.map(({ field }) => field)).size !== openings.length) {
+    throw new Failure("openings", "opens a field twice");
+  }
+  return openings;
+}
+
+/** A `.tlog-proof` file; nothing is verified. @param {Uint8Array} data @returns {LogProof} */
+export function parseProof(data) {
+  const gap = data.findIndex((byte, position) => byte === 10 && data[position + 1] === 10);
+  const head = decodeUtf8(data.slice(0, Math.max(gap, 0)), "proof");
+  const [header, ...rest] = head.split("\n");
+  if (gap < 0 || header !== HEADER) throw new Failure("proof", `must begin with ${HEADER} and end with a checkpoint`);
+  if (rest[0]?.startsWith("extra ")) parseBase64(rest.shift().slice(6), "extra");
+  if (!rest[0]?.startsWith("index ")) throw new Failure("proof", "must have an index line");
+  const index = parseDecimal(rest.shift().slice(6), "index");
+  const hashes = rest.map((line) => parseBase64(line, "hashes", HASH_SIZE));
+  if (hashes.length > MAX_HASHES) throw new Failure("hashes", `must be at most ${MAX_HASHES}`);
+  const checkpoint = data.slice(gap + 2);
+  parseNote(checkpoint);
+  return { index, hashes, checkpoint };
+}
+
+/**
+ * Checks every part of a receipt; returns the facts, or throws a Failure whose `place` is the part that fails.
+ * @param {Uint8Array} data @param {Trust} trust
+ */
+export function verifyReceipt(data, { ring, policy, maxAge, now }) {
+  const receipt = parseReceipt(data);
+  const entry = within("entry", () => parseEntry(receipt.entry));
+  if (!entry.known) throw new Failure("entry", "its kind is unknown to this program; check it with a newer version");
+  const checkpoint = within("proof", () => verifyProof(receipt.proof, receipt.entry, ring));
+  for (const opening of receipt.openings) verifyOpening(opening, entry.commitments);
+  const facts = {
+    origin: checkpoint.origin,
+    size: plain(checkpoint.size),
+    root: formatBase64(checkpoint.root),
+    index: plain(receipt.proof.index),
+    kind: entry.kind,
+    id: entry.members.id,
+    agency: entry.members.agency,
+    time: entry.members.time,
+    openings: Object.fromEntries(receipt.openings.map(({ field, value }) => [field, value])),
+  };
+  if (policy === undefined) return facts;
+  const seconds = now ?? Math.floor(Date.now() / 1000);
+  const times = within("policy", () => checkPolicy(policy, parseNote(receipt.proof.checkpoint), maxAge, seconds));
+  return { ...facts, witnesses: Object.fromEntries([...times].map(([name, time]) => [name, Number(time)])) };
+}
+
+/** A number where it is exact as one. @param {bigint} value */
+const plain = (value) => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value);
+
+/** The checkpoint under which `entry` is number `proof.index`, signed by every key that the log has at its size. */
+export function verifyProof(proof, entry, ring) {
+  const checkpoint = openCheckpoint(proof.checkpoint, ring);
+  const leaf = sha256(concat(Uint8Array.of(0), entry));
+  if (!sameBytes(rootFromInclusion(leaf, proof.index, checkpoint.size, proof.hashes), checkpoint.root)) {
+    throw new Failure("proof", "does not lead to the root of the tree");
+  }
+  return checkpoint;
+}
+
+/**
+ * The checkpoint of one of the ring's logs. Lines of other keys (witnesses, retired keys) say nothing here.
+ * @param {Uint8Array} data @returns {Body}
+ */
+export function openCheckpoint(data, ring) {
+  const note = parseNote(data);
+  const body = parseCheckpoint(note.text);
+  const keys = keysAt(ring, body.origin, body.size);
+  const times = signers(note, keys);
+  for (const key of keys) {
+    const place = `signature ${key.id} of ${key.name}`;
+    if (!times.has(key)) throw new Failure(place, "is missing");
+    // A time would make a witness's statement of the log's own line.
+    if (key.type === ML_DSA_44 && times.get(key) !== 0n) throw new Failure(place, "must carry time 0");
+  }
+  return body;
+}
+
+/** The three lines of our logs' checkpoints. @param {string} text @returns {Body} */
+export function parseCheckpoint(text) {
+  const body = parseBody(text);
+  // An ML-DSA-44 signature does not cover extension lines.
+  if (body.extensions.length > 0) throw new Failure("checkpoint", "has extension lines, which our logs never write");
+  checkName(body.origin, "origin");
+  if (body.size === 0n && !sameBytes(body.root, EMPTY_ROOT)) {
+    throw new Failure("root", "of an empty log must be SHA-256 of nothing");
+  }
+  return body;
+}
+
+/**
+ * The root to which an audit path leads (RFC 9162, 2.1.3.2).
+ * @param {Uint8Array} leaf its hash @param {bigint} index @param {bigint} size @param {Uint8Array[]} path leaf side first
+ */
+export function rootFromInclusion(leaf, index, size, path) {
+  if (index >= size) throw new Failure("index", `leaf ${index} is not in a tree of ${size}`);
+  let [position, last, root] = [index, size - 1n, leaf];
+  for (const sibling of path) {
+    if (last === 0n) throw new Failure("proof", "is longer than the tree is high");
+    if (position % 2n === 1n || position === last) {
+      root = nodeHash(sibling, root);
+      while (position % 2n === 0n && position !== 0n) [position, last] = [position / 2n, last / 2n];
+    } else {
+      root = nodeHash(root, sibling);
+    }
+    [position, last] = [position / 2n, last / 2n];
+  }
+  if (last !== 0n) throw new Failure("proof", "is too short for the size of the tree");
+  return root;
+}
+
+const nodeHash = (left, right) => sha256(concat(Uint8Array.of(1), left, right));
+
+/** @param {Opening} opening @param {{[field: string]: string}} commitments */
+function verifyOpening(opening, commitments) {
+  const place = `openings.${opening.field}`;
+  if (!Object.hasOwn(commitments, opening.field)) throw new Failure(place, "the entry commits to no such field");
+  if (commit(opening.salt, opening.value) !== commitments[opening.field]) {
+    throw new Failure(place, "the value is not the one recorded in the entry");
+  }
+}
+
+/** HMAC-SHA-256(salt, "greffier/1/field" 0x00 || RFC 8785 of the value), in hex. */
+export function commit(salt, value) {
+  const key = Uint8Array.from(salt.match(/../g), (pair) => parseInt(pair, 16));
+  const mac = hmac(sha256, key, encodeUtf8(`greffier/1/field\0${formatCanonical(value)}`));
+  return Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

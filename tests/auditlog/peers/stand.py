@@ -1,0 +1,88 @@
+"""Small trees of any log, signed, and witnesses over them. Loaded by path, as tests are no package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from auditlog.canonical import format_base64
+from auditlog.keyring import key_ring
+from auditlog.merkle import leaf_hash, prove_consistency, root_hash
+from auditlog.note import ED25519, ML_DSA_44, Note, Signer, format_note
+from auditlog.peers.identity import create_witness, open_witness
+from auditlog.peers.submission import Answer, format_submission
+from auditlog.peers.witness import Witness
+
+ORIGIN = "register.example/audit/1"
+NAME = "witness.example/w1"
+
+
+@dataclass
+class Tree:
+    """A log of any number of entries; `branch` makes it differ from leaf `fork` on."""
+
+    origin: str = ORIGIN
+    seed: int = 1
+    fork: int = 1 << 60
+    branch: str = ""
+    types: tuple[int, ...] = (ED25519, ML_DSA_44)
+    signers: tuple[Signer, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.signers = tuple(Signer.generate(self.origin, type_, bytes([self.seed]) * 32) for type_ in self.types)
+
+    @property
+    def ring(self):
+        return key_ring(signer.vkey for signer in self.signers)
+
+    def leaves(self, size: int) -> list[bytes]:
+        return [leaf_hash(f"{i}{self.branch if i >= self.fork else ''}".encode()) for i in range(size)]
+
+    def root(self, size: int) -> bytes:
+        return root_hash(self.leaves(size))
+
+    def note(self, size: int, *, root: bytes | None = None, extension: str = "") -> bytes:
+        root = self.root(size) if root is None else root
+        text = f"{self.origin}\n{size}\n{format_base64(root)}\n{extension}"
+        return format_note(Note(text, tuple(signer.sign(text) for signer in self.signers)))
+
+    def proof(self, old: int, size: int) -> tuple[bytes, ...]:
+        leaves = self.leaves(size)
+
+        def read(nodes):
+            return [root_hash(leaves[index << level : (index + 1) << level]) for level, index in nodes]
+
+        return prove_consistency(old, size, read)
+
+    def submission(self, old: int, size: int) -> bytes:
+        return format_submission(old, self.proof(old, size) if old <= size else (), self.note(size))
+
+
+class Clock:
+    """POSIX seconds that go on when told."""
+
+    def __init__(self, now: float = 1_790_000_000) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make_witness(folder: Path, *, trusts: tuple[Tree, ...] = (), clock=None, name: str = NAME) -> Witness:
+    folder.mkdir(parents=True, exist_ok=True)
+    create_witness(folder / "keys", folder / "witness.db", name)
+    witness = reopen(folder, clock)
+    for tree in trusts:
+        witness.trust(tree.ring)
+    return witness
+
+
+def reopen(folder: Path, clock=None) -> Witness:
+    return open_witness(folder / "keys", folder / "witness.db", clock=clock or Clock())
+
+
+def status(answer: Answer) -> tuple[int, bytes]:
+    return answer.status, answer.body
+
+
+__all__ = ("NAME", "ORIGIN", "Clock", "Tree", "make_witness", "reopen", "status")

@@ -1,0 +1,441 @@
+"""The JavaScript verifier: its own tests, and the same verdict as the Python one on made and on damaged receipts."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from auditlog.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.commitment import commit_all, open_field
+from auditlog.errors import AuditLogError
+from auditlog.keyring import KeyRing, LogKey, format_key_ring, key_ring, parse_key_ring
+from auditlog.merkle import leaf_hash, prove_inclusion, root_hash
+from auditlog.note import COSIGNATURE, ED25519, ML_DSA_44, Note, Signer, format_note, format_vkey, parse_note
+from auditlog.policy import check_policy, parse_policy
+from auditlog.proof import LogProof
+from auditlog.receipt import Receipt, format_receipt, parse_receipt, verify_receipt
+
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "clients" / "js"
+VECTORS = json.loads((ROOT / "tests/vectors/receipts.json").read_text("utf-8"))
+DECISION = json.loads(VECTORS["entries"][-1])
+OTHERS = [text.encode() for text in VECTORS["entries"]]
+ORIGIN = "waterveen.example/log/1"
+NOW = 1_800_000_000
+SIGNERS = [Signer.generate(ORIGIN, kind, bytes([kind]) * 32) for kind in (ED25519, ML_DSA_44)]
+WITNESSES = [
+    Signer.generate("w1.example", COSIGNATURE, bytes([7]) * 32),
+    Signer.generate("w2.example", ML_DSA_44, bytes([8]) * 32),
+]
+RING = key_ring(signer.vkey for signer in SIGNERS)
+POLICY = "".join(f"witness w{n} {format_vkey(one.vkey)}\n" for n, one in enumerate(WITNESSES, 1))
+LOGS = "".join(f"log {format_vkey(vkey)}\n" for vkey in RING.vkeys)
+QUORUMS = (None, "quorum none\n", "quorum w1\n", "group g any w1 w2\nquorum g\n", "group g all w1 w2\nquorum g\n")
+
+
+def test_its_own_tests_pass(node: str) -> None:
+    """They run the vectors in tests/vectors, and the published ones where they are there."""
+    files = sorted(str(path) for path in (CLIENT / "test").glob("*.test.mjs"))
+    told = subprocess.run(
+        [node, "--test", "--test-reporter=tap", *files], cwd=CLIENT, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "# fail 0" in told.stdout
+
+
+def test_its_table_of_kinds_is_the_one_of_the_log() -> None:
+    spec = importlib.util.spec_from_file_location("make_kinds", CLIENT / "make_kinds.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (CLIENT / "kinds.mjs").read_text("utf-8") == module.build(), "run `python clients/js/make_kinds.py`"
+
+
+def test_its_packages_are_exact_and_name_no_registry() -> None:
+    lock = json.loads((CLIENT / "package-lock.json").read_text("utf-8"))
+    assert all("resolved" not in package for package in lock["packages"].values())
+    assert all("integrity" in package for name, package in lock["packages"].items() if name)
+    asked = json.loads((CLIENT / "package.json").read_text("utf-8"))
+    for version in (*asked["dependencies"].values(), *asked["devDependencies"].values()):
+        assert version.replace(".", "").isdigit(), version
+
+
+def test_the_bundle_is_the_same_each_time(node: str, tmp_path: Path) -> None:
+    made = []
+    for name in ("one.js", "two.js"):
+        subprocess.run([node, str(CLIENT / "build.mjs"), str(tmp_path / name)], check=True, capture_output=True)
+        made.append((tmp_path / name).read_bytes())
+    assert made[0] == made[1]
+    assert made[0].isascii()
+    assert b"</script" not in made[0].lower()
+    assert b"MIT License" in made[0]
+
+
+# --- the same verdict from both --------------------------------------------------------------------------------------
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+numbers = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+values = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def receipts(draw: st.DrawFn) -> Receipt:
+    """A receipt that holds: invented values, a tree of up to 40 entries, some witnesses' lines."""
+    chosen = {f"in_{name}": draw(values) for name in draw(st.sets(st.sampled_from("abcde"), max_size=3))}
+    secret = draw(st.binary(min_size=32, max_size=32))
+    fixed = dict.fromkeys(name for name in DECISION["commitments"] if not name.startswith("in_"))
+    opened = {**chosen, "outcome": draw(texts)}
+    entry = {**DECISION, "commitments": commit_all(secret, {**fixed, **opened})}
+    data = json.dumps(entry, sort_keys=True, separators=(",", ":")).encode()
+    size = draw(st.integers(1, 40))
+    index = draw(st.integers(0, size - 1))
+    hashes = [leaf_hash(data if place == index else b"entry %d" % place) for place in range(size)]
+
+    def nodes(wanted: Any) -> list[bytes]:
+        return [root_hash(hashes[place << level : (place + 1) << level]) for level, place in wanted]
+
+    note = parse_note(sign_checkpoint(Checkpoint(ORIGIN, size, root_hash(hashes)), SIGNERS))
+    ages = {witness: draw(st.sampled_from([0, 1, NOW - 90, NOW, NOW + 301])) for witness in draw(st.sets(whos))}
+    lines = [WITNESSES[witness].sign(note.text, timestamp=time) for witness, time in ages.items()]
+    proof = LogProof(
+        index, prove_inclusion(index, size, nodes), format_note(Note(note.text, (*note.signatures, *lines)))
+    )
+    return Receipt(data, proof, tuple(open_field(secret, name, value) for name, value in opened.items()))
+
+
+whos = st.integers(0, len(WITNESSES) - 1)
+# What a value can be written as; some of it is no JSON, some of it only looks like the same value.
+SPELLINGS = (
+    *(
+        "0",
+        "-0",
+        "0.0",
+        "-0.0",
+        "1",
+        "1.0",
+        "1e0",
+        "10E-1",
+        "01",
+        "+1",
+        "1.",
+        ".5",
+        "-",
+        "1e",
+        "1e400",
+        "-1e400",
+        "5e-324",
+    ),
+    *("9007199254740991", "9007199254740992", "9007199254740993", "100000000000000000000", "1e20", "1E+20", "1e21"),
+    *("1000000000000000000000", "123456789012345680000", "123456789012345678901", "NaN", "Infinity", "-Infinity"),
+    *(
+        "true",
+        "True",
+        "null",
+        "nul",
+        "nullx",
+        "[]",
+        "[1,]",
+        "[,1]",
+        "{}",
+        '{"a":1,"a":1}',
+        '{"b":1,"a":2}',
+        '{"a" : 1}',
+    ),
+    *('""', '"a"', '"\\u0061"', '"\\/"', '"/"', '"\\ud83d\\ude00"', '"😀"', '"\\ud800"', '"\\ude00\\ud83d"', '"\\x"'),
+    *(
+        '"\\u00e9"',
+        '"é"',
+        '"e\u0301"',
+        '"\t"',
+        '"\\t"',
+        '"\x7f"',
+        '"\u2028"',
+        '"\\u12"',
+        '"\\u+123"',
+        '"',
+        "'a'",
+        '"\ufeff"',
+    ),
+    *("[" * 62 + "]" * 62, "[" * 63 + "]" * 63, '{"__proto__":1}', '{"constructor":{"a":[]}}', '{"\ufb33":1,"😀":2}'),
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A receipt's file, and whom to trust."""
+
+    data: bytes
+    ring: str | None = format_key_ring(RING)
+    policy: str | None = None
+    max_age: int | None = None
+
+    def asked(self, ask: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+        receipt = base64.b64encode(self.data).decode()
+        return ask(receipt=receipt, ring=self.ring, policy=self.policy, max_age=self.max_age, now=NOW)
+
+    def judged(self) -> dict[str, Any]:
+        """The verdict of the Python verifier."""
+        try:
+            policy = None if self.policy is None else parse_policy(self.policy)
+            ring = parse_key_ring(self.ring) if self.ring is not None else policy.logs if policy else KeyRing(())
+        except AuditLogError:
+            return {"trusted": False}
+        try:
+            receipt = parse_receipt(self.data)
+            origin = receipt.proof.checkpoint.partition(b"\n")[0].decode()
+            verified = verify_receipt(receipt, ring, origin=origin)
+            times = None
+            if policy is not None:
+                times = check_policy(policy, receipt.proof.checkpoint, max_age=self.max_age, now=NOW)
+        except AuditLogError as error:
+            place = str(error).partition(": ")[0]
+            return {"ok": False, "place": "policy" if place.startswith("witness ") else place}
+        checkpoint = verified.checkpoint.checkpoint
+        facts = {
+            "ok": True,
+            "origin": checkpoint.origin,
+            "size": str(checkpoint.size),
+            "root": base64.b64encode(checkpoint.root).decode(),
+            "index": str(verified.index),
+            "kind": verified.entry.kind,
+            "id": verified.entry.id,
+            "agency": verified.entry.agency,
+            "time": verified.entry.time,
+            "openings": {opening.field: opening.value for opening in verified.openings},
+        }
+        return facts if times is None else {**facts, "witnesses": dict(times)}
+
+
+def compare(question: Question, ask: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    ours, theirs = question.judged(), question.asked(ask)
+    assert theirs == ours
+    return ours
+
+
+many = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@many
+@given(receipt=receipts(), quorum=st.sampled_from(QUORUMS), age=st.none() | st.integers(0, 200), own=st.booleans())
+def test_what_holds_for_one_holds_for_the_other(
+    ask: Callable[..., dict[str, Any]], receipt: Receipt, quorum: str | None, age: int | None, own: bool
+) -> None:
+    if quorum is None:
+        verdict = compare(Question(format_receipt(receipt)), ask)
+        assert verdict["ok"]
+    else:
+        ring = None if own else format_key_ring(RING)  # the policy alone names the log, too
+        verdict = compare(Question(format_receipt(receipt), ring, LOGS + POLICY + quorum, age), ask)
+        assert verdict["ok"] or verdict["place"] == "policy"
+
+
+@many
+@given(receipt=receipts(), data=st.data())
+def test_a_damaged_byte_is_judged_alike(
+    ask: Callable[..., dict[str, Any]], receipt: Receipt, data: st.DataObject
+) -> None:
+    whole = format_receipt(receipt)
+    place = data.draw(st.integers(0, len(whole) - 1))
+    end = data.draw(st.integers(place, min(len(whole), place + 3)))
+    put = data.draw(st.binary(max_size=3) | st.sampled_from([b"\n", b" ", b"0", b"\\u0041", b"=", "—".encode(), b'"']))
+    compare(Question(whole[:place] + put + whole[end:], policy=POLICY + "quorum none\n"), ask)
+
+
+@many
+@given(receipt=receipts(), data=st.data())
+def test_changed_lines_of_a_proof_are_judged_alike(
+    ask: Callable[..., dict[str, Any]], receipt: Receipt, data: st.DataObject
+) -> None:
+    value = json.loads(format_receipt(receipt))
+    lines = value["proof"].split("\n")
+    one, other = (data.draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+    match data.draw(st.sampled_from(["drop", "swap", "repeat", "edit"])):
+        case "drop":
+            del lines[one]
+        case "swap":
+            lines[one], lines[other] = lines[other], lines[one]
+        case "repeat":
+            lines.insert(other, lines[one])
+        case _:
+            at = data.draw(st.integers(0, len(lines[one])))
+            put = data.draw(
+                st.sampled_from(["", "0", " ", "\u00a0", "\ufeff", "+", "=", "A", "\r", "\x00", "\u2028", "é"])
+            )
+            lines[one] = lines[one][:at] + put + lines[one][at + data.draw(st.integers(0, 1)) :]
+    value["proof"] = "\n".join(lines)
+    compare(Question(json.dumps(value).encode(), policy=POLICY + data.draw(st.sampled_from(QUORUMS[1:]))), ask)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_value_written_in_another_way_is_judged_alike(ask: Callable[..., dict[str, Any]], spelling: str) -> None:
+    """The commitment is to the value, so some spellings hold; what is no value of JSON does not."""
+    secret = bytes(32)
+    meant: Any = None
+    for read in (json.loads, float):
+        try:
+            meant = read(spelling)
+            break
+        except ValueError:
+            continue
+    for value in (meant, 1, 0, "a"):
+        try:
+            commitments = commit_all(secret, {**dict.fromkeys(fixed_fields()), "outcome": value})
+        except AuditLogError:
+            continue
+        entry = json.dumps({**DECISION, "commitments": commitments}, sort_keys=True, separators=(",", ":"))
+        note = sign_checkpoint(Checkpoint(ORIGIN, 1, leaf_hash(entry.encode())), SIGNERS)
+        receipt = Receipt(entry.encode(), LogProof(0, (), note), (open_field(secret, "outcome", "@@@"),))
+        data = format_receipt(receipt).decode().replace('"@@@"', spelling).encode()
+        compare(Question(data), ask)
+
+
+def fixed_fields() -> list[str]:
+    return [name for name in DECISION["commitments"] if not name.startswith("in_")]
+
+
+@many
+@given(data=st.data())
+def test_changed_entries_are_judged_alike(ask: Callable[..., dict[str, Any]], data: st.DataObject) -> None:
+    """Signed as they are, so that only the reading of the entry decides."""
+    entries = [*json.loads((ROOT / "tests/vectors/entries.json").read_text("utf-8"))["valid"]]
+    value = json.loads(data.draw(st.sampled_from(entries)))
+    name = data.draw(st.sampled_from(sorted(value)))
+    put = data.draw(
+        values | st.sampled_from(["2024-02-29T23:59Z", "2023-02-29T00:00Z", "0000-01-01T00:00Z", "a b", "é", "", [1]])
+    )
+    if isinstance(value[name], list):
+        value[name] = data.draw(st.permutations(value[name] * 2)) if data.draw(st.booleans()) else put
+    else:
+        value[name] = put
+    if data.draw(st.booleans()):
+        value.pop(data.draw(st.sampled_from(sorted(value))))
+    entry = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    note = sign_checkpoint(Checkpoint(ORIGIN, 1, leaf_hash(entry)), SIGNERS)
+    compare(Question(format_receipt(Receipt(entry, LogProof(0, (), note), ()))), ask)
+
+
+def test_keys_with_sizes_and_a_frozen_log_in_one_policy(ask: Callable[..., dict[str, Any]]) -> None:
+    """Before a rotation, after it, and of the log before: one policy file serves."""
+    old, new = SIGNERS[0], Signer.generate(ORIGIN, ED25519, bytes([9]) * 32)
+    frozen = Signer.generate("waterveen.example/log/0", ED25519, bytes([10]) * 32)
+    ring = KeyRing((LogKey(old.vkey, 0, 7), LogKey(SIGNERS[1].vkey), LogKey(new.vkey, 7), LogKey(frozen.vkey, 0, 6)))
+    policy = (
+        format_key_ring(ring)
+        .replace(f"{ORIGIN}+", f"log {ORIGIN}+")
+        .replace("waterveen.example/log/0", "log waterveen.example/log/0")
+    )
+    verdicts = {}
+    for name, signers, size in (
+        ("before", (old, SIGNERS[1]), 6),
+        ("after", (new, SIGNERS[1]), 7),
+        ("old key after", (old, SIGNERS[1]), 7),
+        ("new key before", (new, SIGNERS[1]), 6),
+        ("both after", (old, new, SIGNERS[1]), 7),
+        ("frozen", (frozen,), 5),
+        ("frozen, larger", (frozen,), 6),
+    ):
+        entry = OTHERS[-1]
+        hashes = [leaf_hash(entry)] * size
+        checkpoint = Checkpoint(signers[0].vkey.name, size, root_hash(hashes))
+        path = prove_inclusion(
+            0, size, lambda wanted, hashes=hashes: [root_hash(hashes[: 1 << level]) for level, _ in wanted]
+        )
+        receipt = Receipt(entry, LogProof(0, path, sign_checkpoint(checkpoint, signers)), ())
+        question = Question(format_receipt(receipt), None, policy + "quorum none\n")
+        verdicts[name] = compare(question, ask)["ok"]
+    assert verdicts == {
+        "before": True,
+        "after": True,
+        "old key after": False,
+        "new key before": False,
+        "both after": True,
+        "frozen": True,
+        "frozen, larger": False,
+    }
+
+
+# --- on the command line ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    receipt = VECTORS["receipt"]
+    contents = {
+        "good": receipt,
+        "bad": receipt.replace('"refuse"', '"grant"'),
+        "vkey": "".join(f"{vkey}\n" for vkey in VECTORS["vkeys"]),
+        "none": "quorum none\n",
+        "quorum": POLICY + "quorum w1\n",
+        "whole": "".join(f"log {vkey}\n" for vkey in VECTORS["vkeys"]) + "quorum none\n",
+    }
+    for name, text in contents.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    return {name: str(tmp_path / name) for name in (*contents, "absent")}
+
+
+def run(command: list[str], words: list[str], files: dict[str, str]) -> tuple[int, str]:
+    filled = [files.get(word, word) for word in words]
+    told = subprocess.run([*command, *filled], cwd=ROOT, capture_output=True, text=True, check=False)
+    return told.returncode, told.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["verify", "good", "--vkey", "vkey"], 0),
+        (["verify", "good", "--vkey", "vkey", "--json"], 0),
+        (["verify", "bad", "--vkey", "vkey", "--json"], 1),
+        (["verify", "vkey", "--vkey", "vkey", "--json"], 1),
+        (["verify", "absent", "--vkey", "vkey"], 2),
+        (["verify", "good", "--vkey", "absent"], 2),
+        (["verify", "good", "--vkey", "good"], 2),
+        (["verify", "good"], 2),
+        (["verify"], 2),
+        (["verify", "good", "--vkey", "vkey", "--nonsense"], 2),
+        ([], 2),
+    ],
+)
+def test_the_command_line_answers_as_the_python_one(
+    node: str, files: dict[str, str], words: list[str], status: int
+) -> None:
+    theirs = run([node, str(CLIENT / "verify.mjs")], words, files)
+    ours = run([sys.executable, "-m", "auditlog"], words, files)
+    assert theirs[0] == ours[0] == status
+    if "--json" in words:
+        left, right = json.loads(theirs[1]), json.loads(ours[1])
+        left.pop("error", None)
+        right.pop("error", None)
+        assert left == right
+    elif status == 0:
+        assert theirs[1] == ours[1]
+
+
+def test_the_command_line_with_a_policy(node: str, files: dict[str, str]) -> None:
+    command = [node, str(CLIENT / "verify.mjs")]
+    asked = ["verify", "good", "--vkey", "vkey", "--json"]
+    assert run(command, [*asked, "--policy", "none"], files)[0] == 0
+    status, told = run(command, [*asked, "--policy", "quorum"], files)
+    assert (status, json.loads(told)["place"]) == (1, "policy")
+    assert "not yet published" in json.loads(told)["error"]
+    assert run(command, [*asked, "--policy", "none", "--max-age", "60"], files)[0] == 1
+    assert run(command, [*asked, "--max-age", "60"], files)[0] == 2
+    assert run(command, ["verify", "good", "--policy", "whole"], files)[0] == 0
+    assert run(command, ["verify", "good", "--policy", "none"], files)[0] == 2
