@@ -18,6 +18,7 @@ from auditlog.errors import AuditLogError, CannotRecord, Frozen, GuardError
 from auditlog.group import (
     FREEZE,
     ROTATION,
+    RowsFailed,
     UnitFailed,
     Waiting,
     apply_rows,
@@ -38,9 +39,9 @@ from auditlog.store.engine import cannot_record, reading
 from auditlog.store.log import Head, lock_log, read_head, write_head, write_tiles
 from auditlog.store.logs import closed_at
 from auditlog.ticket import Gate, Ticket, settle
-from auditlog.unit import Integrated, LogState, Paths, Published, Sequenced, Unit
+from auditlog.unit import Check, Integrated, LogState, Paths, Published, Sequenced, Unit
 
-__all__ = ("Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
+__all__ = ("Check", "Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
 
 Clock = Callable[[], datetime]
 OutageEntry = Callable[[str, datetime, datetime], Entry]
@@ -148,9 +149,13 @@ class Log:
             self._fail(group, self._over or Frozen())
 
     def _record_all(self, group: list[Waiting]) -> None:
+        singly = False
         while group or not self._state.recording:
             try:
-                self._commit(group)
+                self._commit(group, singly=singly)
+            except RowsFailed:
+                singly = True
+                continue
             except UnitFailed as failed:
                 group = [waiting for waiting in group if waiting is not failed.waiting]
                 settle([(failed.waiting.ticket, failed.error)])
@@ -166,7 +171,7 @@ class Log:
                     self._end(error)
             return
 
-    def _commit(self, group: list[Waiting]) -> None:
+    def _commit(self, group: list[Waiting], *, singly: bool = False) -> None:
         """One group, from the queue to its callers. A crash at point …
 
         1 (nothing done) loses units that nobody was told about.
@@ -189,7 +194,7 @@ class Log:
             self._trace(2)
             growth = sequence(conn, group, tip, log=self.number, origin=self.origin)
             self._trace(3)
-            apply_rows(conn, group)
+            apply_rows(conn, group, singly=singly)
             write_tiles(conn, self.number, growth.tiles)
             self._trace(4)
             self._sync_keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from auditlog.proof import LogProof
 from auditlog.record import Entry
+from auditlog.store.insert import Row
 from auditlog.tiles import TILE_HEIGHT, TILE_WIDTH, Growth
 
 _LEVELS = range(TILE_HEIGHT)
@@ -59,15 +60,31 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """What is asked inside the transaction before a unit's rows; `ask` raises where the unit must be dropped.
+
+    Units of one group with equal keys are asked for once, as long as nothing in between ran statements of its own.
+    """
+
+    key: Hashable
+    ask: Callable[[Connection], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """What is recorded together: entries, and the row changes that belong to them, in one transaction.
 
     `apply` runs on the writer's thread inside the group's transaction; if it raises, this unit alone is dropped. It may
     run more than once, so it changes nothing but rows.
+
+    A unit of a busy sort gives its new rows by `rows` (pure) instead, and what must hold by `check`: the writer inserts
+    the rows of many units with one statement a table. Where that fails it takes the units one by one.
     """
 
     entries: tuple[Entry, ...]
     apply: Callable[[Connection, tuple[Sequenced, ...]], None] | None = None
+    rows: Callable[[tuple[Sequenced, ...]], Sequence[Row]] | None = None
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from app.errors import Refused, Unfinished, UsageError, asked
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.errors import CannotRecord, TooLarge
-from auditlog.log import Integrated, Sequenced, Unit
+from auditlog.log import Check, Integrated, Sequenced, Unit
 from auditlog.store import decisions as decision_store
 from auditlog.vault.subjects import normalise_all
 from registry.errors import GateClosed
@@ -24,7 +24,7 @@ from runtime.errors import CounterDamaged, DeadlineExceeded, RuntimeFault, Worke
 from runtime.program import Request
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from auditlog.store.insert import Row
 
 T = TypeVar("T")
 
@@ -204,14 +204,16 @@ def _record(
         _unfinished(g, gate, generation.boot, generation.n, reason="too_large", reached=generation.usage.output_tokens)
         raise Unfinished("the record would exceed 65,535 bytes", reason="too_large") from None
 
-    def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
-        # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
-        register_store.gate_again(conn, gate)
-        prepared.insert(conn)
-        decision_store.insert_decision(conn, decision_store.row_from(entry, content, sequenced[0].place))
+    def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
+        row = decision_store.row_from(entry, content, sequenced[0].place)
+        return [*prepared.rows(), *decision_store.decision_rows(row)]
+
+    # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
+    key = (gate.system, gate.manifest_digest, gate.mode)
+    check = Check(key, lambda conn: register_store.gate_again(conn, gate))
 
     try:
-        return g.log.append(Unit((entry,), rows)).result()
+        return g.log.append(Unit((entry,), rows=rows, check=check)).result()
     except GateClosed:
         _unfinished(g, gate, generation.boot, generation.n, reason="stopped", reached=generation.usage.output_tokens)
         message = "was stopped while this was decided; ask again when it runs"
