@@ -21,6 +21,8 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 # Of one group: bounds its memory and the wait of the next; one unit that is larger still goes in whole.
 GROUP_ENTRIES: Final = 4096
 GROUP_BYTES: Final = 16 * 1024 * 1024
+# How often in a row the writer lets go of the interpreter lock in vain: producers let go of it too, at their work.
+_PATIENCE: Final = 3
 
 
 class Intake:
@@ -98,8 +100,9 @@ class Intake:
 
         Without it they would find the group gone, and two halves of the producers would wait for each other in turn.
         """
-        seen = -1
-        while seen < len(self._units) < GROUP_ENTRIES:
+        seen = patience = 0
+        while patience < _PATIENCE and len(self._units) < GROUP_ENTRIES:
+            patience = patience + 1 if seen == len(self._units) else 0
             seen = len(self._units)
             time.sleep(0)
 

@@ -1,4 +1,4 @@
-"""Benchmarks, each a function (writers, seconds, database URL or None) → JSON object, run by `greffier bench KIND`."""
+"""Benchmarks, each a function (writers, seconds, database URL or None, own options) → JSON, for `greffier bench`."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from typing import Any, Final
 
 from app.bench import append
 
-KINDS: Final[dict[str, Callable[[list[int], float, str | None], dict[str, Any]]]] = {"append": append.run}
+KINDS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"append": append.run}

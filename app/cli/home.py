@@ -82,13 +82,17 @@ def bench(
     database_url: Annotated[
         str | None, typer.Option(help="PostgreSQL URL; a temporary SQLite file by default.")
     ] = None,
+    decisions: Annotated[bool, typer.Option(help="Whole sealed decisions of 8 fields instead of entries.")] = False,
+    grow: Annotated[int, typer.Option(min=0, help="Fill the log to so many entries first.")] = 0,
 ) -> None:
     """Measure; prints JSON with medians, p99 and the device's fsync time."""
     if what not in benches.KINDS:
         raise UsageError(f"must be one of {', '.join(benches.KINDS)}", field="what")
     if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", writers):
         raise UsageError("must be numbers with commas, such as 1,16,64", field="--writers")
-    print_json(benches.KINDS[what]([int(n) for n in writers.split(",")], seconds, database_url))
+    counts = [int(n) for n in writers.split(",")]
+    measure = benches.KINDS[what]
+    print_json(measure(counts, seconds, database_url, decisions=decisions, grow=grow, report=progress))
 
 
 def _key_app() -> typer.Typer:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
-
-# Of one statement. The drivers let go of the interpreter lock, and must wait for it again, once a statement.
-_ROWS: Final = 128
 
 
 class RowInsert:
@@ -20,12 +16,12 @@ class RowInsert:
     def __init__(self, table: Table) -> None:
         names = [column.name for column in table.columns]
         self._values = itemgetter(*names)
-        self._into = f"INSERT INTO {table.name} ({', '.join(names)}) "
-        self._marks = f"({', '.join('?' * len(names))})"
-        self._one = f"{self._into}VALUES {self._marks}".replace("?", "%s")
+        into = f"INSERT INTO {table.name} ({', '.join(names)}) "
+        self._sqlite = f"{into}VALUES ({', '.join('?' * len(names))})"
+        self._one = self._sqlite.replace("?", "%s")
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
         arrays = ", ".join(f"%s::{column.type.compile(dialect)}[]" for column in table.columns)
-        self._many = f"{self._into}SELECT * FROM unnest({arrays})"  # noqa: S608 (our names)
+        self._many = f"{into}SELECT * FROM unnest({arrays})"  # noqa: S608 (our names)
 
     def __call__(self, conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Raises KeyError for a row without one of the columns, IntegrityError where a row is there already."""
@@ -36,13 +32,8 @@ class RowInsert:
             elif values:
                 conn.exec_driver_sql(self._many, tuple([list(column) for column in zip(*values, strict=True)]))
             return
-        for low in range(0, len(values), _ROWS):
-            part = values[low : low + _ROWS]
-            conn.exec_driver_sql(self._sqlite(len(part)), tuple([value for row in part for value in row]))
-
-    @lru_cache(maxsize=_ROWS * 16)  # noqa: B019 (one object a table, made at import)
-    def _sqlite(self, rows: int) -> str:
-        return f"{self._into}VALUES {', '.join([self._marks] * rows)}"
+        if values:
+            conn.exec_driver_sql(self._sqlite, values[0] if len(values) == 1 else values)
 
 
 Row: TypeAlias = tuple[RowInsert, Mapping[str, Any]]
