@@ -20,7 +20,9 @@ class RowInsert:
         self._sqlite = f"{into}VALUES ({', '.join('?' * len(names))})"
         self._one = self._sqlite.replace("?", "%s")
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-        arrays = ", ".join(f"%s::{column.type.compile(dialect)}[]" for column in table.columns)
+        types = [column.type.compile(dialect) for column in table.columns]
+        # `%b`: as bytes, not as hex, which costs client and server four times as much.
+        arrays = ", ".join(f"{'%b' if type_ == 'BYTEA' else '%s'}::{type_}[]" for type_ in types)
         self._many = f"{into}SELECT * FROM unnest({arrays})"  # noqa: S608 (our names)
 
     def __call__(self, conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
