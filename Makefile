@@ -12,9 +12,10 @@ export CMAKE_ARGS := -DLLAVA_BUILD=OFF -DGGML_NATIVE=ON -DCMAKE_PROJECT_llama.cp
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 HOME_DIR ?= demo
 
-.PHONY: install install-test demo serve test quick lint lock bench clean
+.PHONY: install install-test check-page demo serve test quick lint lock bench clean
 
 install: $(VENV)/installed
+	@$(MAKE) --no-print-directory check-page || echo "note: /check goes without the check in the browser" >&2
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: set PYTHON=..." >&2; exit 2; }
@@ -29,6 +30,19 @@ $(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps -e .
 	touch $@
 
+# The check in the reader's browser: clients/js in one file. The site works without it, so `install` goes on without npm.
+PAGE := app/static/verify.js
+check-page:
+	@command -v npm >/dev/null || { echo "npm is missing (Debian's packages nodejs and npm)" >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(PAGE)
+
+clients/js/node_modules/.package-lock.json: clients/js/package-lock.json
+	cd clients/js && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(PAGE): clients/js/node_modules/.package-lock.json $(wildcard clients/js/*.mjs)
+	cd clients/js && node build.mjs
+
 demo: install
 	$(BIN)/greffier demo --home $(HOME_DIR)
 
@@ -36,10 +50,11 @@ serve: install
 	@test -d $(HOME_DIR) || { echo "no $(HOME_DIR)/ yet: run 'make demo' first" >&2; exit 2; }
 	$(BIN)/greffier serve --home $(HOME_DIR)
 
-# What the tests need besides: Debian's Chromium for the pages, and the independent C2SP verifier (Python >= 3.12).
+# What the tests need besides: Debian's Chromium for the pages, Node.js for the JavaScript verifier, and the independent C2SP verifier (Python >= 3.12).
 install-test: install
 	bash tests/independent/setup.sh
 	bash tests/browser/setup.sh
+	bash tests/js/setup.sh
 
 lint: install
 	$(BIN)/ruff check .
@@ -64,4 +79,4 @@ bench: install
 	$(BIN)/greffier bench append --writers 1,16,64
 
 clean:
-	rm -rf $(VENV) .venv-independent demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) clients/js/node_modules $(PAGE) .venv-independent demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -51,3 +51,18 @@ class Unfinished(AppError):
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class KeyConflict(Refused):
+    """A key under which something else was asked before; `field` names the header or option that it came in."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message, reason="key_conflict", field=field)
+
+
+class InProgress(Unfinished):
+    """A request with the same key is being decided at this moment: its answer will be this one's, too."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(f"{field}: {message}", reason="in_progress")
+        self.field = field

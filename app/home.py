@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.settings import AgencyProfile, Settings
-from auditlog.errors import CannotRecord
+from app.turns import Turns
+from auditlog.errors import CannotRecord, FormatError
 from auditlog.guard import Guard
 from auditlog.keyring import KeyRing
 from auditlog.keys import KeyFolder
@@ -47,6 +48,7 @@ class Greffier:
     """One home, opened. `problem` says why the log may only be read.
 
     `own_boots` are those of this process that the log knows, `lost_boots` those of them whose loss an entry states.
+    `turns`: which requests under a key are being answered.
     """
 
     home: Path
@@ -67,6 +69,7 @@ class Greffier:
     problem_since: datetime | None = None
     own_boots: set[str] = field(default_factory=set)
     lost_boots: set[str] = field(default_factory=set)
+    turns: Turns = field(default_factory=Turns)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -88,7 +91,10 @@ class Greffier:
     def keys(self) -> KeyRing:
         """The public keys of all logs here, with the sizes that their rotations gave them. Read anew each time."""
         with self.reading() as conn:
-            return with_rotations(conn, self.key_folder.ring())
+            try:
+                return with_rotations(conn, self.key_folder.ring())
+            except FormatError as error:
+                raise CannotRecord(str(error), cause="database") from error
 
     @property
     def publisher(self) -> Publisher:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import SettingsError
+from app.made import write_durably
 from auditlog.canonical import parse_json
 from auditlog.errors import FormatError
 
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     timestamp_every_s: Annotated[int, Field(ge=60, le=31_536_000)] = 86_400
     mirrors: Path = Path("mirrors")
     key_file: Path | None = None
+    key_passphrase_file: Path | None = None
     base_url: str = "http://127.0.0.1:8000"
     languages: tuple[str, ...] = ("en", "nl")
     entries_public: bool = False
@@ -137,7 +139,7 @@ def write_settings(home: Path, agency: str, origin: str, database_url: str | Non
     """Write a first `greffier.toml`. What the environment says stays there."""
     values = {"agency": agency, "origin": origin} | ({"database_url": database_url} if database_url else {})
     lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-    (home / SETTINGS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_durably(home / SETTINGS_FILE, ("\n".join(lines) + "\n").encode(), 0o644)
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from app.actions import boots, migrate, opening, succession
+from app.actions import boots, migrate, opening, publish, succession
 from app.errors import SettingsError
 from app.home import Clock, Greffier, guard_name, utc_now
-from app.made import removed_on_failure
+from app.made import is_half_made, removed_on_failure, write_durably
 from app.settings import (
     SETTINGS_FILE,
     Settings,
@@ -25,6 +25,7 @@ from app.settings import (
     read_settings,
     write_settings,
 )
+from app.unlock import unlock_of
 from auditlog.errors import AuditLogError, CannotRecord, FormatError, GuardError, VaultError
 from auditlog.guard import Guard
 from auditlog.keys import VKEY_FILE, KeyFolder
@@ -53,21 +54,22 @@ def create_home(
     """Make an installation: settings, keys, key store, guard, database, and the log's `genesis` entry.
 
     Refuses a home that already holds one. When it fails, what it made is taken away again, so that it can be repeated;
-    a schema that it made on a server stays, and is used by the next one.
+    a schema that it made on a server stays, and is used by the next one. So is what a killed one left.
     """
-    if (home / SETTINGS_FILE).exists():
+    if (home / SETTINGS_FILE).exists() and not is_half_made(home):
         raise SettingsError(
             f"{home} already holds an installation: name another folder, or use the one that is there", field="home"
         )
     settings = new_settings(agency, origin, database_url)
     engine = _open_engine(home, settings)
     try:
-        with removed_on_failure(_parts(home, settings, engine), KeyFolder(home / "keys").files):
+        with removed_on_failure(home, _parts(home, settings, engine), KeyFolder(home / "keys").files) as made:
             _make_files(home, settings, database_url)
             migrate.migrate(engine)
             engine.dispose()
-            with open_home(home, clock=clock) as g:
-                _begin_log(g)
+            made()
+            with open_home(home, clock=clock):
+                """Opening an empty log begins it."""
     except OSError as error:
         raise SettingsError(f"cannot be made in {home}: {error.strerror}", field="home") from error
     except CannotRecord:
@@ -84,7 +86,12 @@ def _parts(home: Path, settings: Settings, engine: Engine) -> list[Path]:
     keys, guard_dir = home / "keys", _inside(home, settings.guard_dir)
     folders = [*reversed(home.parents), home, home / "models", home / "run", keys, guard_dir]
     files = [keys / name for name in (VKEY_FILE, INDEX_KEY_FILE)]
-    files += [_inside(home, settings.key_store), _guard(home, settings, 1).path, guard_dir / ERASURES]
+    files += [
+        home / settings.policy_file,
+        _inside(home, settings.key_store),
+        _guard(home, settings, 1).path,
+        guard_dir / ERASURES,
+    ]
     database = database_file(engine)
     if database is not None:
         files += [database, *(database.with_name(database.name + end) for end in ("-wal", "-shm", "-journal"))]
@@ -94,7 +101,7 @@ def _parts(home: Path, settings: Settings, engine: Engine) -> list[Path]:
 def _make_files(home: Path, settings: Settings, database_url: str | None) -> None:
     for folder in (home, home / "models", home / "run"):
         folder.mkdir(parents=True, exist_ok=True)
-    KeyFolder(home / "keys").begin(settings.origin_of(1))
+    KeyFolder(home / "keys", unlock_of(home, settings)).begin(settings.origin_of(1))
     _write_secret(home / "keys" / INDEX_KEY_FILE)
     RecordKeys.create(_inside(home, settings.key_store))
     _inside(home, settings.guard_dir).mkdir(exist_ok=True)
@@ -107,13 +114,18 @@ def _make_files(home: Path, settings: Settings, database_url: str | None) -> Non
 
 
 def _begin_log(g: Greffier) -> None:
+    """The first entry of the first log, where it is not there: `init` was killed just before it."""
     log = g.log
+    if log.state().size or log.number != 1:
+        return
     genesis = g.make("genesis/1", origin=log.origin, log=log.number, software=SOFTWARE, predecessor=None, lost=None)
 
     def rows(conn: Connection, _sequenced: tuple[Sequenced, ...]) -> None:
         insert_log(conn, log.number, log.origin)
 
-    log.append(Unit((genesis,), rows)).result()
+    # Another process may have begun it at this moment.
+    with contextlib.suppress(IntegrityError):
+        log.append(Unit((genesis,), rows)).result()
 
 
 def succeed_home(home: Path, reason: str, *, clock: Clock = utc_now) -> str:
@@ -136,9 +148,13 @@ def succeed_home(home: Path, reason: str, *, clock: Clock = utc_now) -> str:
 def open_home(home: Path, *, clock: Clock = utc_now, tolerant: bool = False) -> Iterator[Greffier]:
     """Open an installation. With `tolerant`, a log that may not be written (guard, disk) is opened for reading, and
     `problem` says why; without, CannotRecord is raised."""
+    if is_half_made(home):
+        raise SettingsError(f"{home} was not made to its end: run `greffier init` again", field="home")
     g = _build(home, clock)
     try:
         _start_log(g, tolerant=tolerant)
+        if g.problem is None:
+            _begin_log(g)
         yield g
     finally:
         _close(g)
@@ -155,7 +171,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         number = number or numbers[-1]
         origin = settings.origin_of(number)
         with opening.needed_to_record():
-            key_folder = KeyFolder(home / "keys")
+            key_folder = KeyFolder(home / "keys", unlock_of(home, settings))
             key_folder.check(origin)
             keys = _signing_keys(key_folder, origin)
             index_key = _read_secret(home / "keys" / INDEX_KEY_FILE)
@@ -163,7 +179,6 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
     except BaseException:
         engine.dispose()
         raise
-    guard = _guard(home, settings, number)
 
     def outage_entry(cause: str, began: datetime, ended: datetime) -> Entry:
         return make_entry(
@@ -183,7 +198,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
     log = Log(
         engine,
         keys,
-        guard,
+        _guard(home, settings, number),
         number=number,
         before_commit=record_keys.sync,
         outage_entry=outage_entry,
@@ -195,20 +210,35 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         profile=profile,
         engine=engine,
         key_folder=key_folder,
-        guard=guard,
+        guard=_guard(home, settings, number),
         record_keys=record_keys,
         ledger=Ledger(_inside(home, settings.guard_dir) / ERASURES),
         vault=Vault(record_keys, settings.origin, index_key),
         log=log,
-        publishers={
-            k: Publisher(engine, k, settings.publish_pace_s, guard=_guard(home, settings, k))
-            for k in sorted({*numbers, number})
-        },
+        publishers=_publishers(home, settings, engine, sorted({*numbers, number}), clock),
         runtime=Supervisor(home / "models", home / "run", deadline_s=settings.deadline_s, on_boot=on_boot),
         renderer=Renderer(clock, templates=(PAGE_TEMPLATES,), stylesheet=STYLESHEET.read_text("utf-8")),
         clock=clock,
     )
     return g
+
+
+def _publishers(
+    home: Path, settings: Settings, engine: Engine, numbers: list[int], clock: Clock
+) -> dict[int, Publisher]:
+    cosigner = publish.cosigner(home, settings)
+    return {
+        number: Publisher(
+            engine,
+            number,
+            settings.publish_pace_s,
+            guard=_guard(home, settings, number),
+            cosigner=cosigner,
+            republish=settings.republish_s,
+            clock=clock,
+        )
+        for number in numbers
+    }
 
 
 def _start_log(g: Greffier, *, tolerant: bool) -> None:
@@ -272,8 +302,7 @@ def _database_url(home: Path, settings: Settings) -> str:
 
 
 def _write_secret(path: Path) -> None:
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_bytes(secrets.token_bytes(32))
+    write_durably(path, secrets.token_bytes(32), 0o600)
 
 
 def _read_secret(path: Path) -> bytes:

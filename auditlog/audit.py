@@ -8,8 +8,9 @@ It does no I/O of its own: `read` fetches a path below the log's prefix and rais
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
@@ -18,8 +19,10 @@ from auditlog.checkpoint import SIGNATURE_NAMES, SignedCheckpoint, check_signers
 from auditlog.errors import FormatError, NotFound, SignatureError, VerifyError
 from auditlog.keyring import KeyRing
 from auditlog.merkle import HASH_SIZE, root_hash
-from auditlog.record import parse_entry
+from auditlog.policy import Policy, check_policy
+from auditlog.record import format_time, parse_entry
 from auditlog.rules import LogRules
+from auditlog.succession import check_ring
 from auditlog.tiles import (
     TILE_WIDTH,
     Tile,
@@ -38,6 +41,8 @@ _LINES: Final[Mapping[str, str]] = {
     "size": "checkpoint line 2",
     "root": "checkpoint line 3",
 }
+CLOCKS_DIFFER: Final = 3600
+"""Seconds by which the clock of a log may be ahead of its witnesses'."""
 # tlog-tiles carries no upper bound, but a checkpoint of a log this size cannot be audited in one run.
 _MAX_SIZE: Final = 2**40
 
@@ -46,7 +51,10 @@ _MAX_SIZE: Final = 2**40
 class AuditResult:
     """What held. `kinds` counts entries by kind and version, `opaque` those of kinds this verifier does not know.
 
-    `strict` is False when the entries themselves were not read; then `kinds`, `opaque` and the times are empty.
+    `strict` is False when the entries themselves were not read; then nothing is said of kinds, times, and other logs.
+    `unresolved`: references into a predecessor that was not given, or was lost. `times_before_start`: entries that are
+    dated before the log began (a clock was set back). `witnesses`: name → time of the cosignature (POSIX seconds),
+    where a policy was given.
     """
 
     origin: str
@@ -58,12 +66,28 @@ class AuditResult:
     opaque: int
     first_time: str | None
     last_time: str | None
+    unresolved: int
+    times_before_start: int
+    predecessor: str | None
+    frozen: bool
+    successor: str | None
+    witnesses: Mapping[str, int]
+    rules: LogRules = field(repr=False, compare=False)
 
 
-def audit(read: ReadFile, ring: KeyRing, *, origin: str | None = None, strict: bool = True) -> AuditResult:
+def audit(
+    read: ReadFile,
+    ring: KeyRing,
+    *,
+    origin: str | None = None,
+    strict: bool = True,
+    predecessor: AuditResult | None = None,
+    policy: Policy | None = None,
+) -> AuditResult:
     """Check a whole log. Every key valid at its size must have signed; `origin` is the ring's only one unless given.
 
-    Raises VerifyError, whose text begins with the place: "checkpoint …", "entry N", "tile/…".
+    Raises VerifyError, whose text begins with the place: "checkpoint …", "entry N", "tile/…", "policy". `predecessor`:
+    the audit of the log that this one continues. With a `policy` its witnesses must have cosigned the checkpoint.
     `strict=False` leaves out the reading of the entries (hashes and signatures only), for speed comparisons.
     """
     signed = read_signed_checkpoint(read, ring, origin=origin)
@@ -71,7 +95,7 @@ def audit(read: ReadFile, ring: KeyRing, *, origin: str | None = None, strict: b
     if checkpoint.size > _MAX_SIZE:
         raise VerifyError("states a size that no log reaches", field="checkpoint line 2")
     tree = _Tree(read)
-    rules = LogRules(checkpoint.origin)
+    rules = LogRules(checkpoint.origin, None if predecessor is None else predecessor.rules)
     problem: VerifyError | None = None
     for index, width in entry_bundles_of_size(checkpoint.size):
         entries = _read_bundle(read, index, width)
@@ -83,18 +107,53 @@ def audit(read: ReadFile, ring: KeyRing, *, origin: str | None = None, strict: b
     if problem is not None:
         raise problem
     if strict and checkpoint.size:
-        rules.finish()
+        rules.finish(checkpoint.root)
+        check_ring(ring, checkpoint.origin, checkpoint.size, rules.keys)
+    witnesses = {} if policy is None else check_policy(policy, signed.note)
+    if witnesses:
+        _check_times(rules, max(witnesses.values()))
+    return _result(signed, rules, strict, witnesses)
+
+
+def _result(signed: SignedCheckpoint, rules: LogRules, strict: bool, witnesses: Mapping[str, int]) -> AuditResult:
+    before = rules.lineage.predecessor
     return AuditResult(
-        origin=checkpoint.origin,
-        size=checkpoint.size,
-        root=checkpoint.root,
+        origin=signed.checkpoint.origin,
+        size=signed.checkpoint.size,
+        root=signed.checkpoint.root,
         signatures=tuple(SIGNATURE_NAMES.get(key.type, f"0x{key.type:02x}") for key in signed.by),
         strict=strict,
         kinds=dict(sorted(rules.kinds.items())),
         opaque=rules.opaque,
         first_time=rules.first_time,
         last_time=rules.last_time,
+        unresolved=rules.unresolved,
+        times_before_start=rules.times_before_start,
+        predecessor=None if before is None else before.origin,
+        frozen=rules.lineage.closed_at is not None,
+        successor=rules.lineage.successor,
+        witnesses=witnesses,
+        rules=rules,
     )
+
+
+def _check_times(rules: LogRules, witnessed: int) -> None:
+    """An entry cannot be younger than a checkpoint that covers it; clocks may differ by an hour."""
+    latest = format_posix(witnessed + CLOCKS_DIFFER)
+    if rules.last_time is not None and rules.last_time > latest:
+        raise VerifyError(
+            f"is dated {rules.last_time}, after it was witnessed ({format_posix(witnessed)}): the clock of the log was "
+            "wrong, or the entry was post-dated",
+            field=f"entry {rules.last_time_at}",
+        )
+
+
+def format_posix(time: int) -> str:
+    """POSIX seconds as entries write times: UTC, cut to the minute."""
+    try:
+        return format_time(datetime.fromtimestamp(time, UTC))
+    except (OverflowError, OSError, ValueError):  # a cosignature has 64 bits for its time
+        return "9999-12-31T23:59Z"
 
 
 def read_signed_checkpoint(read: ReadFile, ring: KeyRing, *, origin: str | None) -> SignedCheckpoint:
@@ -203,6 +262,12 @@ def _read_bundle(read: ReadFile, index: int, width: int) -> list[bytes]:
     return entries
 
 
+def read_entries(read: ReadFile, size: int) -> Iterator[tuple[int, bytes]]:
+    """(index, bytes) of the first `size` entries, as the files have them. Raises VerifyError naming the file."""
+    for index, width in entry_bundles_of_size(size):
+        yield from enumerate(_read_bundle(read, index, width), index * TILE_WIDTH)
+
+
 def _check_entries(rules: LogRules, start: int, entries: Sequence[bytes]) -> VerifyError | None:
     """The first entry that breaks a rule, if any."""
     index = start
@@ -228,4 +293,10 @@ def result_json(result: AuditResult) -> dict[str, Json]:
         "opaque": result.opaque,
         "first_time": result.first_time,
         "last_time": result.last_time,
+        "unresolved": result.unresolved,
+        "times_before_start": result.times_before_start,
+        "predecessor": result.predecessor,
+        "frozen": result.frozen,
+        "successor": result.successor,
+        "witnesses": dict(result.witnesses),
     }

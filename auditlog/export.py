@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,11 @@ from sqlalchemy import Connection
 
 from auditlog.audit import CHECKPOINT
 from auditlog.errors import AuditLogError, NotFound
+from auditlog.instructions import instructions
 from auditlog.keyring import KeyRing, format_key_ring
+from auditlog.lineage import Lineage
+from auditlog.policy import POLICY_FILE, Policy, parse_policy
+from auditlog.record import parse_entry
 from auditlog.store.log import Head, HeadName, read_entries, read_head, read_tile
 from auditlog.tiles import (
     TILE_WIDTH,
@@ -28,6 +32,7 @@ from auditlog.tiles import (
     format_tile_path,
     tiles_of_size,
 )
+from auditlog.timestamps import timestamp_files
 from auditlog.tree import SUMS, audit_tree, format_sums
 
 __all__ = ("VERIFIER_MODULES", "audit_tree", "export_log", "make_verifier")
@@ -41,20 +46,26 @@ VERIFIER_MODULES: Final = (
     "checkpoint",
     "commitment",
     "cosignature",
-    "durable",
     "errors",
+    "gaps",
     "keyring",
-    "keys",
-    "keyseal",
     "kinds",
+    "lineage",
     "merkle",
     "note",
+    "past",
+    "policy",
+    "policy_text",
     "proof",
     "receipt",
     "record",
     "rules",
+    "runs",
+    "silence",
+    "succession",
     "tiles",
     "tree",
+    "verifier",
     "vocabulary",
 )
 _LAUNCHER = b"""import sys
@@ -72,57 +83,51 @@ except ImportError as error:
 
 sys.exit(main())
 """
-_README = """\
-The transparency log {origin}
-{rule}
-
-This folder is a complete copy of a log as of {size} entries. Each entry records one event of an AI system in public
-service: a system registered, a version changed, a decision made, a record erased. Entries hold codes, random numbers
-and commitments (keyed hashes) and no personal data in clear.
-
-  checkpoint      size and root hash of the log, with the log's signatures (Ed25519 and ML-DSA-44)
-  tile/entries/   the entries, 256 in a file, each a line of JSON behind its length in two bytes
-  tile/0/ ...     the tree of hashes over them
-  log.vkey        the log's public keys
-  verify.pyz      the program that checks all of this
-  SHA256SUMS      checksums of the files that are not part of the tree
-
-The format is that of https://c2sp.org/tlog-tiles; other programs for it can check this folder too.
-
-To check it, with Python 3.11 or later:
-
-  python3 -m pip install 'cryptography>=50'
-  python3 verify.pyz audit . --vkey log.vkey
-
-To check a receipt that you were given:
-
-  python3 verify.pyz verify FILE.receipt.json --vkey log.vkey
-
-The keys and the program came in the same folder as the data. If you have reason to doubt who gave it to you, take both
-from elsewhere: the keys from a place where the agency printed them earlier, the program from its source. What each
-check can show, and what it cannot, is said in docs/trust.md of the program's source.
-"""
 
 
-def export_log(conn: Connection, number: int, ring: KeyRing, to: Path, *, head: HeadName = "integrated") -> int:
+def export_log(
+    conn: Connection,
+    number: int,
+    ring: KeyRing,
+    to: Path,
+    *,
+    head: HeadName | None = None,
+    policy: str | None = None,
+    extra: Mapping[str, bytes] | None = None,
+) -> int:
     """Write log `number` to the new folder `to`, all or nothing, and return its size.
 
-    The same log gives the same bytes. `head` chooses which checkpoint. Nothing is verified here: a damaged log must be
-    exportable as evidence. Raises AuditLogError when `to` is not empty or cannot be written, NotFound for missing data.
+    The same log gives the same bytes. `head` chooses which checkpoint: the published one where `policy` (the text of a
+    policy file) demands witnesses and there is one, else the integrated one. `extra`: path → content of more files.
+    Nothing is verified here: a damaged log must be exportable as evidence. Raises AuditLogError when `to` is not empty
+    or cannot be written, NotFound for missing data, FormatError for a policy that is none.
     """
-    stored = read_head(conn, number, head)
+    known = None if policy is None else parse_policy(policy)
+    stored = _read_head(conn, number, head, known)
     if stored is None:
         raise NotFound("there is no checkpoint to export yet", field=f"log {number}")
     to = to.absolute()
     if to.is_symlink() or (to.exists() and not (to.is_dir() and not any(to.iterdir()))):
         raise AuditLogError("exists and is not an empty folder: choose a new one", field=str(to))
+    own = ring.of(_origin(stored, ring))
+    lineage = _lineage(conn, number, stored.size)
+    text = instructions(own.only_origin(), stored.size, stored.note, lineage, known)
+    named = {
+        CHECKPOINT: stored.note,
+        "log.vkey": format_key_ring(own).encode(),
+        "README.txt": text.encode(),
+        "verify.pyz": make_verifier(),
+        **({} if policy is None else {POLICY_FILE: policy.encode("utf-8", "surrogateescape")}),
+        **dict(timestamp_files(conn, number, stored.size)),
+        **(extra or {}),
+    }
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         # The outer folder is private; the inner one gets the ordinary mode, since an export is there to be handed out.
         workplace = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
         try:
             folder = workplace / "log"
-            _write_tree(folder, _files(conn, number, ring, stored))
+            _write_tree(folder, _files(conn, number, stored.size, named))
             folder.replace(to)
         finally:
             shutil.rmtree(workplace, ignore_errors=True)
@@ -132,22 +137,40 @@ def export_log(conn: Connection, number: int, ring: KeyRing, to: Path, *, head: 
     return stored.size
 
 
-def _files(conn: Connection, number: int, ring: KeyRing, head: Head) -> Iterator[tuple[str, bytes]]:
+def _read_head(conn: Connection, number: int, head: HeadName | None, policy: Policy | None) -> Head | None:
+    if head is not None:
+        return read_head(conn, number, head)
+    published = read_head(conn, number, "published") if policy is not None and policy.quorum is not None else None
+    return published or read_head(conn, number, "integrated")
+
+
+def _origin(head: Head, ring: KeyRing) -> str:
+    """The log that the checkpoint names; when it is damaged beyond that, the first one that there are keys of."""
+    named = head.note.split(b"\n", 1)[0].decode("utf-8", "replace")
+    return named if named in ring.origins else ring.origins[0]
+
+
+def _files(conn: Connection, number: int, size: int, named: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """(path, content) of every file, SHA256SUMS last."""
-    for tile in tiles_of_size(head.size):
+    for tile in tiles_of_size(size):
         yield format_tile_path(tile), read_tile(conn, number, tile.level, tile.index, tile.width)
-    for index, width in entry_bundles_of_size(head.size):
+    for index, width in entry_bundles_of_size(size):
         start = index * TILE_WIDTH
         yield format_entries_path(index, width), format_entry_bundle(read_entries(conn, number, start, start + width))
-    origin = ring.only_origin()
-    named = {
-        CHECKPOINT: head.note,
-        "log.vkey": format_key_ring(ring).encode(),
-        "README.txt": _README.format(origin=origin, size=head.size, rule="=" * (21 + len(origin))).encode(),
-        "verify.pyz": make_verifier(),
-    }
     yield from named.items()
     yield SUMS, format_sums({name: sha256(content).hexdigest() for name, content in named.items()})
+
+
+def _lineage(conn: Connection, number: int, size: int) -> Lineage:
+    """What first and last entry say of the log's neighbours; nothing where they cannot be read."""
+    found = Lineage()
+    for index in sorted({0, max(size - 1, 0)}):
+        try:
+            for data in read_entries(conn, number, index, index + 1):
+                found.add(index, parse_entry(data))
+        except AuditLogError:
+            continue
+    return found
 
 
 def make_verifier() -> bytes:

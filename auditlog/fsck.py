@@ -19,7 +19,10 @@ from auditlog.keyring import KeyRing
 from auditlog.merkle import leaf_hash, root_hash
 from auditlog.record import parse_entry
 from auditlog.store.log import HASH_BYTES, entry_table, head_table, tile_table
+from auditlog.store.logs import key_table
+from auditlog.store.timestamps import timestamp_table
 from auditlog.tiles import TILE_WIDTH, grow, root_from_edge, tiles_of_size
+from auditlog.timestamps import check_timestamps, timestamp_sizes
 from auditlog.vault.check import Finding, check_vault
 from auditlog.vault.ledger import Ledger
 from auditlog.vault.seal import Vault
@@ -44,20 +47,23 @@ def fsck(
 ) -> Iterator[Finding]:
     """Everything that is wrong, table by table; nothing when all holds. Without a vault its tables are left out.
 
-    `logs`: all of this installation, oldest first. `conn` has read nothing before: the guards are read first, since
-    they never lead the database, while a log that is written to meanwhile soon leads the snapshot.
+    `ring`: the key file's. `logs`: all of this installation, oldest first. `conn` has read nothing before: the guards
+    are read first, since they never lead the database, while a log that is written to meanwhile soon leads the
+    snapshot.
     """
     guards = [_read_guard(log) for log in logs]
-    lineages = check_lineages(conn, [(log.number, log.origin) for log in logs])
+    lineages = check_lineages(conn, ring, [(log.number, log.origin) for log in logs])
     yield from lineages.findings
     for log, (guarded, problems) in zip(logs, guards, strict=True):
-        heads = _Heads(conn, ring, log)
+        heads = _Heads(conn, lineages.ring, log)
         yield from heads.findings
         yield from problems
-        tree = _Tree(conn, log.number, heads.size, heads.marks | ({guarded[0]} if guarded else set()))
+        marks = heads.marks | timestamp_sizes(conn, log.number) | ({guarded[0]} if guarded else set())
+        tree = _Tree(conn, log.number, heads.size, marks)
         yield from tree.check_entries()
         yield from tree.check_tiles(heads.root)
         yield from heads.compare(tree.roots)
+        yield from check_timestamps(conn, lineages.ring, log.number, origin=log.origin, roots=tree.roots)
         if guarded is None or guarded != lineages.lost.get(log.number):
             yield from _compare_guard(guarded, heads, tree)
     yield from _strangers(conn, {log.number for log in logs})
@@ -86,7 +92,7 @@ def _compare_guard(guarded: tuple[int, bytes] | None, heads: _Heads, tree: _Tree
 
 def _strangers(conn: Connection, numbers: set[int]) -> Iterator[Finding]:
     """Rows of logs that this installation does not have."""
-    for table in (entry_table, tile_table, head_table):
+    for table in (entry_table, tile_table, head_table, key_table, timestamp_table):
         keys = list(table.primary_key.columns)
         statement = select(*keys).where(table.c.log.not_in(numbers)).order_by(*keys)
         for row in conn.execute(statement).mappings():

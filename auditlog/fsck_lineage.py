@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from auditlog.errors import AuditLogError
-from auditlog.keyring import key_digest
+from auditlog.keyring import KeyRing, LogKey, key_digest
 from auditlog.lineage import Lineage
 from auditlog.note import parse_vkey
 from auditlog.record import parse_entry
@@ -20,15 +20,19 @@ from auditlog.vault.check import Finding
 
 @dataclass(slots=True)
 class Lineages:
-    """`lost`: number of a log → the size and root that its successor says were vouched for, where it states a loss."""
+    """`lost`: number of a log → the size and root that its successor says were vouched for, where it states a loss.
 
+    `ring`: all keys, with the sizes that the entries (not the rows) give them.
+    """
+
+    ring: KeyRing
     lost: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
-def check_lineages(conn: Connection, logs: Iterable[tuple[int, str]]) -> Lineages:
-    """Compare the tables with the entries of each log, given as (number, origin), oldest first."""
-    result = Lineages()
+def check_lineages(conn: Connection, ring: KeyRing, logs: Iterable[tuple[int, str]]) -> Lineages:
+    """Compare the tables with the entries of each log: (number, origin), oldest first. `ring`: the key file's."""
+    result = Lineages(ring)
     told: dict[int, Mapping[str, Any]] = {}
     for number, origin in logs:
         found = _read(conn, number)
@@ -36,6 +40,7 @@ def check_lineages(conn: Connection, logs: Iterable[tuple[int, str]]) -> Lineage
             told[number] = {"origin": found.origin, "closed_at": found.closed_at}
             result.findings += [_wrong_origin(number)] if found.origin != origin else []
         result.findings += _compare_keys(conn, number, found)
+        result.ring = _with_sizes(conn, result.ring, number, found)
         before = found.predecessor
         if before is not None and before.lost is not None and number - 1 in told:
             result.lost[number - 1] = (before.size, before.root)
@@ -77,6 +82,23 @@ def _compare_logs(conn: Connection, told: Mapping[int, Mapping[str, Any]]) -> It
             for name, value in told[number].items():
                 if stored[number][name] != value:
                     yield Finding(f"{place}.{name}", "is not what the log's entries say")
+
+
+def _with_sizes(conn: Connection, ring: KeyRing, number: int, found: Lineage) -> KeyRing:
+    """The ring with what the entries of one log say of its keys; the keys themselves may stand in the rows alone."""
+    keys = {key.vkey: key for key in ring.keys}
+    for text in conn.execute(select(key_table.c.vkey).where(key_table.c.log == number)).scalars():
+        try:
+            vkey = parse_vkey(str(text))
+        except AuditLogError:
+            continue
+        if key_digest(vkey) in found.keys:
+            keys.setdefault(vkey, LogKey(vkey))
+    return KeyRing(tuple(LogKey(key.vkey, *found.keys.get(key_digest(key.vkey), _sizes(key))) for key in keys.values()))
+
+
+def _sizes(key: LogKey) -> tuple[int, int | None]:
+    return key.valid_from, key.valid_until
 
 
 def _compare_keys(conn: Connection, number: int, found: Lineage) -> Iterator[Finding]:

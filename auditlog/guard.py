@@ -14,7 +14,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from auditlog.errors import GuardError
 # The line is overwritten in place by one write inside one 512-byte sector, so power loss leaves the old or the new one.
 _MAX_LINE = 512
 _ROOT_BYTES = 32
+Prove = Callable[[int, bytes], None]
 _MISSING = (
     "no guard file: put back the file of this log from guard_dir's own backup; if it is lost, compare the log with a "
     "witness or an export and open a successor log"
@@ -103,19 +104,23 @@ class Guard:
             raise GuardError("the guard file belongs to another log: check guard_dir", field="guard.origin")
         return line.size, line.root
 
-    def raise_to(self, size: int, root: bytes) -> None:
+    def raise_to(self, size: int, root: bytes, *, prove: Prove | None = None) -> None:
         """Durably raise the line to (size, root); a line that another process raised further stays.
 
+        `prove(size, root)` is asked of the line that is found, below or above: it raises GuardError unless that is of
+        the same tree. Otherwise two copies of one database, which looked at the same moment, would both be vouched for.
         Raises GuardError when the file is missing, damaged or unwritable, or states another root at the same size.
         """
         try:
             with self._opened(os.O_RDWR, fcntl.LOCK_EX) as file:
                 line = parse_guard_line(os.pread(file, _MAX_LINE + 1, 0))
-                if line.size > size:
-                    return
                 if line.size == size:
                     if line.root != root:
                         raise GuardError(f"the guard knows another root at size {size}: this log was forked")
+                    return
+                if prove is not None:
+                    prove(line.size, line.root)
+                if line.size > size:
                     return
                 old, new = format_guard_line(line), format_guard_line(GuardLine(line.origin, size, root))
                 try:

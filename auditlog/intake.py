@@ -53,7 +53,7 @@ class Intake:
             if not self._open:
                 raise self._reason or CannotRecord("the log is closed", cause="closed")
             if self._units and self._is_full(len(unit.entries), size):
-                raise CannotRecord("the log is busy: try again in a moment", cause="busy")
+                raise _busy()
             waiting = Waiting(unit, size, Ticket(self._gate))
             self._units.append(waiting)
             self._entries += len(unit.entries)
@@ -62,6 +62,11 @@ class Intake:
                 self._idle = False
                 self._arrived.release()
         return waiting.ticket
+
+    def demand_room(self) -> None:
+        """Raise CannotRecord, cause "busy", where a small unit would not be queued now."""
+        if self._units and self._is_full(1, 0):
+            raise _busy()
 
     def close(self, reason: CannotRecord | None = None) -> bool:
         """Take no more, and say why; what waits is still taken out. False when it was closed already."""
@@ -125,3 +130,7 @@ class Intake:
                 entries += len(waiting.unit.entries)
                 size += waiting.size
         return group
+
+
+def _busy() -> CannotRecord:
+    return CannotRecord("the log is busy: try again in a moment", cause="busy")

@@ -117,6 +117,10 @@ class Log:
         """
         return self._intake.put(unit)
 
+    def demand_room(self) -> None:
+        """Raise CannotRecord, cause "busy", where a unit would not be queued now: to be asked before costly work."""
+        self._intake.demand_room()
+
     def state(self) -> LogState:
         """The present state; never blocks."""
         return self._state
@@ -206,7 +210,7 @@ class Log:
             self._trace(5)
         self._tip, self._signers = Tip(growth.size, root, growth.edge, head, growth.rows), signers
         self._trace(6)
-        self._guard.raise_to(growth.size, root)
+        self._guard.raise_to(growth.size, root, prove=self._prove)
         self._guarded = (growth.size, root)
         self._trace(7)
         self._state = LogState(True, None, None, growth.size, root)
@@ -239,7 +243,7 @@ class Log:
                 raise Frozen
             self._signers = self._keys.at(conn, tip.size)
         # A crash between commit and guard left the database ahead: the guard follows before anything is served.
-        self._guard.raise_to(tip.size, tip.root)
+        self._guard.raise_to(tip.size, tip.root, prove=self._prove)
         return tip
 
     def _current_tip(self, conn: Connection) -> Tip:
@@ -254,7 +258,18 @@ class Log:
         guarded = self._guard.require(self.origin)
         if guarded not in (self._guarded, (tip.size, tip.root)):
             check_prefix(conn, self.number, tip, *guarded)
+        self._guarded = guarded
         return tip
+
+    def _prove(self, size: int, root: bytes) -> None:
+        """Raise GuardError unless the line that `raise_to` finds is of this database's tree.
+
+        It may have moved since the group looked: by another process here, or by one on a copy of the database.
+        """
+        if (size, root) != self._guarded:
+            with reading(self._engine) as conn:
+                tip = read_tip(conn, self.number, self._keys.ring(conn), origin=self.origin)
+                check_prefix(conn, self.number, tip, size, root)
 
     def _end(self, reason: Frozen) -> None:
         """Nothing may follow: take no more units, and tell those that wait."""

@@ -128,8 +128,8 @@ def cosigned_by(policy: Policy, note: bytes) -> dict[str, int]:
         try:
             time = witness.vkey.verify(opened.text, line.blob)
         except SignatureError as error:
-            sentence = "its cosignature does not belong to this checkpoint: one of the two was changed"
-            raise SignatureError(sentence, field=f"witness {_plain(witness.name)}") from error
+            sentence = "does not belong to this checkpoint: one of the two was changed"
+            raise SignatureError(f"the cosignature of {_plain(witness.name)} {sentence}", field=POLICY_FILE) from error
         # Time 0 is a signature on a part of a tree: its signer does not say that it knows no larger tree of this log.
         if time and witness.name not in times:
             times[witness.name] = time

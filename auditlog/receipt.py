@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from auditlog.canonical import Json, parse_json
 from auditlog.checkpoint import SignedCheckpoint
 from auditlog.commitment import FIELD_NAME, SALT, Opening, verify_opening
-from auditlog.errors import AuditLogError, FormatError, OpeningError, VerifyError
+from auditlog.errors import AuditLogError, FormatError, OpeningError, ProofError, VerifyError
 from auditlog.keyring import KeyRing
 from auditlog.proof import LogProof, format_proof, parse_proof, verify_proof
 from auditlog.record import Entry, OpaqueEntry, parse_entry
@@ -83,7 +83,11 @@ def verify_receipt(receipt: Receipt, ring: KeyRing, *, origin: str) -> VerifiedR
     if isinstance(entry, OpaqueEntry):
         raise VerifyError("its kind is unknown to this program; check it with a newer version", field="entry")
     with _part("proof"):
-        checkpoint = verify_proof(receipt.proof, receipt.entry, ring, origin=origin)
+        try:
+            checkpoint = verify_proof(receipt.proof, receipt.entry, ring, origin=origin)
+        except ProofError as error:
+            sentence = "the entry is not the one that was signed: it was changed, or the proof is that of another entry"
+            raise ProofError(f"{sentence} ({error})") from error
     for opening in receipt.openings:
         commitment = entry.commitments.get(opening.field)
         if commitment is None:

@@ -55,6 +55,7 @@ class Signs:
     _outages: list[tuple[int, _Span]] = field(default_factory=list)
     _unclosed: tuple[str, ...] | None = None
     _minutes: dict[str, int] = field(default_factory=dict)
+    _frozen: bool = False
 
     def add(self, index: int, entry: Entry) -> None:
         """The next entry."""
@@ -66,13 +67,15 @@ class Signs:
         elif entry.kind == "outage/1":
             began, ended = self._minute(members["began"]), self._minute(members["ended"])
             self._outages.append((index, (began, ended)))
+        elif entry.kind in ("freeze/1", "genesis/1"):
+            self._frozen = entry.kind == "freeze/1"  # a successor's genesis: the chain of logs goes on
         self._unclosed_at[self._minute(entry.time)] = self._unclosed
 
     def silences(self, now: datetime | None = None) -> tuple[Silence, ...]:
-        """All silences in the order of time; with `now`, the one since the last sign as well."""
+        """All silences in the order of time; with `now`, the one since the last sign of a log that is not frozen."""
         minutes = sorted(self._unclosed_at)
         found = [self._silence(start, end) for start, end in pairwise(minutes) if end - start > SILENT_MINUTES]
-        if now is not None and minutes:
+        if now is not None and minutes and not self._frozen:
             present = int((now - _EPOCH).total_seconds()) // 60
             if present - minutes[-1] > SILENT_MINUTES:
                 found.append(self._silence(minutes[-1], present, lasting=True))

@@ -14,10 +14,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from auditlog.audit import CHECKPOINT, AuditResult, audit
+from auditlog.audit import CHECKPOINT, AuditResult, ReadFile, audit
 from auditlog.errors import FormatError, NotFound, VerifyError
 from auditlog.keyring import KeyRing
-from auditlog.tiles import entry_bundles_of_size, format_entries_path, format_tile_path, tiles_of_size
+from auditlog.policy import Policy
+from auditlog.tiles import (
+    entry_bundles_of_size,
+    format_entries_path,
+    format_tile_path,
+    tiles_of_size,
+)
 
 SUMS: Final = "SHA256SUMS"
 # What every export holds beside tiles; later files (a policy, time stamps) are listed in SHA256SUMS as well.
@@ -43,17 +49,35 @@ def parse_sums(data: bytes) -> dict[str, str]:
     return digests
 
 
-def audit_tree(folder: Path, ring: KeyRing, *, origin: str | None = None, strict: bool = True) -> AuditResult:
+def audit_tree(
+    folder: Path,
+    ring: KeyRing,
+    *,
+    origin: str | None = None,
+    strict: bool = True,
+    predecessor: AuditResult | None = None,
+    policy: Policy | None = None,
+) -> AuditResult:
     """`audit` over a folder, and besides: SHA256SUMS holds, no file is missing, none is there that should not be.
 
     Raises VerifyError whose text begins with the file or the entry.
     """
     found = _find_files(folder)
-    result = audit(lambda path: _read_file(folder, path, found), ring, origin=origin, strict=strict)
+    read = _reader(folder, found)
+    result = audit(read, ring, origin=origin, strict=strict, predecessor=predecessor, policy=policy)
     expected = {SUMS, *_check_sums(folder, found), *tile_files(result.size)}
     _refuse(expected - found, "this file is missing")
     _refuse(found - expected, "this file does not belong to the export")
     return result
+
+
+def tree_reader(folder: Path) -> ReadFile:
+    """Reads the files of an export by their path. Raises NotFound."""
+    return _reader(folder, _find_files(folder))
+
+
+def _reader(folder: Path, found: set[str]) -> ReadFile:
+    return lambda path: _read_file(folder, path, found)
 
 
 def tile_files(size: int) -> set[str]:

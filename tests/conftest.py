@@ -81,6 +81,18 @@ def example() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def time_authority() -> ModuleType:
+    """The module `tests/time_authority.py`: a CA and a time-stamping authority, made and run by `openssl`."""
+    return load("time_authority")
+
+
+@pytest.fixture(scope="session")
+def witness_stand() -> ModuleType:
+    """The module `tests/witness_stand.py`: small signed trees, witnesses, and servers over them."""
+    return load("witness_stand")
+
+
+@pytest.fixture(scope="session")
 def portals() -> ModuleType:
     """The module `tests/portal.py`: homes with a server over them."""
     return load("portal")

@@ -19,7 +19,7 @@ import uvicorn
 from app.access import keys
 from app.actions import decide, erase, lifecycle, receipts, register
 from app.demo.run import CASES, LIVE, ON_THE_WAY, model_path
-from app.home import Greffier
+from app.home import Clock, Greffier, utc_now
 from app.http.server import config
 from app.settings import PROFILE_FILE, SETTINGS_FILE
 from app.wiring import create_home, open_home
@@ -61,13 +61,13 @@ class Portal:
         return httpx.Client(base_url=self.url, trust_env=False, timeout=60)
 
 
-def make_home(home: Path, *, pace_s: int = 0) -> None:
+def make_home(home: Path, *, pace_s: int = 0, clock: Clock = utc_now) -> None:
     """An installation with the three systems of the demo in the states of the demo."""
-    create_home(home, "waterveen", "waterveen.example/log")
+    create_home(home, "waterveen", "waterveen.example/log", clock=clock)
     shutil.copyfile(CASES / "agency.json", home / PROFILE_FILE)
     with (home / SETTINGS_FILE).open("a", encoding="utf-8") as settings:
         settings.write(f"publish_pace_s = {pace_s}\n")
-    with open_home(home) as g:
+    with open_home(home, clock=clock) as g:
         register.add_model(g, model_path())
         for slug, state in LIVE.items():
             register.register(g, (CASES / f"{slug}.json").read_bytes())

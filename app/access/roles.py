@@ -49,6 +49,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /reports.json": _EVERYONE,
     "GET /log/{number}/checkpoint": _EVERYONE,
     "GET /log/{number}/tile/{path:path}": _EVERYONE,
+    "GET /mirror/{origin_hash}/checkpoint": _EVERYONE,
+    "GET /mirror/{origin_hash}/tile/{path:path}": _EVERYONE,
     "GET /api/systems": _EVERYONE,
     "GET /api/systems/{slug}": _EVERYONE,
     "GET /api/decisions": Access(roles=frozenset({"auditor"})),

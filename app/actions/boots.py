@@ -73,8 +73,13 @@ def close(g: Greffier) -> None:
     g.runtime.forget([boot])
 
 
-def pulse(g: Greffier) -> None:
-    """Record that the log lives, which boots run and how far they are (hourly, by `serve`)."""
+def pulse(g: Greffier, *, recovered: bool = False) -> None:
+    """Record that the log lives, which boots run and how far they are (at its start and hourly, by `serve`).
+
+    `recovered`: for some time before it, nothing could be recorded; a log that says so itself needs no telling.
+    Raises CannotRecord.
+    """
     running = g.runtime.reached()
     boots = [] if running is None else [{"boot": running[0], "n": running[1]}]
-    g.log.append(Unit((g.make("pulse/1", boots=boots, recording="ok"),))).result()
+    recording = "recovered" if recovered or not g.log.state().recording else "ok"
+    g.log.append(Unit((g.make("pulse/1", boots=boots, recording=recording),))).result()

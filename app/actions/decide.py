@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from app.actions import boots, costs, notices, programs
+from app.actions import boots, costs, notices, programs, repeats
+from app.actions.endings import refuse, refused, unfinished
 from app.errors import Refused, Unfinished, UsageError, asked
 from app.home import Greffier
 from auditlog.canonical import Json
@@ -16,17 +18,23 @@ from auditlog.errors import CannotRecord, TooLarge
 from auditlog.log import Check, Integrated, Sequenced, Unit
 from auditlog.store import decisions as decision_store
 from auditlog.vault.subjects import normalise_all
+from auditlog.vocabulary import INPUT_PREFIX
 from registry.errors import GateClosed
 from registry.lifecycle import Gate
+from registry.manifest import SystemVersion
 from registry.store import systems as register_store
+from registry.system import AISystem
 from runtime.capture import Generation
 from runtime.errors import CounterDamaged, DeadlineExceeded, RuntimeFault, WorkerLost
 from runtime.program import Request
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from auditlog.store.insert import Row
 
 T = TypeVar("T")
+_ROOM_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,18 @@ class Answer:
     ai_generated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What was asked, and when it came in."""
+
+    slug: str
+    inputs: Mapping[str, Json]
+    subjects: tuple[str, ...]
+    parent: str | None
+    lang: str
+    received: datetime
+
+
 def release(answer: T, integrated: Integrated) -> T:
     """The only way out: an answer leaves with the proof that its record is integrated (DESIGN §3)."""
     if not integrated.sequenced:
@@ -63,48 +83,95 @@ def decide(
     subjects: tuple[str, ...] = (),
     parent: str | None = None,
     lang: str = "en",
+    key: repeats.Key | None = None,
 ) -> Answer:
     """Decide one case with a registered system.
 
-    `inputs` maps declared field ids to values; an absent field counts as not stated. Raises Refused (a rule says no, a
-    `refused` entry exists), Unfinished (began and did not end, an entry says so), CannotRecord (nothing was decided).
+    `inputs` maps declared field ids to values; an absent field counts as not stated. With a `key`, a request that was
+    answered before gets the same answer, and nothing is decided. Raises Refused (a rule says no, a `refused` entry
+    exists; KeyConflict has none), Unfinished (began and did not end, an entry says so; InProgress: try again),
+    CannotRecord (nothing was decided).
     """
     received = g.clock()
     _demand_sense(g, subjects, lang)
     _recording(g)
-    gate = _gate(g, slug)
-    values = _inputs(g, gate, inputs)
-    request = Request(
+    case = Case(slug, inputs, subjects, parent, lang, received)
+    if key is None:
+        return _decide(g, case, None)
+    request = repeats.request(g, key, slug, inputs, subjects=subjects, parent=parent, lang=lang)
+    with repeats.turn(g, request):
+        answer = _repeated(g, case, request)
+        if answer is not None:
+            return answer
+        try:
+            return _decide(g, case, request)
+        except repeats.Duplicate:
+            answer = _repeated(g, case, request)
+    if answer is None:
+        raise Unfinished("another request with the same key came first and failed; try again", reason="duplicate")
+    return answer
+
+
+def _decide(g: Greffier, case: Case, request: repeats.Request | None) -> Answer:
+    gate = _gate(g, case.slug)
+    values = _inputs(g, gate, case.inputs)
+    ordered = Request(
         id=str(uuid.uuid4()),
         program=programs.program(gate.running.manifest),
         fields=cast("Any", values),
         seed=programs.seed(gate.running.manifest),
         watts=gate.record.host.declared_watts if gate.record.host else None,
     )
-    generation = _generate(g, gate, request)
+    generation = _generate(g, gate, ordered)
     decided = _micro(g.clock())
-    usage = costs.usage(gate.record, generation.usage)
     content: dict[str, Json] = {
-        **{f"in_{field}": value for field, value in values.items()},
+        **{f"{INPUT_PREFIX}{field}": value for field, value in values.items()},
         "output": programs.to_json(generation.output),
         "outcome": generation.outcome,
-        "parent": parent,
-        "usage": usage,
+        "parent": case.parent,
+        "usage": costs.usage(gate.record, generation.usage),
         "run": programs.run_facts(generation),
-        "times": {"received": _micro(received), "decided": decided, "recorded": _micro(g.clock())},
+        "times": {"received": _micro(case.received), "decided": decided, "recorded": _micro(g.clock())},
     }
-    integrated = _record(g, gate, generation, content, subjects)
-    held = gate.running.manifest.release_of(generation.outcome) == "after_review"
+    integrated = _record(g, gate, generation, content, subjects=case.subjects, request=request)
+    return _answer(g, content, integrated, version=gate.running, system=gate.record, lang=case.lang)
+
+
+def _repeated(g: Greffier, case: Case, request: repeats.Request) -> Answer | None:
+    """The answer as the first request with the same key got it, or would have got it; None where there was none."""
+    found = repeats.find(g, request)
+    if found is None:
+        return None
+    record, integrated = found
+    with g.reading() as conn:
+        system = register_store.read_system(conn, case.slug).system
+        version = register_store.read_version(conn, case.slug, cast("int", record.entry.members["version"]))
+    return _answer(g, record.values, integrated, version=version, system=system, lang=case.lang)
+
+
+def _answer(
+    g: Greffier,
+    content: Mapping[str, Json],
+    integrated: Integrated,
+    *,
+    version: SystemVersion,
+    system: AISystem,
+    lang: str,
+) -> Answer:
+    """What leaves. A result that is held stays so in a repeated answer, whatever an officer has done since."""
+    sequenced = integrated.sequenced[0]
+    outcome = cast("str", content["outcome"])
+    held = version.manifest.release_of(outcome) == "after_review"
     answer = Answer(
-        id=generation.id,
-        index=integrated.sequenced[0].index,
-        system=slug,
-        version=gate.version,
-        outcome=None if held else generation.outcome,
+        id=sequenced.entry.id,
+        index=sequenced.index,
+        system=system.slug,
+        version=version.version,
+        outcome=None if held else outcome,
         output=None if held else content["output"],
         held=held,
-        usage=None if held else usage,
-        notice=notices.notice(g, gate.record, generation.id, lang),
+        usage=None if held else cast("dict[str, Json]", content["usage"]),
+        notice=notices.notice(g, system, sequenced.entry.id, lang),
         ai_generated=True,
     )
     return release(answer, integrated)
@@ -126,6 +193,8 @@ def _recording(g: Greffier) -> None:
     if not state.recording:
         # One attempt to write again: a pulse. It raises CannotRecord while the cause lasts.
         boots.pulse(g)
+    # Asked before the model runs: its number would find no place.
+    g.log.demand_room()
 
 
 def _gate(g: Greffier, slug: str) -> Gate:
@@ -134,9 +203,9 @@ def _gate(g: Greffier, slug: str) -> Gate:
             gate = register_store.gate(conn, slug)
     except GateClosed as error:
         known = slug if error.reason != "unknown_system" else None
-        raise _refused(g, error.reason or "not_running", str(error), field="system", system=known) from None
+        raise refused(g, error.reason or "not_running", str(error), field="system", system=known) from None
     if gate.model is None:
-        raise _refuse(g, gate, "not_running", "the running version is remote; the gateway is not here yet", "system")
+        raise refuse(g, gate, "not_running", "the running version is remote; the gateway is not here yet", "system")
     return gate
 
 
@@ -150,7 +219,7 @@ def _inputs(g: Greffier, gate: Gate, inputs: Mapping[str, Json]) -> dict[str, Js
         field = f"input.{fault.field}" if declared else "input"
         if not declared:
             message = f"holds a field that this version does not declare; {fault.fix}"
-        raise _refuse(g, gate, fault.reason or "input_invalid", message, field) from None
+        raise refuse(g, gate, fault.reason or "input_invalid", message, field) from None
 
 
 def _generate(g: Greffier, gate: Gate, request: Request) -> Generation:
@@ -158,7 +227,7 @@ def _generate(g: Greffier, gate: Gate, request: Request) -> Generation:
     try:
         build = g.runtime.start().runtime
         if build not in gate.running.manifest.builds:
-            raise _refuse(g, gate, "build_not_accepted", "the version accepts other builds than the one here", "builds")
+            raise refuse(g, gate, "build_not_accepted", "the version accepts other builds than the one here", "builds")
         return g.runtime.generate(request).result()
     except OSError as error:
         message = f"cannot be used ({error.strerror}): give the program its rights and space"
@@ -168,23 +237,32 @@ def _generate(g: Greffier, gate: Gate, request: Request) -> Generation:
     except WorkerLost as lost:
         boots.lost(g, lost)
         if lost.n is not None:
-            _unfinished(g, gate, str(lost.boot), lost.n, reason="worker_lost")
+            unfinished(g, gate, str(lost.boot), lost.n, reason="worker_lost")
         raise Unfinished("the runtime ended during the decision; try again", reason="worker_lost") from None
     except RuntimeFault as fault:
         if fault.boot is not None and fault.n is not None:
-            _unfinished(g, gate, fault.boot, fault.n, reason=fault.reason or "output_invalid")
+            unfinished(g, gate, fault.boot, fault.n, reason=fault.reason or "output_invalid")
             raise Unfinished(str(fault), reason=fault.reason or "output_invalid") from None
         if isinstance(fault, DeadlineExceeded):
             # No number was taken and no rule refused it: there was no time, and nothing to record.
             raise Unfinished(str(fault), reason="deadline") from None
-        raise _refuse(g, gate, fault.reason or "build_not_accepted", str(fault), fault.field) from None
+        raise refuse(g, gate, fault.reason or "build_not_accepted", str(fault), fault.field) from None
 
 
 def _record(
-    g: Greffier, gate: Gate, generation: Generation, content: dict[str, Json], subjects: tuple[str, ...]
+    g: Greffier,
+    gate: Gate,
+    generation: Generation,
+    content: dict[str, Json],
+    *,
+    subjects: tuple[str, ...],
+    request: repeats.Request | None,
 ) -> Integrated:
-    """Seal the values, write entry and rows in one unit, and wait until it is integrated."""
-    prepared = g.vault.prepare(generation.id, content, subjects)
+    """Seal the values, write entry and rows in one unit, and wait until it is integrated.
+
+    Raises repeats.Duplicate where the key of the request led to another record meanwhile; an entry says so.
+    """
+    prepared = g.vault.prepare(generation.id, content, subjects, asked=None if request is None else request.asked)
     try:
         entry = g.make(
             "decision/1",
@@ -201,55 +279,44 @@ def _record(
             commitments=prepared.commitments,
         )
     except TooLarge:
-        _unfinished(g, gate, generation.boot, generation.n, reason="too_large", reached=generation.usage.output_tokens)
+        unfinished(g, gate, generation.boot, generation.n, reason="too_large", reached=generation.usage.output_tokens)
         raise Unfinished("the record would exceed 65,535 bytes", reason="too_large") from None
 
     def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
         row = decision_store.row_from(entry, content, sequenced[0].place)
         return [*prepared.rows(), *decision_store.decision_rows(row)]
 
+    def note(conn: Connection, _: tuple[Sequenced, ...]) -> None:
+        if request is not None:
+            repeats.note(conn, request, prepared)
+
     # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
     key = (gate.system, gate.manifest_digest, gate.mode)
     check = Check(key, lambda conn: register_store.gate_again(conn, gate))
 
     try:
-        return g.log.append(Unit((entry,), rows=rows, check=check)).result()
+        return _append(g, Unit((entry,), None if request is None else note, rows, check))
+    except repeats.Duplicate:
+        unfinished(g, gate, generation.boot, generation.n, reason="duplicate", reached=generation.usage.output_tokens)
+        raise
     except GateClosed:
-        _unfinished(g, gate, generation.boot, generation.n, reason="stopped", reached=generation.usage.output_tokens)
+        unfinished(g, gate, generation.boot, generation.n, reason="stopped", reached=generation.usage.output_tokens)
         message = "was stopped while this was decided; ask again when it runs"
         raise Refused(message, reason="stopped_meanwhile", field="system") from None
 
 
-def _refuse(g: Greffier, gate: Gate, reason: str, message: str, field: str | None) -> Refused:
-    return _refused(g, reason, message, field=field, system=gate.system, version=gate.version)
-
-
-def _refused(
-    g: Greffier, reason: str, message: str, *, field: str | None, system: str | None, version: int | None = None
-) -> Refused:
-    """Record a `refused` entry, which never holds the caller's words, and return what to raise."""
-    entry = g.make("refused/1", system=system, version=version, reason=reason, boot=None, n=None)
-    g.log.append(Unit((entry,))).result()
-    return Refused(message.removeprefix(f"{field}: "), reason=reason, field=field)
-
-
-def _unfinished(g: Greffier, gate: Gate, boot: str, n: int, *, reason: str, reached: int | None = None) -> None:
-    """Record that a number was taken and no decision came of it. `reached` (output tokens) is committed."""
-    entry_id = str(uuid.uuid4())
-    prepared = g.vault.prepare(entry_id, {"reached": reached})
-    entry = g.make(
-        "unfinished/1",
-        id=entry_id,
-        system=gate.system,
-        version=gate.version,
-        manifest=gate.manifest_digest,
-        boot=boot,
-        n=n,
-        reason=reason,
-        opened=None,
-        commitments=prepared.commitments,
-    )
-    g.log.append(Unit((entry,), lambda conn, _: prepared.insert(conn))).result()
+def _append(g: Greffier, unit: Unit) -> Integrated:
+    """The model has run, and a number without an entry is a gap: a full queue is waited for a little."""
+    deadline = time.monotonic() + _ROOM_S
+    while True:
+        try:
+            waiting = g.log.append(unit)
+        except CannotRecord as error:
+            if error.cause != "busy" or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return waiting.result()
 
 
 def _micro(moment: datetime) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.actions import register_check
+from app.actions import publish, register_check, timestamp
+from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog import export, fsck, gaps
-from auditlog.errors import AuditLogError, VerifyError
+from auditlog.checkpoint import parse_checkpoint
+from auditlog.errors import AuditLogError, FormatError, VerifyError
+from auditlog.note import parse_note
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.rules import LogRules
 from auditlog.store import log as log_store
@@ -55,16 +59,20 @@ def health(g: Greffier) -> Health:
     return Health(state.recording, state.cause, since, state.size, runtime)
 
 
-def export_log(g: Greffier, to: Path) -> int:
-    """Write the log as a static tree that anyone can check; returns its size.
+def export_log(g: Greffier, to: Path, *, number: int | None = None) -> int:
+    """Write log `number` (by default the one in force) as a static tree that anyone can check; returns its size.
 
     One that may not be written (see `problem`) is exported as it stands, as evidence; else nothing above the guard.
     """
+    number = g.log.number if number is None else number
+    if number not in g.publishers:
+        raise UnknownRecord(f"this installation has the logs 1 to {max(g.publishers)}", field="log")
+    ring = g.keys.of(g.settings.origin_of(number))
     with g.reading() as conn:
-        head = log_store.read_head(conn, g.log.number)
+        head = log_store.read_head(conn, number)
         if head is not None and g.problem is None:
-            g.guard.wait_for(head.size)
-        return export.export_log(conn, g.log.number, g.keys, to)
+            g.guard_of(number).wait_for(head.size)
+        return export.export_log(conn, number, ring, to)
 
 
 def check_all(g: Greffier) -> list[Finding]:
@@ -72,12 +80,12 @@ def check_all(g: Greffier) -> list[Finding]:
 
     An empty list is a clean log.
     """
-    ring = g.keys
+    ring = g.key_folder.ring()
     with g.reading() as conn:
         logs = [fsck.Checked(k, g.settings.origin_of(k), g.guard_of(k)) for k in sorted(g.publishers)]
         stored = fsck.fsck(conn, ring, logs, g.vault, ledger=g.ledger)
         found = [Finding(finding.place, finding.message) for finding in stored]
-        rules = _Rules([(log.number, log.origin) for log in logs])
+        rules = _Rules([(log.number, log.origin, _stated_root(conn, log.number)) for log in logs])
         try:
             different = list(register_check.differences(conn, rules.watch(_entries(conn, logs)), g.models()))
         except (AuditLogError, RegistryError) as error:
@@ -88,8 +96,8 @@ def check_all(g: Greffier) -> list[Finding]:
 class _Rules:
     """The rules between entries, applied to a stream on its way; `broken` holds the first one that was broken."""
 
-    def __init__(self, logs: Sequence[tuple[int, str]]) -> None:
-        self._origins = dict(logs)
+    def __init__(self, logs: Sequence[tuple[int, str, bytes | None]]) -> None:
+        self._logs = {number: (origin, root) for number, origin, root in logs}
         self._number = 0
         self._rules: LogRules | None = None
         self.broken: list[tuple[str, str]] = []
@@ -102,9 +110,11 @@ class _Rules:
             yield place, entry
 
     def _judge(self, number: int, index: int, entry: Entry | OpaqueEntry) -> None:
-        if self._rules is None or number != self._number:
-            self._rules, self._number = LogRules(self._origins[number]), number
         try:
+            if self._rules is None or number != self._number:
+                if self._rules is not None:
+                    self._rules.finish(self._logs[self._number][1])
+                self._rules, self._number = LogRules(self._logs[number][0], self._rules), number
             self._rules.add(index, entry)
         except VerifyError as error:
             place = error.field or f"entry {index}"
@@ -112,14 +122,24 @@ class _Rules:
 
 
 def read_gaps(g: Greffier) -> gaps.Gaps:
-    """Per boot: counters recorded, missing, refused, unfinished, and whether it was closed.
+    """Per boot and source: counters recorded, missing, refused, unfinished; and the silent hours, up to the present.
 
     Raises CannotRecord where the database's head does not hold: then no list of entries is to be believed.
     """
     if g.problem is not None and g.problem.cause == "database":
         raise g.problem
     with g.reading() as conn:
-        return gaps.gaps(log_store.iterate_entries(conn, g.log.number))
+        entries = (log_store.iterate_entries(conn, number) for number in sorted(g.publishers))
+        return gaps.gaps(chain.from_iterable(entries), now=g.clock())
+
+
+def _stated_root(conn: Connection, number: int) -> bytes | None:
+    """The root that the stored head states; whether it holds is the tree's part of the check."""
+    head = log_store.read_head(conn, number)
+    try:
+        return None if head is None else parse_checkpoint(parse_note(head.note).text).root
+    except FormatError:
+        return None
 
 
 def _entries(conn: Connection, logs: Sequence[fsck.Checked]) -> Iterator[PlacedEntry]:
@@ -127,6 +147,13 @@ def _entries(conn: Connection, logs: Sequence[fsck.Checked]) -> Iterator[PlacedE
     for log in logs:
         for index, data in log_store.iterate_entries(conn, log.number):
             yield (log.number, index), parse_entry(data)
+
+
+def remarks(g: Greffier) -> list[Finding]:
+    """What is wrong outside this installation, or not yet right: publication, witnesses, time stamps. No outage."""
+    found = [Finding(place, message) for place, message in publish.findings(g)]
+    late = timestamp.late(g)
+    return found if late is None else [*found, Finding("time stamp", late)]
 
 
 def doctor(g: Greffier) -> list[Finding]:
@@ -138,6 +165,11 @@ def doctor(g: Greffier) -> list[Finding]:
         found.append(
             Finding("guard_dir", "lies in the same backup tree as the database: set guard_dir to another disk")
         )
+    found += remarks(g)
+    found += [
+        Finding(f"keys/{path.name}", "is no key of log.vkey: of a rotation that was not recorded, or somebody else's")
+        for path in g.key_folder.unlisted()
+    ]
     if g.profile is None:
         found.append(Finding("agency.json", "is missing: without names, address and rights no letter can be written"))
     found += [

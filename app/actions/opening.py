@@ -9,6 +9,7 @@ from app.actions import erase, rotation
 from app.home import Greffier
 from auditlog.errors import AuditLogError, CannotRecord
 from auditlog.log import Unit
+from auditlog.store import log as log_store
 
 
 def start(g: Greffier) -> None:
@@ -16,6 +17,7 @@ def start(g: Greffier) -> None:
 
     Raises CannotRecord.
     """
+    _demand_guard(g)
     g.log.start()
     try:
         with needed_to_record("guard"):
@@ -24,6 +26,14 @@ def start(g: Greffier) -> None:
     except BaseException:
         g.log.close()
         raise
+
+
+def _demand_guard(g: Greffier) -> None:
+    """`init` made the guard. Where it is gone with all entries, to begin anew would be a second log of this name."""
+    if g.log.number == 1 and not g.guard.exists():
+        with g.reading() as conn:
+            if log_store.read_head(conn, 1) is None:
+                g.guard.require(g.log.origin)
 
 
 def recover(g: Greffier) -> None:

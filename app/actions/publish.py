@@ -1,10 +1,22 @@
-"""What the log's public endpoint serves: the published checkpoint, tiles below it, bundles where the agency allows."""
+"""The log's public view: the published checkpoint, tiles below it, bundles where the agency allows; and publishing."""
 
 from __future__ import annotations
 
-from app.errors import Refused, UnknownRecord
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.actions import policy_file
+from app.errors import AppError, Refused, UnknownRecord
 from app.home import Greffier
-from auditlog.publish import Publisher
+from app.settings import Settings
+from auditlog.errors import AuditLogError
+from auditlog.merkle import prove_consistency
+from auditlog.peers.ask import ask_witnesses
+from auditlog.peers.cosign import Cosigner
+from auditlog.policy import Policy
+from auditlog.publish import NO_WITNESSES, PublicState, Publisher
+from auditlog.store import log as log_store
+from auditlog.store.engine import cannot_record, is_database_error
 from auditlog.tiles import parse_entries_path, parse_tile_path
 
 
@@ -25,6 +37,89 @@ def entries(g: Greffier, k: int, path: str) -> bytes:
         raise Refused("this agency gives entry bundles to auditors only", reason="entries_not_public", field="path")
     index, width = parse_entries_path(path)
     return publisher.entries(index, width)
+
+
+def cosigner(home: Path, settings: Settings) -> Cosigner:
+    """Asks the witnesses of the home's policy file, as it stands each time; without a file there are none."""
+
+    def policy() -> Policy:
+        path = home / settings.policy_file
+        return policy_file.parse(policy_file.read_file(path)) if path.exists() else NO_WITNESSES
+
+    return Cosigner(policy, timeout_s=settings.witness_timeout_s, grace_s=settings.witness_grace_s)
+
+
+def advance(g: Greffier, *, at_once: bool = False) -> bool:
+    """Publish what is due of every log here (frozen ones too), `at_once` without waiting for the pace; whether any was.
+
+    Nothing of a log that may not be written is published. Raises SettingsError for a policy that cannot be read,
+    CannotRecord for a database that cannot.
+    """
+    if g.problem is not None:
+        raise g.problem
+    try:
+        moved = [publisher.advance(at_once=at_once) for publisher in g.publishers.values()]
+    except Exception as error:
+        if not is_database_error(error):
+            raise
+        raise cannot_record(error) from error
+    return any(moved)
+
+
+def try_advance(g: Greffier) -> str | None:
+    """As `advance`, for the server: None where all is as the policy demands, else what is wrong, in one line."""
+    try:
+        advance(g)
+        return next((message for _, message in findings(g)), None)
+    except (AppError, AuditLogError) as error:
+        return str(error)
+
+
+def state(g: Greffier) -> PublicState:
+    """How far the public view of the log in force is. Raises SettingsError for a policy that cannot be read."""
+    return g.publisher.state()
+
+
+def findings(g: Greffier) -> Iterator[tuple[str, str]]:
+    """(place, message) for what keeps the log in force from being published as its policy demands.
+
+    Who is missing is known to the process that publishes; from the database alone one sees that a quorum is.
+    """
+    now = state(g)
+    if now.refuted:
+        who = ", ".join(now.refuted)
+        yield (
+            "witness",
+            f"{who}: has cosigned another tree of this log, or a larger one; run `greffier log fsck` at once",
+        )
+    if now.since is not None or (not now.met and g.publisher.policy().quorum is not None):
+        since = "" if now.since is None else f" since {now.since.strftime('%Y-%m-%dT%H:%MZ')}"
+        why = "; ".join(f"{name} {reason}" for name, reason in now.missing.items()) or "run `greffier log publish`"
+        yield "publish", f"the quorum of the policy is lacking{since}: {why}"
+    fresh, limit = now.fresh, 3 * g.settings.republish_s
+    if now.met and fresh is not None and g.clock().timestamp() - fresh > limit and not g.publisher.ended():
+        yield (
+            "publish",
+            f"the cosignatures are older than {limit} seconds: start `greffier serve`, or run `greffier log publish`",
+        )
+
+
+def ask_at_start(g: Greffier) -> None:
+    """Ask the witnesses whether they know more of the log in force than its database. Raises GuardError if they do."""
+    policy, number, origin = g.publisher.policy(), g.log.number, g.log.origin
+    with g.reading() as conn:
+        integrated = log_store.read_head(conn, number)
+        published = log_store.read_head(conn, number, "published")
+    head = published or integrated
+    if head is None or integrated is None or policy.quorum is None:
+        return
+
+    def prove(old: int) -> tuple[bytes, ...]:
+        with g.reading() as conn:
+            return prove_consistency(old, head.size, log_store.reader(conn, number, head.size))
+
+    timeout_s = g.settings.witness_timeout_s
+    ask_witnesses(policy, g.keys, origin, head, size=integrated.size, prove=prove, timeout_s=timeout_s)
 
 
 def _publisher(g: Greffier, k: int) -> Publisher:

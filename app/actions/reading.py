@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _RESTORE = "run `greffier log fsck`, and restore the database from a good backup"
-Purpose = Literal["receipt", "letter", "review", "erasure", "report"]
+Purpose = Literal["receipt", "letter", "review", "erasure", "report", "repeat"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ Columns = Mapping[str, Any]
 
 
 @dataclass
-class _Told:
+class Told:
     """What the log told last: table by table, the columns of each row by its key."""
 
     systems: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -38,7 +38,7 @@ def differences(
     `entries`: those of every log, oldest first. `models`: the folder of model files, whose headers give the names that
     the register shows.
     """
-    told = _read(entries)
+    told = read_told(entries)
     systems = {
         slug: {
             "record": row.record,
@@ -57,8 +57,9 @@ def differences(
     yield from _compare_names(conn, models)
 
 
-def _read(entries: Iterable[tuple[history_store.Place, Entry | OpaqueEntry]]) -> _Told:
-    told = _Told()
+def read_told(entries: Iterable[tuple[history_store.Place, Entry | OpaqueEntry]]) -> Told:
+    """What the entries say of the register, of every log, oldest first."""
+    told = Told()
     for place, entry in entries:
         if isinstance(entry, OpaqueEntry):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from app.actions import policy_file
 from app.errors import Refused
 from app.home import Greffier
 from auditlog.keyring import LogKey, key_digest
@@ -72,13 +73,14 @@ def finish(g: Greffier) -> tuple[VerifierKey, ...]:
 
 
 def tidy(g: Greffier) -> None:
-    """Bring `log.vkey` to what the log says of its keys, and destroy private keys that were retired.
+    """Bring `log.vkey` and policy file to what the log says of its keys; destroy private keys that were retired.
 
     Also at each start, since a crash may have come between a rotation's entry and this.
     """
     ring = g.keys
     if g.key_folder.ring() != ring:
         g.key_folder.write_ring(ring)
+    policy_file.tidy(g)
     g.key_folder.destroy([key.vkey for key in ring.keys if key.valid_until is not None])
 
 

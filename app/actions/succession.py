@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.actions import policy_file
 from app.errors import Refused
 from app.home import Greffier
 from auditlog.checkpoint import open_checkpoint
@@ -33,7 +34,7 @@ class Ended:
 
 
 def announce(g: Greffier) -> str:
-    """Make the keys of the next log ahead, and publish them in `log.vkey`, so that witnesses can be told. Idempotent.
+    """Make the keys of the next log ahead, into `log.vkey` and policy file, so that witnesses can be told. Idempotent.
 
     Returns the next log's origin.
     """
@@ -42,6 +43,7 @@ def announce(g: Greffier) -> str:
     if origin not in ring.origins:
         signers = g.key_folder.signers(origin) or g.key_folder.create(origin)
         g.key_folder.write_ring(KeyRing((*ring.keys, *(LogKey(signer.vkey) for signer in signers))))
+        policy_file.tidy(g)
     return origin
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import typer
 from typer.exceptions import Abort, TyperException
 
-from app.cli import decide, decisions, home, log, report, system
+from app.cli import decide, decisions, home, log, log_import, log_keys, log_life, log_time, peers, report, system
 from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
 from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, NotFound, VaultError, VerifyError
+from auditlog.peers.fetch import Unreachable
 from registry.errors import FormatError as RegistryFormatError
 from registry.errors import RegistryError
 from reports.errors import ReportError
@@ -25,6 +26,7 @@ OK, CHECK_FAILED, USAGE, REFUSED, CANNOT_RECORD = 0, 1, 2, 3, 4
 # First match wins: subclasses stand before their bases.
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (CannotRecord, CANNOT_RECORD),
+    (Unreachable, CANNOT_RECORD),
     (Unfinished, CANNOT_RECORD),
     (Refused, REFUSED),
     (Erased, REFUSED),
@@ -58,8 +60,13 @@ home.add_commands(app)
 decide.add_commands(app)
 decisions.add_commands(app)
 report.add_commands(app)
+peers.add_commands(app)
 app.add_typer(system.app, name="system")
 app.add_typer(system.models, name="model")
+log_life.add_commands(log.app)
+log_import.add_commands(log.app)
+log_time.add_commands(log.app)
+log_keys.add_commands(log.app)
 app.add_typer(log.app, name="log")
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from app.actions import decide, erase, lifecycle, receipts, review
+from app.actions import decide, erase, lifecycle, receipts, repeats, review
+from app.cli import log_time
 from app.cli.options import Home, plain, print_json, progress, read_file, reserved_file, write_file
 from app.errors import UsageError
 from app.wiring import open_home
@@ -42,14 +43,18 @@ def decide_one(
     receipt: Annotated[Path | None, typer.Option(help="Where to write the receipt.")] = None,
     subject: Annotated[list[str] | None, typer.Option(help="Reference of the person concerned.")] = None,
     lang: Annotated[str, typer.Option(help="Language of the notice.")] = "en",
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="A name for this request: repeated, it gives the first answer again.")
+    ] = None,
 ) -> None:
     """Decide one case; the answer is JSON on stdout."""
     inputs = _object(read_file(file, "--input"))
+    key = None if idempotency_key is None else repeats.Key("command line", idempotency_key, "--idempotency-key")
     with contextlib.ExitStack() as stack:
         # Before the decision: an answer that was recorded must not be lost to a folder that is not there.
         write = None if receipt is None else stack.enter_context(reserved_file(receipt, "--receipt"))
         g = stack.enter_context(open_home(home))
-        answer = decide.decide(g, slug, inputs, subjects=tuple(subject or ()), lang=lang)
+        answer = decide.decide(g, slug, inputs, subjects=tuple(subject or ()), lang=lang, key=key)
         print_json(plain(answer))
         if write is not None:
             write(format_receipt(receipts.receipt(g, answer.id, openings=True)))
@@ -60,9 +65,15 @@ def write_receipt(
     record_id: RecordId,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the receipt.")],
     openings: Annotated[bool, typer.Option(help="Include the opened input, output and outcome.")] = True,
+    time_stamped: Annotated[
+        bool, typer.Option("--time-stamped", help="Prove against a time-stamped checkpoint, written beside it.")
+    ] = False,
 ) -> None:
     """Write a record's receipt."""
     with open_home(home, tolerant=True) as g:
+        if time_stamped:
+            log_time.write_stamped_receipt(g, record_id, output, openings=openings)
+            return
         data = format_receipt(receipts.receipt(g, record_id, openings=openings))
     write_file(output, data, "-o")
 

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
-from app.actions import log
+from app.actions import gaps, log
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, print_text, progress
+from app.errors import UsageError
 from app.wiring import open_home
-from auditlog import gaps
+from auditlog.gaps import format_gaps, gaps_json
+
+AnyHome = Annotated[Path | None, typer.Option("--home", envvar="GREFFIER_HOME", help="Folder of the installation.")]
 
 app = typer.Typer(no_args_is_help=True, help="The transparency log.")
 
@@ -41,11 +44,23 @@ def fsck(home: Home, as_json: AsJson = False) -> int:
 
 
 @app.command("gaps")
-def show_gaps(home: Home, as_json: AsJson = False) -> None:
-    """Per boot: numbers recorded, missing, refused, unfinished, and whether it was closed."""
-    with open_home(home, tolerant=True) as g:
-        found = log.read_gaps(g)
-    if as_json:
-        print_json(gaps.gaps_json(found))
+def show_gaps(
+    home: AnyHome = None,
+    export: Annotated[Path | None, typer.Option("--from", help="An exported log, instead of a home.")] = None,
+    vkey: Annotated[Path | None, typer.Option(help="The export's verifier keys, from a source you trust.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Per boot and source: numbers recorded, missing, refused, unfinished; then the hours in which nothing was said."""
+    if export is not None:
+        found = gaps.read_export(export, vkey)
+        if vkey is None:
+            progress("checked with the keys that the export brings itself: --vkey names those that you trust")
+    elif home is None:
+        raise UsageError("name an installation, or an export with --from", field="--home")
     else:
-        print_text(gaps.format_gaps(found))
+        with open_home(home, tolerant=True) as g:
+            found = log.read_gaps(g)
+    if as_json:
+        print_json(gaps_json(found))
+    else:
+        print_text(format_gaps(found))

@@ -16,12 +16,13 @@ from starlette.staticfiles import StaticFiles
 from app.access.roles import ROLES, ROUTES
 from app.errors import AppError
 from app.home import Greffier
-from app.http import decisions, health, log, receipts, systems
+from app.http import decisions, health, log, mirror, receipts, systems
 from app.http.errors import error_response
 from app.http.headers import Surroundings, configure_logger
 from app.http.metrics import Metrics
 from app.http.pages import check, public
 from app.http.pages.site import error_page, wants_page
+from app.http.publishing import lifespan
 from auditlog.errors import AuditLogError
 from registry.errors import RegistryError
 from runtime.errors import RuntimeFault
@@ -36,6 +37,7 @@ ROUTERS: Final = (
     decisions.router,
     receipts.router,
     log.router,
+    mirror.router,
     health.router,
 )
 
@@ -51,6 +53,7 @@ def create_app(g: Greffier) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=lifespan,
         exception_handlers=dict.fromkeys(FAMILIES, _handle),
     )
     app.state.greffier = g

@@ -11,7 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from app.actions import decide, query
+from app.actions import decide, query, repeats
+from app.errors import UsageError
 from app.http.auth import Caller, Installation, authorize, demand_scope
 from auditlog.canonical import parse_json
 from auditlog.store.cursor import DecisionFilter
@@ -27,6 +28,20 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     403: {"description": "Role or scope of the key does not reach this"},
     422: {"description": "Not valid; field and fix are named"},
     503: {"description": "The log cannot record now, so nothing is decided"},
+}
+
+
+_HEADER: Final = "Idempotency-Key"
+_KEY_PARAMETER: Final = {
+    "name": _HEADER,
+    "in": "header",
+    "required": False,
+    "description": (
+        "A name that you give to this request, such as a random UUID. Repeated with the same body it gives the same "
+        "answer, and nothing is decided again; with another body it is a conflict. It counts for your API key alone, "
+        "and until the record is erased."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
 
@@ -50,26 +65,47 @@ async def _body(request: Request) -> bytes:
     return await request.body()
 
 
+def _key(request: Request, caller: Caller) -> repeats.Key | None:
+    """The key of the request, of this caller's own; raises UsageError for two of them, or one of another form."""
+    given = request.headers.getlist(_HEADER)
+    if not given:
+        return None
+    if len(given) > 1:
+        raise UsageError("send it once", field=_HEADER)
+    return repeats.Key(f"key {caller.prefix if caller else ''}", given[0], _HEADER)
+
+
 @router.post(
     "/api/decisions",
     status_code=201,
     response_class=JSONResponse,
-    responses={**_PROBLEMS, 404: {"description": "No such system"}, 409: {"description": "The system may not decide"}},
+    responses={
+        **_PROBLEMS,
+        404: {"description": "No such system"},
+        409: {"description": "The system may not decide; or the key of the request was, or is being, used"},
+        410: {"description": "The record that the key of the request led to is being erased"},
+    },
     openapi_extra={
+        "parameters": [_KEY_PARAMETER],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": DecisionRequest.model_json_schema()}},
-        }
+        },
     },
 )
-def make_decision(g: Installation, caller: Caller, body: Annotated[bytes, Depends(_body)]) -> Response:
+def make_decision(
+    g: Installation,
+    caller: Caller,
+    body: Annotated[bytes, Depends(_body)],
+    key: Annotated[repeats.Key | None, Depends(_key)],
+) -> Response:
     """Run the system on declared fields. The answer comes after its record is in the signed log.
 
     `held` is true where an officer must look first: then outcome and output are null.
     """
     asked = parse_request(body)
     demand_scope(caller, asked.system)
-    answer = decide.decide(g, asked.system, asked.input, subjects=tuple(asked.subjects), lang=asked.lang)
+    answer = decide.decide(g, asked.system, asked.input, subjects=tuple(asked.subjects), lang=asked.lang, key=key)
     location = f"/api/receipts/{answer.id}"
     return JSONResponse(dataclasses.asdict(answer), status_code=201, headers={"location": location, **_NO_STORE})
 

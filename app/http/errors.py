@@ -15,7 +15,16 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from app.access.token import Forbidden, KeyRejected
-from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
+from app.errors import (
+    AppError,
+    InProgress,
+    KeyConflict,
+    Refused,
+    SettingsError,
+    Unfinished,
+    UnknownRecord,
+    UsageError,
+)
 from auditlog.errors import (
     AuditLogError,
     CannotRecord,
@@ -48,6 +57,8 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     UsageError: Problem(422, "invalid", "The request is not valid"),
     UnknownRecord: Problem(404, "not-found", "No such record"),
     UnknownSystem: Problem(404, "unknown-system", "No such system in the register"),
+    KeyConflict: Problem(409, "conflict", "This key was used for another request"),
+    InProgress: Problem(409, "in-progress", "A request with this key is being answered; trying again is safe"),
     Refused: Problem(409, "refused", "A rule refuses this"),
     RegistryError: Problem(409, "refused", "A rule of the register refuses this"),
     Unfinished: Problem(503, "unfinished", "The decision was not finished; trying again is safe"),
@@ -127,9 +138,15 @@ def error_response(error: Exception) -> Response:
     headers: dict[str, str] = dict(getattr(error, "headers", None) or {})
     if problem.status == 401:
         headers["www-authenticate"] = 'Bearer realm="greffier"'
-    if problem.status == 503:
-        headers["retry-after"] = "10"
+    if problem.status == 503 or isinstance(error, InProgress):
+        headers["retry-after"] = _retry_after(error)
     return problem_response(problem, headers=headers, **_members(problem, error))
+
+
+def _retry_after(error: Exception) -> str:
+    """Seconds. A queue empties, and a decision ends, much sooner than an outage does."""
+    soon = isinstance(error, InProgress) or getattr(error, "cause", None) == "busy"
+    return "1" if soon else "10"
 
 
 def _members(problem: Problem, error: Exception) -> dict[str, Any]:

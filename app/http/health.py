@@ -18,11 +18,15 @@ router: Final = APIRouter(dependencies=[Depends(authorize)], tags=["operation"])
 
 @router.get("/health", response_class=JSONResponse, responses={503: {"description": "The log is not recording"}})
 def read_health(g: Installation) -> Response:
-    """200 while the program can record, and therefore decide; 503 otherwise, with the cause."""
+    """200 while the program can record, and therefore decide; 503 otherwise, with the cause.
+
+    `remarks`: what keeps the log from being published or time-stamped; decisions are recorded all the same.
+    """
     health = log_action.health(g)
     facts = {"recording": health.recording, "size": health.size, "runtime": health.runtime}
     if health.recording:
-        return JSONResponse(facts, headers={"cache-control": "no-store"})
+        remarks = [f"{remark.place}: {remark.message}" for remark in log_action.remarks(g)]
+        return JSONResponse({**facts, "remarks": remarks}, headers={"cache-control": "no-store"})
     return problem_response(
         PROBLEMS[CannotRecord], headers={"retry-after": "10"}, cause=health.cause, since=health.since, **facts
     )

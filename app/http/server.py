@@ -12,7 +12,6 @@ import structlog
 import uvicorn
 
 from app.actions import boots, opening
-from app.actions import log as log_action
 from app.errors import UsageError
 from app.home import Greffier
 from app.http import create_app
@@ -47,7 +46,7 @@ def config(g: Greffier, host: str, port: int) -> uvicorn.Config:
         log_level="warning",
         server_header=False,
         proxy_headers=False,
-        lifespan="off",
+        lifespan="on",
         ws="none",
         timeout_graceful_shutdown=10,
     )
@@ -75,19 +74,29 @@ def ending_by_signal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def pulsing(g: Greffier, seconds: float, retry_s: float = RETRY_S) -> Iterator[None]:
-    """Record a pulse at once and then at the interval; while the log cannot record, try again more often."""
+    """Record a pulse at once and then at the interval; one that cannot be recorded is tried again sooner.
+
+    The first one after an outage says `recovered`.
+    """
     ended = threading.Event()
 
     def beat() -> None:
+        failed = False
         while True:
             try:
+                failed = failed or g.problem is not None
                 if g.problem is not None:
                     opening.recover(g)
-                boots.pulse(g)
+                boots.pulse(g, recovered=failed)
+                failed = False
             except CannotRecord as error:
                 # The log's own state says so on every page; the outage is recorded when it can be.
+                failed = failed or error.cause != "busy"
                 logger.warning("no pulse", cause=error.cause)
-            if ended.wait(seconds if log_action.health(g).recording else min(seconds, retry_s)):
+                pause = min(seconds, retry_s)
+            else:
+                pause = seconds
+            if ended.wait(pause):
                 return
 
     thread = threading.Thread(target=beat, name="greffier-pulse", daemon=True)

@@ -81,7 +81,11 @@ def add_checkpoint(
         return TryLater(f"cannot be reached ({type(error).__name__})")
     except FormatError as error:
         return TryLater(str(error))
-    return _outcome(reply, note, keys)
+    outcome = _outcome(reply, note, keys)
+    if outcome == Behind(old):
+        # tlog-witness 1.0 answered 409, not 422, for another root at the size that was cosigned last.
+        return Rejected(422, "another root was cosigned at this size")
+    return outcome
 
 
 def add_newest(

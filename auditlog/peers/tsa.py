@@ -28,8 +28,9 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
-from auditlog.errors import AuditLogError, FormatError, VerifyError
-from auditlog.peers.signer_info import names_certificate
+from auditlog.errors import FormatError, VerifyError
+from auditlog.peers.cms import names_certificate, with_ordered_certificates
+from auditlog.peers.fetch import Unreachable
 
 MAX_TOKEN: Final = 100_000
 """Bytes of a response: real ones with their certificates have 2,000 to 20,000."""
@@ -46,7 +47,7 @@ _REQUEST_HEADERS: Final = {
 }
 
 
-class NoToken(AuditLogError):
+class NoToken(Unreachable):
     """The authority gave no usable token now. It says nothing about the log: try again later, or ask another one."""
 
 
@@ -184,7 +185,7 @@ def _post(url: httpx.URL, body: bytes, timeout: float) -> bytes:
 
 def _body(response: httpx.Response, deadline: float, place: str) -> bytes:
     data = b""
-    for piece in response.iter_raw(65_536):
+    for piece in response.iter_raw():  # as it comes: a size to wait for would let a server drip for ever
         data += piece
         if len(data) > MAX_TOKEN:
             raise NoToken(f"answers with more than {MAX_TOKEN} bytes", field=place)
@@ -205,21 +206,25 @@ def _decode(data: bytes) -> TimeStampResponse:
     if len(data) > MAX_TOKEN:
         raise FormatError(f"has more than {MAX_TOKEN} bytes", field="token")
     try:
-        response = decode_timestamp_response(data)
-        if response.status == PKIStatus.GRANTED:
-            _touch(response)
-    except Exception:
-        # The decoder is a foreign one over hostile bytes, and raises as many sorts of errors as it has parts.
-        raise FormatError("is no time-stamp response (RFC 3161)", field="token") from None
-    return response
+        return _decode_whole(data)
+    except Exception:  # a foreign decoder over hostile bytes: it raises as many sorts of errors as it has parts
+        try:
+            return _decode_whole(with_ordered_certificates(data))
+        except Exception:
+            raise FormatError("is no time-stamp response (RFC 3161)", field="token") from None
 
 
-def _touch(response: TimeStampResponse) -> None:
-    """Parse the parts that the decoder leaves for later."""
+def _decode_whole(data: bytes) -> TimeStampResponse:
+    """Decode, and parse the parts that the decoder leaves for later."""
+    response = decode_timestamp_response(data)
+    if response.status != PKIStatus.GRANTED:
+        return response
     info, signed = response.tst_info, response.signed_data
     _ = (info.policy, info.message_imprint.message, info.serial_number, info.gen_time, info.nonce)
     _ = [(signer.issuer, signer.serial_number) for signer in signed.signer_infos]
-    _ = [x509.load_der_x509_certificate(certificate).subject for certificate in signed.certificates]
+    for certificate in map(x509.load_der_x509_certificate, signed.certificates):
+        _ = (certificate.subject, certificate.issuer, certificate.serial_number, certificate.not_valid_after_utc)
+    return response
 
 
 def _check_status(response: TimeStampResponse) -> None:

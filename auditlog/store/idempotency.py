@@ -6,7 +6,6 @@ A key may hold a person's name: only its keyed tag is here, and a keyed digest o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,13 +67,6 @@ def find_key_of(conn: Connection, record: str) -> KeyRow | None:
 def delete_key_of(conn: Connection, record: str) -> None:
     """In the transaction that erases the record. No row is no error."""
     conn.execute(delete(idempotency_table).where(idempotency_table.c.record == record))
-
-
-def iterate_keys(conn: Connection) -> Iterator[KeyRow]:
-    """All rows in the order of their tags, read as a stream."""
-    statement = select(idempotency_table).order_by(idempotency_table.c.tag).execution_options(yield_per=500)
-    for row in conn.execute(statement):
-        yield _row(row)
 
 
 def _row(row: Row[Any]) -> KeyRow:

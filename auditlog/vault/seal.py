@@ -3,8 +3,8 @@
 Per record there are a random secret (for the salts of its commitments) and a random key (in the key store). The payload
 is `{"secret": hex, "values": {field: value}}` in RFC 8785 form, padded with spaces to a multiple of 256 bytes so that a
 ciphertext in an old backup does not tell lengths, and sealed with AES-256-GCM; associated data are the entry's id, a
-line feed, and the log's origin. The first byte of a ciphertext states this form. What was asked for under a key has a
-member more, `"asked": {"lang", "tag"}` (see `idempotency`).
+line feed, and the installation's name. The first byte of a ciphertext states this form. What was asked for under a key
+has a member more, `"asked": {"lang", "tag"}` (see `idempotency`).
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Opened:
 
 
 class Vault:
-    """Seals and opens the records of one log. `index_key`: 32 bytes for the tags of persons."""
+    """Seals and opens the records of one installation (`origin`: its name). `index_key`: 32 bytes, for tags."""
 
     def __init__(
         self,

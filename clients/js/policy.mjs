@@ -88,6 +88,8 @@ export function parsePolicy(data, name = "policy") {
   return { logs, witnesses, groups, quorum };
 }
 
+const octetsOf = (text) => Uint8Array.from(text, (octet) => octet.charCodeAt(0));
+
 class PolicyReader {
   constructor() {
     Object.assign(this, { logs: [], witnesses: [], groups: new Map(), quorum: undefined, named: new Set(), taken: new Set() });
@@ -143,12 +145,15 @@ class PolicyReader {
   }
 
   key(vkey, types, among, place) {
-    const key = parseVkey(decodeUtf8(Uint8Array.from(vkey, (octet) => octet.charCodeAt(0)), place), place);
+    const key = parseVkey(decodeUtf8(octetsOf(vkey), place), place);
     if (!types.includes(key.type)) throw new Failure(place, "has a key of a type that is not for this use");
     if (among.some((one) => sameBytes(one.key.public, key.public))) throw new Failure(place, "has a key of a line above");
     return key;
   }
 }
+
+/** A name of the policy as people read it. @param {string} name one character per octet */
+export const decodeName = (name) => new TextDecoder().decode(octetsOf(name));
 
 /** Whether the quorum is reached by these witnesses. @param {Policy} policy @param {Set<string>} names */
 export function metBy(policy, names) {

@@ -18,7 +18,7 @@ import {
 } from "./canonical.mjs";
 import { isObject, parseEntry } from "./entry.mjs";
 import { ML_DSA_44, parseBody, parseNote, signers } from "./note.mjs";
-import { checkPolicy, keysAt } from "./policy.mjs";
+import { checkPolicy, decodeName, keysAt } from "./policy.mjs";
 
 /** @typedef {import("./canonical.mjs").Json} Json */
 /** @typedef {import("./note.mjs").Body} Body */
@@ -97,15 +97,20 @@ export function parseProof(data) {
 
 /**
  * Checks every part of a receipt; returns the facts, or throws a Failure whose `place` is the part that fails.
+ * `verdict`: "published" where the quorum's witnesses have cosigned; "integrated" where no witness is demanded.
  * @param {Uint8Array} data @param {Trust} trust
  */
 export function verifyReceipt(data, { ring, policy, maxAge, now }) {
   const receipt = parseReceipt(data);
+  const note = within("proof", () => parseNote(receipt.proof.checkpoint));
+  within("proof", () => parseBody(note.text));
   const entry = within("entry", () => parseEntry(receipt.entry));
   if (!entry.known) throw new Failure("entry", "its kind is unknown to this program; check it with a newer version");
   const checkpoint = within("proof", () => verifyProof(receipt.proof, receipt.entry, ring));
   for (const opening of receipt.openings) verifyOpening(opening, entry.commitments);
-  const facts = {
+  const seconds = now ?? Math.floor(Date.now() / 1000);
+  const times = policy === undefined ? [] : within("policy", () => checkPolicy(policy, note, maxAge, seconds));
+  return {
     origin: checkpoint.origin,
     size: plain(checkpoint.size),
     root: formatBase64(checkpoint.root),
@@ -115,11 +120,9 @@ export function verifyReceipt(data, { ring, policy, maxAge, now }) {
     agency: entry.members.agency,
     time: entry.members.time,
     openings: Object.fromEntries(receipt.openings.map(({ field, value }) => [field, value])),
+    verdict: (policy?.quorum ?? null) === null ? "integrated" : "published",
+    witnesses: Object.fromEntries([...times].map(([name, time]) => [decodeName(name), Number(time)])),
   };
-  if (policy === undefined) return facts;
-  const seconds = now ?? Math.floor(Date.now() / 1000);
-  const times = within("policy", () => checkPolicy(policy, parseNote(receipt.proof.checkpoint), maxAge, seconds));
-  return { ...facts, witnesses: Object.fromEntries([...times].map(([name, time]) => [name, Number(time)])) };
 }
 
 /** A number where it is exact as one. @param {bigint} value */

@@ -1,18 +1,18 @@
 #!/usr/bin/env node
 /**
- * `node verify.mjs verify RECEIPT --vkey FILE [--policy FILE] [--max-age SECONDS] [--json]`: checks a receipt offline, with
- * the result and the exit status of `python -m auditlog verify`: 0 it holds, 1 it does not (also: not yet published),
+ * `node verify.mjs verify RECEIPT [--vkey FILE] [--policy FILE] [--max-age SECONDS] [--json]`: checks a receipt offline,
+ * with the result and the exit status of `python -m auditlog verify`: 0 it holds, 1 it does not (also: not yet published),
  * 2 the question could not be asked. What a browser needs is in receipt.mjs and policy.mjs.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 import { Failure, decodeUtf8 } from "./canonical.mjs";
-import { parseKeyRing, parsePolicy } from "./policy.mjs";
+import { NotPublished, parseKeyRing, parsePolicy } from "./policy.mjs";
 import { verifyReceipt } from "./receipt.mjs";
 
 const [HOLDS, FAILS, USAGE] = [0, 1, 2];
-const HELP = "usage: node verify.mjs verify RECEIPT --vkey FILE [--policy FILE] [--max-age SECONDS] [--json]";
+const HELP = "usage: node verify.mjs verify RECEIPT [--vkey FILE] [--policy FILE] [--max-age SECONDS] [--json]";
 
 class UsageError extends Error {}
 
@@ -28,11 +28,12 @@ function main(words) {
   }
   try {
     const facts = verifyReceipt(asked.receipt, asked.trust);
-    console.log(asked.json ? formatJson({ ok: true, ...facts }) : formatText(facts));
+    console.log(asked.json ? formatJson({ ok: true, ...facts }) : formatText(facts, asked.trust.policy !== undefined));
     return HOLDS;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     const told = { ok: false, place: error.place, error: error.message };
+    if (error instanceof NotPublished) told.verdict = "not_yet_published";
     console.log(asked.json ? formatJson(told) : `FAILED: ${escaped(error.message)}`);
     return FAILS;
   }
@@ -41,20 +42,38 @@ function main(words) {
 function readQuestion(words) {
   const { values, positionals } = parsed(words);
   if (positionals.length !== 2 || positionals[0] !== "verify") throw new UsageError(HELP);
-  if (values.vkey === undefined && values.policy === undefined) throw new UsageError("give --vkey, --policy or both");
-  const maxAge = values["max-age"];
-  if (maxAge !== undefined && !/^[0-9]{1,10}$/.test(maxAge)) throw new UsageError("--max-age: must be whole seconds");
-  if (maxAge !== undefined && values.policy === undefined) throw new UsageError("--max-age: needs --policy");
-  const receipt = read(positionals[1]);
+  const { vkey, policy, json, "max-age": maxAge } = values;
+  if (vkey === undefined && policy === undefined) {
+    throw new UsageError("give --vkey FILE or --policy FILE, from a source that you trust");
+  }
+  if (maxAge !== undefined && !/^[0-9]{1,12}$/.test(maxAge)) throw new UsageError("--max-age: must be whole seconds");
+  if (maxAge !== undefined && policy === undefined) throw new UsageError("--max-age: needs --policy");
   try {
-    const policy = values.policy === undefined ? undefined : parsePolicy(read(values.policy));
-    const ring = values.vkey === undefined ? policy.logs : parseKeyRing(decodeUtf8(read(values.vkey), "log.vkey"));
-    if (ring.length === 0) throw new UsageError("--policy: names no log, so give --vkey as well");
-    return { receipt, json: values.json, trust: { ring, policy, maxAge: maxAge && Number(maxAge) } };
+    const trust = readTrust(vkey, policy);
+    return { receipt: read(positionals[1]), json, trust: { ...trust, maxAge: maxAge && Number(maxAge) } };
   } catch (error) {
     throw error instanceof Failure ? new UsageError(error.message) : error;
   }
 }
+
+/** Keys, policy or both. What both say of a log must be the same. */
+function readTrust(vkey, path) {
+  const own = vkey === undefined ? [] : parseKeyRing(decodeUtf8(read(vkey), "log.vkey"));
+  if (path === undefined) return { ring: own };
+  const policy = parsePolicy(read(path));
+  const names = new Set(own.map(({ key }) => key.name));
+  for (const name of names) {
+    const [left, right] = [own, policy.logs].map((keys) => keys.filter(({ key }) => key.name === name).map(line).sort());
+    if (right.length > 0 && left.join() !== right.join()) {
+      throw new UsageError(`--vkey and --policy give different keys for ${name}: one of them is out of date or false`);
+    }
+  }
+  const ring = [...own, ...policy.logs.filter(({ key }) => !names.has(key.name))];
+  if (ring.length === 0) throw new UsageError("--policy: names no log: give the log's keys with --vkey");
+  return { ring, policy };
+}
+
+const line = ({ key, from, until }) => `${key.text} ${from} ${until}`;
 
 function parsed(words) {
   const text = { type: "string" };
@@ -83,15 +102,21 @@ function formatJson(facts) {
   return `{\n${lines.join(",\n")}\n}`;
 }
 
-function formatText(facts) {
+function formatText(facts, asksWitnesses) {
   const opened = Object.keys(facts.openings).sort().join(", ") || "none";
   const lines = [`Entry ${facts.index} of ${facts.origin}: ${facts.kind}, ${facts.time}`, `Opened values that match it: ${opened}`];
-  if (facts.witnesses !== undefined) lines.push(`Witnesses that confirmed it: ${Object.keys(facts.witnesses).join(", ") || "none"}`);
-  lines.push(`OK: the receipt holds, its entry is in the log as signed at size ${facts.size}`);
+  const times = Object.entries(facts.witnesses).map(([name, time]) => `${name} (${minute(time)})`);
+  if (times.length > 0) lines.push(`Cosigned by ${times.join(", ")}`);
+  else if (asksWitnesses) lines.push("No witness that the policy names has cosigned it; the policy demands none.");
+  const published = facts.verdict === "published" ? ", and published: the witnesses that the policy demands have cosigned it" : "";
+  lines.push(`OK: the receipt holds, its entry is in the log as signed at size ${facts.size}${published}`);
   return lines.map(escaped).join("\n");
 }
 
-/** Names out of the file under test must not play with a terminal. */
+/** UTC, as entries write times. @param {number} time POSIX seconds */
+const minute = (time) => (time < 253_402_300_800 ? `${new Date(time * 1000).toISOString().slice(0, 16)}Z` : "9999-12-31T23:59Z");
+
+/** Names out of the files under test must not play with a terminal. */
 const escaped = (text) => text.replace(/[^\x20-\x7e]/gu, (sign) => `\\u{${sign.codePointAt(0).toString(16)}}`);
 
 process.exitCode = main(process.argv.slice(2));

@@ -54,7 +54,7 @@ class Database:
     def log(self, **options: object) -> Log:
         """A log that is not started; closed at the end of the test."""
         options = {"outage_entry": outage, "clock": lambda: NOW, "retry_seconds": 0.05, "origin": ORIGIN} | options
-        keys = SigningKeys(SIGNERS, origin=options.pop("origin"))
+        keys = SigningKeys(SIGNERS, origin=options.pop("origin"), held=options.pop("held", tuple))
         log = Log(self.engine, keys, self.guard, **options)
         self.stack.callback(log.close)
         return log

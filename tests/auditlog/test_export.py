@@ -16,11 +16,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from auditlog.errors import AuditLogError, FormatError, NotFound, VerifyError
+from auditlog.errors import AuditLogError, FormatError, NotFound, NotPublished, VerifyError
 from auditlog.export import VERIFIER_MODULES, audit_tree, export_log, make_verifier
 from auditlog.guard import Guard
+from auditlog.keyring import KeyRing, key_ring
+from auditlog.note import COSIGNATURE, Signer
+from auditlog.policy import Policy, Witness, format_policy
 from auditlog.receipt import format_receipt
-from auditlog.store.log import reading, writing
+from auditlog.store.log import Head, read_head, reading, write_head, writing
 from auditlog.tree import format_sums, parse_sums, tile_files
 
 ROOT = Path(__file__).parents[2]
@@ -195,15 +198,77 @@ def test_verify_pyz_says_what_to_install(engine: Engine, log: Any, tmp_path: Pat
     assert told.stderr == "error: this verifier needs cryptography: python3 -m pip install 'cryptography>=50'\n"
 
 
-def test_the_commands_of_the_readme_are_those_that_work(engine: Engine, log: Any, tmp_path: Path) -> None:
-    export(engine, log, tmp_path / "out")
-    text = (tmp_path / "out" / "README.txt").read_text("utf-8")
-    lines = [line.strip() for line in text.splitlines() if line.startswith("  python3 verify.pyz")]
-    assert lines == [
-        "python3 verify.pyz audit . --vkey log.vkey",
-        "python3 verify.pyz verify FILE.receipt.json --vkey log.vkey",
-    ]
+def readme(folder: Path) -> str:
+    text = (folder / "README.txt").read_text("utf-8")
     assert max(map(len, text.splitlines())) <= 120
+    assert "\n\n\n" not in text
+    return text
+
+
+def test_the_readme_names_keys_or_policy_and_the_neighbours(example: ModuleType, tmp_path: Path) -> None:
+    """That its commands work is `tests/test_conformance_instructions.py`'s."""
+    first, version, boot = example.start_log()
+    first.decide(version, n=1, boot=boot)
+    second = first.succeed("register.example/2", seed=2, lost=None)
+    last = second.succeed("register.example/3", seed=3, lost=1)
+    texts = {}
+    for log, name in ((first, "first"), (second, "second"), (last, "last")):
+        engine = example.record(log, f"sqlite:///{tmp_path}/{name}.db", Guard(tmp_path / f"{name}.guard"))
+        export(engine, log, tmp_path / name)
+        engine.dispose()
+        texts[name] = readme(tmp_path / name)
+    assert "It is closed: nothing follows, and register.example/2 continues it." in texts["first"]
+    assert "PREDECESSOR" not in texts["first"]
+    assert "It continues the log register.example/1, which had 10 entries." in texts["second"]
+    assert "are lost" not in texts["second"]
+    assert "Of those, 1 are lost, as the first entry of this log states." in texts["last"]
+    assert "python3 verify.pyz audit PREDECESSOR . --vkey log.vkey" in texts["last"]
+    assert "policy" not in texts["first"]
+
+
+def test_a_policy_travels_along_and_chooses_the_published_checkpoint(
+    example: ModuleType, engine: Engine, log: Any, tmp_path: Path
+) -> None:
+    witness = Signer.generate("archive.example", COSIGNATURE, bytes(32))
+    demanding = Policy(log.keys, {}, (Witness("archive", witness.vkey),), quorum="archive")
+    text = format_policy(demanding)
+
+    def made(name: str, policy: str, **options: Any) -> tuple[int, str]:
+        with reading(engine) as conn:
+            size = export_log(conn, 1, log.keys, tmp_path / name, policy=policy, **options)
+        assert (tmp_path / name / "policy").read_text() == policy
+        return size, readme(tmp_path / name)
+
+    size, told = made("not yet", text)
+    assert size == 300
+    assert "audit . --vkey log.vkey" in told
+    assert 'With "--policy policy" in their place they answer "not yet published".' in told
+    audit_tree(tmp_path / "not yet", log.keys)
+    with pytest.raises(NotPublished):
+        audit_tree(tmp_path / "not yet", log.keys, policy=demanding)
+    note = example.cosign(log.checkpoint(log.entries[:270]), [witness], 1_800_000_000)
+    with writing(engine) as conn:
+        write_head(conn, 1, Head(270, note), old=read_head(conn, 1, "published"), name="published")
+    size, told = made("published", text)
+    assert size == 270
+    assert "audit . --policy policy" in told
+    assert audit_tree(tmp_path / "published", log.keys, policy=demanding).witnesses == {"archive": 1_800_000_000}
+    assert made("newest", text, head="integrated")[0] == 300
+    assert made("no witness", format_policy(Policy(log.keys)))[0] == 300
+    with pytest.raises(FormatError, match=r"^policy"), reading(engine) as conn:
+        export_log(conn, 1, log.keys, tmp_path / "bad", policy="quorum some\n")
+
+
+def test_more_files_are_listed_and_the_ring_may_hold_other_logs(
+    example: ModuleType, engine: Engine, log: Any, tmp_path: Path
+) -> None:
+    other = example.make_signers("register.example/9", 9)
+    ring = KeyRing((*key_ring(signer.vkey for signer in other).keys, *log.keys.keys))
+    with reading(engine) as conn:
+        export_log(conn, 1, ring, tmp_path / "out", extra={"notes/one.txt": b"more\n"})
+    assert (tmp_path / "out/log.vkey").read_text() == log.vkey
+    assert "notes/one.txt" in parse_sums((tmp_path / "out/SHA256SUMS").read_bytes())
+    assert audit_tree(tmp_path / "out", log.keys).size == 300
 
 
 # --- SHA256SUMS -------------------------------------------------------------------------------------------------------

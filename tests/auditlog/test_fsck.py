@@ -15,10 +15,17 @@ import pytest
 from sqlalchemy import LargeBinary, text, update
 
 from auditlog.fsck import Checked, Finding, fsck
+from auditlog.keyring import key_digest
 from auditlog.log import Unit
-from auditlog.store import decisions, metadata
-from auditlog.store.log import reading, writing
+from auditlog.note import ED25519, ML_DSA_44, Signer
+from auditlog.peers import tsa
+from auditlog.store import decisions, logs, metadata
+from auditlog.store.idempotency import insert_key
+from auditlog.store.log import read_head, reading, writing
+from auditlog.store.timestamps import StampedNote, insert_timestamp
+from auditlog.timestamps import format_time
 from auditlog.vault import erasure
+from auditlog.vault.idempotency import Asked, key_row
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault
 
@@ -60,13 +67,15 @@ class House:
             keys.close()
 
 
-def build(database, make, known) -> House:
+def build(database, make, known, authority) -> House:
     folder = database.folder
     RecordKeys.create(folder / "record.keys")
     keys = RecordKeys(folder / "record.keys")
     vault = Vault(keys, known.origin, b"i" * 32)
-    log = database.started(before_commit=keys.sync)
-    log.append(Unit(tuple(make() for _ in range(300)))).result(10)
+    new = tuple(Signer.generate(known.origin, type_, b"n" * 32) for type_ in (ED25519, ML_DSA_44))
+    log = database.started(before_commit=keys.sync, held=lambda: new)
+    begin(log, make)
+    log.append(Unit(tuple(make() for _ in range(299)))).result(10)
     ids = [decide(log, vault, make, number) for number in range(6)]
     reviews = [review(log, vault, make, ids[number]) for number in (0, 1)]
     erasure.Ledger.create(folder / "erasures")
@@ -76,7 +85,12 @@ def build(database, make, known) -> House:
         unit = erasure.erase(conn, keys, ledger, order, agency="example-agency", id=str(uuid.uuid4()))
     log.append(unit).result(10)
     log.append(Unit((make(),))).result(10)
+    rotate(log, make, [signer.vkey for signer in new])
     with writing(database.engine) as conn:
+        head = read_head(conn, 1)
+        token = authority.stamp(head.note)
+        when = format_time(tsa.describe_token(token).time)
+        insert_timestamp(conn, StampedNote(1, head.size, head.note, token, when))
         conn.execute(text("INSERT INTO auditlog_head SELECT log, 'published', size, note FROM auditlog_head"))
     log.append(Unit((make(),))).result(10)
     log.close()
@@ -84,12 +98,34 @@ def build(database, make, known) -> House:
     return House(database, known, ids, reviews)
 
 
+def begin(log, make) -> None:
+    first = {"origin": log.origin, "log": 1, "software": "test", "predecessor": None, "lost": None}
+    unit = Unit((make("genesis/1", **first),), lambda conn, _: logs.insert_log(conn, 1, log.origin))
+    log.append(unit).result(10)
+
+
+def rotate(log, make, added) -> None:
+    """Old and new keys sign from here on."""
+    entry = make("rotation/1", added=[key_digest(key) for key in added], retired=[])
+
+    def rows(conn, sequenced):
+        logs.add_keys(conn, 1, added, valid_from=sequenced[0].index + 1)
+
+    log.append(Unit((entry,), rows)).result(10)
+
+
+@pytest.fixture(scope="session")
+def authority(time_authority, tmp_path_factory):
+    """A real authority, which stamps one checkpoint."""
+    return time_authority.Authority(tmp_path_factory.mktemp("authority") / "house")
+
+
 @pytest.fixture(scope="module")
-def template(tmp_path_factory, open_database, make, known) -> Iterator[House]:
+def template(tmp_path_factory, open_database, make, known, authority) -> Iterator[House]:
     """Built once on SQLite; each test gets a copy."""
     folder = tmp_path_factory.mktemp("template")
     with open_database(f"sqlite:///{folder}/greffier.db", folder) as database:
-        yield build(database, make, known)
+        yield build(database, make, known, authority)
 
 
 @pytest.fixture
@@ -107,7 +143,8 @@ def decide(log, vault, make, number: int) -> str:
     id_ = str(uuid.uuid4())
     values = {"in_income": number, "output": {"result": "yes"}, "outcome": "grant", "parent": None, "usage": USAGE}
     values |= {"run": {"seed": number}, "times": {"decided": "2026-03-02T09:30:00.000000Z"}}
-    prepared = vault.prepare(id_, values, [f"client {number}"])
+    asked = Asked(vault.key_tag("client", f"key {number}"), "en") if number == 0 else None
+    prepared = vault.prepare(id_, values, [f"client {number}"], asked=asked)
     members = {"system": "credit", "version": 1, "manifest": DIGEST, "capture": "external", "mode": "live"}
     members |= {"boot": None, "source": "cases", "n": number + 1, "opened": None, "commitments": prepared.commitments}
     entry = make("decision/1", id_=id_, **members)
@@ -115,6 +152,8 @@ def decide(log, vault, make, number: int) -> str:
     def rows(conn, sequenced):
         prepared.insert(conn)
         decisions.insert_decision(conn, decisions.row_from(entry, values, sequenced[0].place))
+        if asked is not None:
+            insert_key(conn, key_row(entry, vault.open(conn, id_).values, prepared.secret, asked))
 
     log.append(Unit((entry,), rows)).result(10)
     return id_
@@ -165,8 +204,8 @@ def test_a_changed_value_of_any_column_is_named(template, table, column):
     check_change(template, table, column)
 
 
-def test_on_postgresql_too(postgresql, make, known):
-    house = build(postgresql, make, known)
+def test_on_postgresql_too(postgresql, make, known, authority):
+    house = build(postgresql, make, known, authority)
     assert house.check() == []
     for table, column in COLUMNS:
         check_change(house, table, column)
@@ -183,7 +222,7 @@ def check_change(house: House, table: str, column: str) -> None:
             conn.execute(update(shape).where(*[one == row[one.name] for one in key]).values({column: new}))
         findings = house.check()
         named = [finding.place for finding in findings if finding.place.startswith(f"{table}(")]
-        values = [str(row[one]) for one in {"id", "idx", "record", "name", "level"} & set(row)] + [str(new)]
+        values = [str(row[one]) for one in {"id", "idx", "record", "name", "level", "log"} & set(row)] + [str(new)]
         assert any(f"={value}" in place for place in named for value in values), findings
         with writing(house.database.engine) as conn:
             moved = [one == (new if one.name == column else row[one.name]) for one in key]
@@ -231,16 +270,16 @@ def test_a_cut_tail_is_named(house):
         conn.execute(text("DELETE FROM auditlog_entry WHERE idx >= 308"))
     places = [finding.place for finding in house.check()]
     assert [place for place in places if "auditlog_entry" in place] == [
-        f"auditlog_entry(log=1,idx={index})" for index in (308, 309, 310)
+        f"auditlog_entry(log=1,idx={index})" for index in (308, 309, 310, 311)
     ]
 
 
 def test_rows_beyond_the_head_are_named(house, make):
     extra = make()
     with writing(house.database.engine) as conn:
-        statement = text("INSERT INTO auditlog_entry VALUES (1, 311, :i, :d)")
+        statement = text("INSERT INTO auditlog_entry VALUES (1, 312, :i, :d)")
         conn.execute(statement, {"i": extra.id, "d": extra.data})
-    assert [finding.place for finding in house.check()] == ["auditlog_entry(log=1,idx=311)"]
+    assert [finding.place for finding in house.check()] == ["auditlog_entry(log=1,idx=312)"]
 
 
 @pytest.mark.parametrize("table", ["auditlog_sealed", "auditlog_subject", "auditlog_decision", "auditlog_review"])
@@ -267,9 +306,9 @@ def test_a_changed_key_slot_is_named(house):
 
 def test_the_guard_is_compared(house):
     line = house.database.guard.path.read_bytes()
-    house.database.guard.path.write_bytes(line.replace(b" 311 ", b" 312 "))
+    house.database.guard.path.write_bytes(line.replace(b" 312 ", b" 313 "))
     assert [finding.place for finding in house.check()] == ["guard"]
-    house.database.guard.path.write_bytes(line.replace(b" 311 ", b" 310 "))
+    house.database.guard.path.write_bytes(line.replace(b" 312 ", b" 311 "))
     assert [finding.place for finding in house.check()] == ["guard"]
     house.database.guard.path.unlink()
     assert [finding.place for finding in house.check()] == ["guard"]

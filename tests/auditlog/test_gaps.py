@@ -268,6 +268,11 @@ def test_the_present_counts_where_it_is_known(served: Any) -> None:
     assert gaps([], now=BEGIN).silences == ()
 
 
+def test_a_frozen_log_is_silent_by_right(served: Any) -> None:
+    served.add("freeze/1", minute=30, reason="year", successor="register.example/2")
+    assert silences(served, now=BEGIN + timedelta(days=2)) == ()
+
+
 def test_gaps_need_no_database() -> None:
     code = "import sys, auditlog.gaps; print([m for m in ('sqlalchemy', 'cryptography') if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

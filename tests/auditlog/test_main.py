@@ -119,23 +119,42 @@ def test_verify_of_a_changed_receipt(
 
 
 def test_what_cannot_be_asked_is_exit_2(
-    example: ModuleType, tree: Path, receipt: Path, vkey: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    log: Any, tree: Path, receipt: Path, vkey: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = tmp_path / "bad.vkey"
     bad.write_text("not a key\n")
-    mixed = tmp_path / "mixed.vkey"
-    mixed.write_text(vkey.read_text() + example.ExampleLog(example.make_signers("other.example/1")).vkey)
+    other = tmp_path / "other.policy"
+    other.write_text("\n".join(f"log {line}" for line in log.vkey.splitlines()[:1]) + "\nquorum none\n")
+    empty = tmp_path / "empty.policy"
+    empty.write_text("quorum none\n")
+    (tmp_path / "no.policy").write_text("quorum some\n")
     for arguments in (
         ["audit", tree / "nothing", "--vkey", vkey],
         ["audit", tree, "--vkey", tmp_path / "nothing"],
         ["audit", tree, "--vkey", bad],
-        ["audit", tree, "--vkey", mixed],
+        ["audit", tree],
+        ["audit", tree, "--policy", empty],
+        ["audit", tree, "--policy", vkey],
+        ["audit", tree, "--vkey", vkey, "--policy", other],
+        ["audit", tree, "--vkey", vkey, "--policy", tmp_path / "no.policy"],
+        ["consistency", tmp_path / "nothing", tree, "--vkey", vkey],
+        ["consistency", vkey, tree / "nothing", "--vkey", vkey],
+        ["policy", vkey],
+        ["policy", empty, tmp_path / "nothing"],
+        ["gaps", tree / "nothing"],
         ["verify", tmp_path / "nothing", "--vkey", vkey],
     ):
         status, out, err = run(capsys, *arguments)
         assert (status, out) == (2, "")
         assert err.startswith("error: ")
-    for arguments in (["audit", tree], ["nonsense"], [], ["audit", tree, "--vk", vkey]):
+    for arguments in (
+        ["audit", "--vkey", vkey],
+        ["nonsense"],
+        [],
+        ["audit", tree, "--vk", vkey],
+        ["verify", receipt, "--vkey", vkey, "--max-age", "60"],
+        ["verify", receipt, "--policy", empty, "--max-age", "-1"],
+    ):
         with pytest.raises(SystemExit) as caught:
             run(capsys, *arguments)
         assert caught.value.code == 2

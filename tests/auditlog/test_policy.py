@@ -235,7 +235,7 @@ def test_strangers_are_ignored_and_a_known_witness_must_verify() -> None:
     assert cosigned_by(POLICY, signed({"a": NOW}, stranger)) == {"a": NOW}
     for name in "abcd":
         moved = COSIGNERS[name].sign(TEXT.replace("\n9\n", "\n8\n"), timestamp=NOW)
-        with pytest.raises(SignatureError, match=rf"^witness {name}: its cosignature does not belong"):
+        with pytest.raises(SignatureError, match=rf"^policy: the cosignature of {name} does not belong"):
             cosigned_by(POLICY, signed({}, moved))
     with pytest.raises(FormatError):
         cosigned_by(POLICY, b"no note")

@@ -44,6 +44,8 @@ class Stand:
         self.size = size
 
     def published(self) -> int:
+        """The public size once it was tried to move on."""
+        self.publisher.advance()
         note = self.publisher.checkpoint()
         return open_checkpoint(note, self.log.keys, origin=self.log.origin).checkpoint.size
 
@@ -99,8 +101,10 @@ def test_waiting_without_being_asked_does_not_wear_the_pace_off(stand: Stand) ->
 
 def test_an_unchanged_log_keeps_its_checkpoint(stand: Stand) -> None:
     stand.grow_to(10)
+    assert stand.published() == 10
     first = stand.publisher.checkpoint()
     stand.now += 600
+    assert not stand.publisher.advance()
     assert stand.publisher.checkpoint() == first
 
 
@@ -122,6 +126,7 @@ def test_two_processes_never_move_it_back(stand: Stand) -> None:
     stand.grow_to(20)
     stand.now += 60
     assert stand.published() == 20
+    other.advance()
     assert other.checkpoint() == stand.publisher.checkpoint()
 
 
@@ -167,6 +172,7 @@ def test_tiles_and_bundles_end_where_the_public_checkpoint_does(stand: Stand) ->
 
 def test_what_is_public_passes_the_audit(stand: Stand) -> None:
     stand.grow_to(600)
+    assert stand.published() == 600
 
     def read(path: str) -> bytes:
         if path == "checkpoint":

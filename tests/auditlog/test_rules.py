@@ -54,10 +54,6 @@ def _other_agency(example: ModuleType, log: Any, version: dict[str, Any], boot: 
     log.add("pulse/1", agency="another-agency", boots=[], recording="ok")
 
 
-def _before_genesis(example: ModuleType, log: Any, version: dict[str, Any], boot: str) -> None:
-    log.add("pulse/1", minute=-1, boots=[], recording="ok")
-
-
 def _same_number(example: ModuleType, log: Any, version: dict[str, Any], boot: str) -> None:
     log.decide(version, n=1, boot=boot)
     log.add("refused/1", system=None, version=None, reason="too_large", boot=boot, n=1)
@@ -196,12 +192,61 @@ def _erased_a_pulse(example: ModuleType, log: Any, version: dict[str, Any], boot
     log.add("erasure/1", record=pulse.id, ground="objection", role="officer")
 
 
+def _after_the_end(example: ModuleType, log: Any, version: dict[str, Any], boot: str) -> None:
+    log.add("freeze/1", reason="year", successor=None)
+    log.add("pulse/1", boots=[], recording="ok")
+
+
+def _opaque_after_the_end(example: ModuleType, log: Any, version: dict[str, Any], boot: str) -> None:
+    log.add("freeze/1", reason="year", successor=None)
+    log.add_opaque()
+
+
+def _its_own_successor(example: ModuleType, log: Any, version: dict[str, Any], boot: str) -> None:
+    log.add("freeze/1", reason="year", successor=log.origin)
+
+
+def _rotation_of_nothing(example: ModuleType, log: Any, version: dict[str, Any], boot: str) -> None:
+    log.rotate()
+
+
+def _added_and_retired_at_once(example: ModuleType, log: Any, version: dict[str, Any], boot: str) -> None:
+    key = log.digest()
+    log.add("rotation/1", added=[key], retired=[key])
+
+
+def _added_twice(example: ModuleType, log: Any, version: dict[str, Any], boot: str) -> None:
+    key = log.digest()
+    log.add("rotation/1", added=[key], retired=[])
+    log.add("rotation/1", added=[key], retired=[])
+
+
+def _added_after_it_was_retired(example: ModuleType, log: Any, version: dict[str, Any], boot: str) -> None:
+    key = log.digest()
+    log.add("rotation/1", added=[], retired=[key])
+    log.add("rotation/1", added=[key], retired=[])
+
+
+def _retired_twice(example: ModuleType, log: Any, version: dict[str, Any], boot: str) -> None:
+    key = log.digest()
+    log.add("rotation/1", added=[key], retired=[])
+    log.add("rotation/1", added=[], retired=[key])
+    log.add("rotation/1", added=[], retired=[key])
+
+
 BREAKS: dict[Break, str] = {
     _second_genesis: "second genesis",
     _same_id: "same id as entry 0",
     _same_id_opaque: "same id as entry",
     _other_agency: "another agency",
-    _before_genesis: "before the log itself began",
+    _after_the_end: "which froze the log: nothing may follow",
+    _opaque_after_the_end: "which froze the log: nothing may follow",
+    _its_own_successor: "names the log itself as its successor",
+    _rotation_of_nothing: "changes no key",
+    _added_and_retired_at_once: "adds and retires the same key",
+    _added_twice: "a key is added once",
+    _added_after_it_was_retired: "a key is added once",
+    _retired_twice: "a key is retired once",
     _same_number: "counter number 1 of its boot",
     _same_source_number: "number 1 of source case-system",
     _unknown_boot: "a boot that no earlier entry stated",
@@ -293,3 +338,12 @@ def test_a_new_version_takes_over(begun: tuple[Any, dict[str, Any], str]) -> Non
 def test_a_log_without_entries_has_no_genesis() -> None:
     with pytest.raises(VerifyError, match=r"^entry 0: is missing"):
         LogRules("register.example/1").finish()
+
+
+def test_a_clock_that_was_set_back_is_counted_and_does_no_harm(begun: tuple[Any, dict[str, Any], str]) -> None:
+    log, _, _ = begun
+    for minute in (-1, -600, 0):
+        log.add("pulse/1", minute=minute, boots=[], recording="ok")
+    rules = holds(log)
+    assert rules.times_before_start == 2
+    assert rules.first_time == log.made[0].time

@@ -1,4 +1,4 @@
-"""Each page × language × width: accessible, no wider than the screen, no script, nothing from elsewhere."""
+"""Each page × language × width: accessible, no wider than the screen, no foreign script, nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
+
+from app.actions.receipt_page import has_script
 
 pytestmark = pytest.mark.enable_socket
 
@@ -106,6 +108,12 @@ def texts(portals: Any, portal: Any) -> dict[str, str]:
     }
 
 
+def expected(name: str, lang: str, *, javascript: bool) -> str:
+    """In the browser a receipt is checked by itself: that its record was erased shows only in the log."""
+    by_itself = javascript and has_script() and name == "erased"
+    return VERDICTS["genuine" if by_itself else name][LANGUAGES.index(lang)]
+
+
 def fill_in(page: Page, portal: Any, lang: str, name: str, texts: dict[str, str], folder: Path) -> None:
     field_, text = CHECKS[name]
     page.goto(f"{portal.url}/check?lang={lang}")
@@ -116,7 +124,6 @@ def fill_in(page: Page, portal: Any, lang: str, name: str, texts: dict[str, str]
     else:
         page.fill(f"#{field_}", texts[text])
     page.click("button[type=submit]")
-    assert page.locator("main h2").first.inner_text() == VERDICTS[name][LANGUAGES.index(lang)]
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -126,6 +133,7 @@ def test_a_receipt_is_checked_without_javascript(
 ) -> None:
     with visiting(browser, 320, javascript=False) as visit:
         fill_in(visit.page, portal, lang, name, texts, tmp_path)
+        assert visit.page.locator("main h2").first.inner_text() == expected(name, lang, javascript=False)
         assert all(url.startswith(f"{portal.url}/") for url in visit.requests)
 
 
@@ -137,6 +145,7 @@ def test_the_answer_to_a_check_is_accessible(
 ) -> None:
     with visiting(browser, width, javascript=True) as visit:
         fill_in(visit.page, portal, lang, name, texts, tmp_path)
+        assert visit.page.locator("main h2").first.inner_text() == expected(name, lang, javascript=True)
         demand_sound(visit, portal, width, status=422)
 
 

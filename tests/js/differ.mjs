@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline";
 
 import { Failure } from "../../clients/js/canonical.mjs";
-import { parseKeyRing, parsePolicy } from "../../clients/js/policy.mjs";
+import { NotPublished, parseKeyRing, parsePolicy } from "../../clients/js/policy.mjs";
 import { verifyReceipt } from "../../clients/js/receipt.mjs";
 
 const encode = (text) => new Uint8Array(Buffer.from(text, "base64"));
@@ -24,8 +24,8 @@ function judge(question) {
     const facts = verifyReceipt(encode(question.receipt), trust);
     return { ok: true, ...facts, size: String(facts.size), index: String(facts.index) };
   } catch (error) {
-    if (error instanceof Failure) return { ok: false, place: error.place };
-    throw error;
+    if (!(error instanceof Failure)) throw error;
+    return { ok: false, place: error.place, published: !(error instanceof NotPublished) };
   }
 }
 

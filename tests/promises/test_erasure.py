@@ -126,7 +126,7 @@ def test_an_interrupted_erasure_is_completed_at_the_next_start(
     """The process ends after the ledger's line, or after the key is overwritten: the unit never reached the log."""
     with open_home(loan_home) as g:
         record = decide_and_review(g, loan_input)
-        order = erasure.Erasure(record, "objection", "administrator", reading.find(g, record)[0].time)
+        order = erasure.Erasure(record, "objection", "administrator", reading.find(g, record).entry.time)
         with g.reading() as conn:
             if step == "ledger":
                 g.ledger.append(order)

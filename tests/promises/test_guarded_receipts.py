@@ -24,7 +24,7 @@ def test_a_head_above_the_guard_is_handed_to_nobody(
     guard = loan_home / "guard" / "log-1.guard"
     with open_home(loan_home) as g:
         first = decide.decide(g, LOAN, loan_input).id
-        g.publisher.checkpoint()
+        g.publisher.advance()
         before = guard.read_bytes()
         last = decide.decide(g, LOAN, loan_input).id
         after = parse_guard_line(guard.read_bytes())

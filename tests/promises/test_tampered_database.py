@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Connection, Engine, Table, insert, select, text, update
 
-from app.actions import decide, erase, lifecycle, log, register, review
+from app.actions import decide, erase, lifecycle, log, register, repeats, review
 from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import create_home, open_home
@@ -26,6 +26,7 @@ from auditlog.merkle import leaf_hash
 from auditlog.note import parse_note
 from auditlog.store import metadata as auditlog_tables
 from auditlog.store.decisions import decision_table, review_table
+from auditlog.store.idempotency import idempotency_table
 from auditlog.store.log import entry_table, head_table, tile_table
 from auditlog.store.vault import sealed_table, subject_table
 from auditlog.tiles import grow, root_from_edge
@@ -65,7 +66,10 @@ def populate(g: Greffier, model_file: Path, loan_input: Any) -> None:
         for state in steps:
             lifecycle.change_state(g, slug, state)
     lifecycle.stop(g, QUESTION, reason="maintenance")
-    ids = [decide.decide(g, LOAN, loan_input, subjects=("TEST-7731",)).id for _ in range(4)]
+    ids = [
+        decide.decide(g, LOAN, loan_input, subjects=("TEST-7731",), key=repeats.Key("test", f"case-{n}", "key")).id
+        for n in range(4)
+    ]
     for record in ids[:2]:
         review.record_review(g, record, review.Review("confirm", "as suggested", "because", notified="2026-11-24"))
     g.publisher.checkpoint()
@@ -231,6 +235,31 @@ def test_the_whole_log_replaced_by_another_one(g: Greffier, tmp_path: Path, sign
 
 def id_of(entry: bytes) -> str:
     return str(json.loads(entry)["id"])
+
+
+def test_a_key_added_or_moved(g: Greffier) -> None:
+    """A row for a record that was asked for without a key, and the keys of two records exchanged."""
+    with g.reading() as conn:
+        first, second = conn.execute(select(idempotency_table).limit(2)).mappings().all()
+        without = (
+            conn.execute(
+                select(decision_table.c.id).where(decision_table.c.id.not_in(select(idempotency_table.c.record)))
+            )
+            .scalars()
+            .first()
+        )
+    assert without is not None
+    for row in ({**first, "tag": bytes(32), "record": without}, {**first, "tag": bytes(32), "record": "nothing"}):
+        with restored(g.engine, idempotency_table):
+            with tampering(g.engine) as conn:
+                conn.execute(insert(idempotency_table).values(row))
+            assert "auditlog_idempotency" in tables_found(g)
+    with restored(g.engine, idempotency_table):
+        with tampering(g.engine) as conn:
+            conn.execute(idempotency_table.delete())
+            moved = [{**first, "record": second["record"]}, {**second, "record": first["record"]}]
+            conn.execute(insert(idempotency_table), moved)
+        assert "auditlog_idempotency" in tables_found(g)
 
 
 def test_a_query_row_added(g: Greffier) -> None:

@@ -1,4 +1,8 @@
-"""`/check`: is this receipt genuine? Checked here on the server; nothing of it is kept or logged."""
+"""`/check`: is this receipt genuine?
+
+With JavaScript the reader's own browser checks it (clients/js), and it never comes here. Without, and for a reference
+alone, it is checked here; nothing of it is kept or logged.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,22 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
-from app.actions import receipts
+from app.actions import receipt_page, receipts
 from app.actions.receipts import Check
+from app.home import Greffier
 from app.http.auth import Installation, authorize
+from app.http.headers import SECURITY_HEADERS
 from app.http.pages.forms import parse_form
 from app.http.pages.site import page
-from auditlog.errors import CannotRecord
+from auditlog.errors import AuditLogError, CannotRecord
 
 router: Final = APIRouter(
     dependencies=[Depends(authorize)], include_in_schema=False, default_response_class=HTMLResponse
 )
 
 _UUID4: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
+# The only page with a script, our own file. It may load and send nothing (no connect-src), so a receipt stays there.
+SCRIPT_POLICY: Final = f"{SECURITY_HEADERS['content-security-policy']}; script-src 'self'"
 FormError = Literal["nothing", "several", "reference"]
 # Which field an error belongs to: the summary links there.
 ERROR_FIELD: Final[dict[FormError, str]] = {
@@ -118,7 +126,8 @@ def _page(
     error: FormError | None = None,
     by_reference: bool = False,
 ) -> Response:
-    return page(
+    checker = _checker(g) if shown is None else None
+    response = page(
         request,
         g,
         "check.html",
@@ -127,4 +136,16 @@ def _page(
         error=error,
         error_field="" if error is None else ERROR_FIELD[error],
         by_reference=by_reference,
+        checker=checker,
     )
+    if checker is not None:
+        response.headers["content-security-policy"] = SCRIPT_POLICY
+    return response
+
+
+def _checker(g: Greffier) -> receipt_page.Checker | None:
+    """What the script needs; None where it is not built, or where the keys cannot be read now."""
+    try:
+        return receipt_page.checker(g) if receipt_page.has_script() else None
+    except AuditLogError:
+        return None

@@ -63,6 +63,32 @@ test("a quorum that lacks is a verdict of its own", () => {
   assert.deepEqual(verify(receipts.receipt, { ring, policy: parsePolicy("quorum none\n") }).witnesses, {});
 });
 
+test("receipts of every time under one policy file", () => {
+  const { policies, cases } = jsonOf("rotation.json", OURS);
+  for (const { name, policy: named, receipt, max_age: maxAge, now, expect } of cases) {
+    const policy = parsePolicy(policies[named]);
+    const trust = { ring: policy.logs, policy, maxAge, now };
+    if (expect.ok) {
+      const { ok, ...expected } = expect;
+      const facts = verify(receipt, trust);
+      for (const [member, value] of Object.entries(expected)) assert.deepEqual(facts[member], value, `${name}: ${member}`);
+      continue;
+    }
+    const error = caught(() => verify(receipt, trust));
+    assert.equal(error?.place, expect.place, name);
+    assert.equal(error instanceof NotPublished, expect.verdict === "not_yet_published", name);
+  }
+  assert.ok(cases.length > 35);
+});
+
+function caught(act) {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+}
+
 test("entries", () => {
   const entries = jsonOf("entries.json", OURS);
   for (const text of entries.valid) assert.equal(parseEntry(utf8(text)).known, true);

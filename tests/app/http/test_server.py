@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import httpx
 import pytest
 
 from app.access import keys
+from app.actions import log
 from app.http.server import config, pulsing
+from auditlog.record import format_time
 from auditlog.store import log as log_store
 
 pytestmark = pytest.mark.enable_socket
@@ -31,6 +34,71 @@ def test_the_server_says_in_the_log_that_it_lives(portals: Any, tmp_path_factory
         size = g.log.state().size
         time.sleep(0.2)
         assert g.log.state().size == size
+
+
+def pulses_of(g: Any) -> list[str]:
+    with g.reading() as conn:
+        return [
+            str(entry.members["recording"]) for _, entry in log_store.entries_of_kinds(conn, g.log.number, ("pulse/1",))
+        ]
+
+
+def minutes_of_pulses(g: Any) -> list[str]:
+    with g.reading() as conn:
+        return [entry.time for _, entry in log_store.entries_of_kinds(conn, g.log.number, ("pulse/1",))]
+
+
+def eventually(condition: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+
+
+class Hours:
+    """A clock on which each beat of the test's heart is an hour."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def test_a_server_that_lives_for_hours_leaves_none_of_them_silent(portals: Any, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    clock = Hours()
+    portals.make_home(home, clock=clock)
+    with portals.open_home(home, clock=clock) as g:
+        with pulsing(g, 0.2):
+            for _ in range(4):
+                eventually(lambda: minutes_of_pulses(g)[-1:] == [format_time(clock.now)])
+                clock.now += timedelta(hours=1)
+        clock.now += timedelta(hours=5)
+        (still,) = log.read_gaps(g).silences
+        assert still.end is None
+        with pulsing(g, 60):
+            eventually(lambda: minutes_of_pulses(g)[-1:] == [format_time(clock.now)])
+        (found,) = log.read_gaps(g).silences
+        assert found.hours >= 5
+        assert (found.explained, found.end is None) == (False, False)
+
+
+def test_the_first_pulse_after_an_outage_says_so(portals: Any, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    portals.make_home(home)
+    guard = home / "guard" / "log-1.guard"
+    away = guard.with_suffix(".away")
+    with portals.open_home(home) as g, pulsing(g, 0.1, 0.05):
+        eventually(lambda: pulses_of(g))
+        guard.rename(away)
+        eventually(lambda: not g.log.state().recording)
+        away.rename(guard)
+        eventually(lambda: "recovered" in pulses_of(g))
+        eventually(lambda: pulses_of(g)[-1] == "ok")
+    with portals.open_home(home) as g:
+        assert pulses_of(g).count("recovered") == 1
+        assert log.check_all(g) == []
 
 
 def test_a_server_that_is_told_to_stop_closes_its_boot(portals: Any, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -37,7 +37,7 @@ def renderer() -> Renderer:
 
 def check(renderer: Renderer, lang: str, **facts: Any) -> str:
     shown = Shown(**({"why": "", "minutes": 1, "again": NOW, "recorded": date(2026, 11, 24)} | facts))
-    context = {"site": SITE, "shown": shown, "error": None, "error_field": "", "by_reference": False}
+    context = {"site": SITE, "shown": shown, "error": None, "error_field": "", "by_reference": False, "checker": None}
     return " ".join(renderer.page("check.html", lang, **context).split())
 
 

@@ -28,6 +28,11 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the published vec
 EMPTY = sha256(b"").digest()
 
 
+@pytest.fixture(scope="session")
+def stand(witness_stand):
+    return witness_stand
+
+
 @pytest.fixture
 def tree(stand):
     return stand.Tree()

@@ -1,17 +1,27 @@
-"""Small trees of any log, signed, and witnesses over them. Loaded by path, as tests are no package."""
+"""Small signed trees of any log, witnesses, and servers over them. Conftests load it by path."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import uvicorn
+
+from app.http.witness import create_witness_app, witness_config
 from auditlog.canonical import format_base64
-from auditlog.keyring import key_ring
+from auditlog.keyring import KeyRing, key_ring
 from auditlog.merkle import leaf_hash, prove_consistency, root_hash
 from auditlog.note import ED25519, ML_DSA_44, Note, Signer, format_note
 from auditlog.peers.identity import create_witness, open_witness
-from auditlog.peers.submission import Answer, format_submission
+from auditlog.peers.submission import format_submission
 from auditlog.peers.witness import Witness
+from auditlog.policy import Group, Policy
+from auditlog.policy import Witness as Party
 
 ORIGIN = "register.example/audit/1"
 NAME = "witness.example/w1"
@@ -81,8 +91,36 @@ def reopen(folder: Path, clock=None) -> Witness:
     return open_witness(folder / "keys", folder / "witness.db", clock=clock or Clock())
 
 
-def status(answer: Answer) -> tuple[int, bytes]:
-    return answer.status, answer.body
+@contextlib.contextmanager
+def serving(app: Any, port: int = 0) -> Iterator[str]:
+    """The URL of an ASGI application, served on a port of this machine for as long as the block lasts."""
+    server = uvicorn.Server(witness_config(app, "127.0.0.1", port))
+    thread = threading.Thread(target=server.run, name="witness", daemon=True)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 15
+        while not server.started:
+            assert time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.02)
+        host, found = server.servers[0].sockets[0].getsockname()
+        yield f"http://{host}:{found}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=15)
 
 
-__all__ = ("NAME", "ORIGIN", "Clock", "Tree", "make_witness", "reopen", "status")
+def served(witness: Witness, about: dict[str, Any] | None = None, **options: Any) -> Any:
+    """A witness over HTTP."""
+    return serving(create_witness_app(witness, lambda: about or {}, **({"burst": 1e6} | options)))
+
+
+def policy_of(witnesses: dict[str, tuple[Witness, str | None]], quorum: str, logs: KeyRing | None = None) -> Policy:
+    """A policy in which each witness is a group of its two keys; `quorum` is "any", "all" or a number of them."""
+    keys, groups = [], []
+    for name, (witness, url) in witnesses.items():
+        both = [Party(f"{name}-{vkey.type}", vkey, url) for vkey in witness.vkeys]
+        keys += both
+        groups.append(Group(name, 2, tuple(one.name for one in both)))
+    count = {"any": 1, "all": len(groups)}.get(quorum) or int(quorum)
+    groups.append(Group("witnesses", count, tuple(witnesses)))
+    return Policy(logs or KeyRing(()), {}, tuple(keys), tuple(groups), "witnesses")

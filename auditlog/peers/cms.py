@@ -1,7 +1,9 @@
-"""Which certificate a CMS signature names as its own (RFC 2634 section 5.4, RFC 5035): read from a token's DER.
+"""What a time-stamp token's signed data (CMS, RFC 5652) holds that the decoder does not show, read from its DER.
 
-RFC 3161 section 2.4.2 has the requester check it: the signer's issuer and serial number are not signed, the digest of
-its certificate is. The token was parsed strictly before it comes here; this reader takes definite lengths only.
+Which certificate a signature names as its own (RFC 2634 section 5.4, RFC 5035): RFC 3161 section 2.4.2 has the
+requester check it, since the signer's issuer and serial number are not signed and the digest of its certificate is.
+And certificates out of order: many authorities write the set in the order of the chain, which BER allows and the
+decoder, for DER alone, refuses; the set is not signed, so putting it in order changes nothing that is.
 """
 
 from __future__ import annotations
@@ -35,6 +37,29 @@ def names_certificate(token: bytes, certificate: bytes) -> bool:
     return bool(named) and all(new(name, certificate).digest() == digest for name, digest in named)
 
 
+def with_ordered_certificates(response: bytes) -> bytes:
+    """The same TimeStampResp with its certificates in DER's order. Raises FormatError for other DER."""
+    status, (_, token) = _pair(_only(response))
+    content_type, (_, content) = _pair(token)
+    parts = list(_elements(_only(content)))
+    signed = b"".join(_element(tag, _ordered(inner) if tag == _CONTEXT_0 else inner) for tag, inner in parts)
+    token = _element(*content_type) + _element(_CONTEXT_0, _element(_SEQUENCE, signed))
+    return _element(_SEQUENCE, _element(*status) + _element(_SEQUENCE, token))
+
+
+def _ordered(content: bytes) -> bytes:
+    return b"".join(sorted(_element(tag, inner) for tag, inner in _elements(content)))
+
+
+def _element(tag: int, content: bytes) -> bytes:
+    """The DER of an element."""
+    size = len(content)
+    if size < 0x80:
+        return bytes([tag, size]) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(length)]) + length + content
+
+
 def _named(token: bytes) -> Iterator[tuple[str, bytes]]:
     """(digest's name, digest) of the first certificate in each signing-certificate attribute."""
     for attribute in _signed_attributes(token):
@@ -60,9 +85,8 @@ def _digest(identifier: bytes, name: str) -> tuple[str, bytes]:
 
 def _signed_attributes(token: bytes) -> Iterator[bytes]:
     """The content of each signed attribute of the last SET of SignedData: the signers, of which there must be one."""
-    content_info = list(_elements(_first(token, _SEQUENCE)))
-    signed_data = list(_elements(_first(content_info[-1][1], _SEQUENCE)))
-    tag, signers = signed_data[-1]
+    _, (_, content) = _pair(_only(token))
+    tag, signers = list(_elements(_only(content)))[-1]
     found = list(_elements(signers))
     if tag != _SET or len(found) != 1:
         raise FormatError("must have exactly one signature", field="token")
@@ -74,8 +98,16 @@ def _signed_attributes(token: bytes) -> Iterator[bytes]:
 def _pair(content: bytes) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
     parts = list(_elements(content))
     if len(parts) != 2:
-        raise FormatError("has a damaged attribute", field="token")
+        raise FormatError("is no signed data of the expected form", field="token")
     return parts[0], parts[1]
+
+
+def _only(content: bytes) -> bytes:
+    """The content of the one SEQUENCE that this is, with nothing behind it."""
+    parts = list(_elements(content))
+    if len(parts) != 1 or parts[0][0] != _SEQUENCE or not parts[0][1]:
+        raise FormatError("is no signed data of the expected form", field="token")
+    return parts[0][1]
 
 
 def _first(content: bytes, tag: int) -> bytes:

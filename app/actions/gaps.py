@@ -1,0 +1,29 @@
+"""What a log does not account for, read from an export alone: no installation is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.errors import UsageError
+from auditlog import gaps
+from auditlog.audit import CHECKPOINT, read_entries
+from auditlog.keys import VKEY_FILE, read_key_ring
+from auditlog.tree import audit_tree, tree_reader
+
+
+def read_export(folder: Path, vkeys: Path | None = None) -> gaps.Gaps:
+    """Check an exported log under these keys (None: those that it brings itself), then say what it lacks.
+
+    Hashes and signatures are checked. What the entries must say together is `audit`'s, which for a log that continues
+    another one needs that one, too. Raises UsageError for what is no export, VerifyError where it does not hold,
+    FormatError for keys that are none.
+    """
+    try:
+        note = (folder / CHECKPOINT).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"is no exported log ({error.strerror}): name the folder with its checkpoint", field="--from"
+        ) from None
+    origin = note.partition(b"\n")[0].decode("utf-8", "replace")
+    result = audit_tree(folder, read_key_ring(vkeys or folder / VKEY_FILE), origin=origin, strict=False)
+    return gaps.gaps(read_entries(tree_reader(folder), result.size))

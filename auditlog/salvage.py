@@ -1,0 +1,101 @@
+"""What no copy of a log can give back: sealed content, and the rows that follow from it; taken from the old database.
+
+Nothing is believed: a row is kept only if its content opens and is what its entry commits to. Tags and query rows are
+computed again from what was opened. What is missing then is gone: its entry and proof hold, its content is not here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Table, insert
+
+from auditlog.errors import AuditLogError, Erased
+from auditlog.record import Entry, parse_entry
+from auditlog.store.aside import Old
+from auditlog.store.decisions import decision_table, review_row_from, review_table, row_from
+from auditlog.store.idempotency import idempotency_table
+from auditlog.store.log import StoredEntry, find_entry
+from auditlog.store.vault import SealedRow, find_erasure, insert_sealed, sealed_table
+from auditlog.vault.check import Finding
+from auditlog.vault.ledger import Ledger
+from auditlog.vault.seal import Opened, Vault
+
+_LOST_PREFIX = "auditlog_sealed(id="
+
+
+@dataclass(slots=True)
+class Salvaged:
+    """How many records' content was kept; how many rows were left behind, and why (reason → number)."""
+
+    kept: int = 0
+    left: Counter[str] = field(default_factory=Counter)
+
+
+def salvage_content(new: Connection, old: Old, vault: Vault, ledger: Ledger) -> Salvaged:
+    """Keep the content that belongs to the entries of the new database, its tags, query rows and idempotency keys."""
+    ordered = {erasure.record for erasure in ledger.read()}
+    result = Salvaged()
+    kept: set[str] = set()
+    for row in old.rows(sealed_table):
+        stored = find_entry(new, row["id"])
+        entry = None if stored is None else parse_entry(stored.data)
+        if stored is None or not isinstance(entry, Entry):
+            result.left["of no entry of the log"] += 1
+            continue
+        if find_erasure(new, entry.id) is not None:
+            result.left["erased meanwhile"] += 1
+            continue
+        try:
+            sealed = SealedRow(row["id"], row["slot"], bytes(row["nonce"]), bytes(row["ciphertext"]))
+            opened = vault.open_row(sealed, entry)
+        except Erased:
+            # Its key is gone already, and the erasure is completed when the log opens: for that the row must be there.
+            if entry.id in ordered:
+                insert_sealed(new, sealed)
+            else:
+                result.left["erased meanwhile"] += 1
+            continue
+        except (AuditLogError, TypeError):
+            result.left["damaged, or not what the entry commits to"] += 1
+            continue
+        insert_sealed(new, sealed, vault.tags_for(opened.values))
+        _insert_query_row(new, stored, entry, opened)
+        kept.add(entry.id)
+    result.kept = len(kept)
+    _copy(new, idempotency_table, (key for key in old.rows(idempotency_table) if key["record"] in kept))
+    return result
+
+
+def copy_rows(new: Connection, old: Old, table: Table) -> int:
+    """Take over a table as it is; returns the number of its rows."""
+    return _copy(new, table, old.rows(table))
+
+
+def without_content(findings: Iterable[Finding]) -> tuple[list[str], list[Finding]]:
+    """Of the findings of a full check: ids of records whose content is not there, and all other findings."""
+    lost, others = [], []
+    for finding in findings:
+        if finding.place.startswith(_LOST_PREFIX) and finding.message.startswith("is missing"):
+            lost.append(finding.place.removeprefix(_LOST_PREFIX).removesuffix(")"))
+        else:
+            others.append(finding)
+    return lost, others
+
+
+def _insert_query_row(new: Connection, stored: StoredEntry, entry: Entry, opened: Opened) -> None:
+    place = (stored.log, stored.index)
+    if entry.kind == "decision/1":
+        new.execute(insert(decision_table), row_from(entry, opened.values, place))
+    elif entry.kind == "review/1":
+        new.execute(insert(review_table), review_row_from(entry, opened.values, place))
+
+
+def _copy(new: Connection, table: Table, rows: Iterable[Mapping[str, object]]) -> int:
+    count = 0
+    for row in rows:
+        new.execute(insert(table), dict(row))
+        count += 1
+    return count
