@@ -283,17 +283,14 @@ def _record(
         raise Unfinished("the record would exceed 65,535 bytes", reason="too_large") from None
 
     def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
-        row = decision_store.row_from(entry, content, sequenced[0].place)
-        return [*prepared.rows(), *decision_store.decision_rows(row)]
+        return [*prepared.rows(), *decision_store.decision_rows(entry, content, sequenced[0].place)]
 
     def note(conn: Connection, _: tuple[Sequenced, ...]) -> None:
         if request is not None:
             repeats.note(conn, request, prepared)
 
     # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
-    key = (gate.system, gate.manifest_digest, gate.mode)
-    check = Check(key, lambda conn: register_store.gate_again(conn, gate))
-
+    check = Check((gate.system, gate.manifest_digest, gate.mode), lambda conn: register_store.gate_again(conn, gate))
     try:
         return _append(g, Unit((entry,), None if request is None else note, rows, check))
     except repeats.Duplicate:

@@ -19,7 +19,7 @@ from auditlog.log import Log, Sequenced, Unit
 from auditlog.record import Entry, make_entry
 from auditlog.signing import SigningKeys
 from auditlog.store import metadata
-from auditlog.store.decisions import decision_rows, row_from
+from auditlog.store.decisions import decision_rows
 from auditlog.store.engine import open_engine, writing
 from auditlog.store.insert import Row
 from auditlog.vault.record_keys import RecordKeys
@@ -151,7 +151,7 @@ def decision(vault: Vault, n: int) -> Unit:
     )
 
     def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
-        return [*prepared.rows(), *decision_rows(row_from(entry, values, sequenced[0].place))]
+        return [*prepared.rows(), *decision_rows(entry, values, sequenced[0].place)]
 
     return Unit((entry,), rows=rows)
 

@@ -122,9 +122,9 @@ def insert_decision(conn: Connection, row: Mapping[str, Any]) -> None:
     _insert_decision(conn, [row])
 
 
-def decision_rows(row: Mapping[str, Any]) -> list[Row]:
-    """What `insert_decision` inserts."""
-    return [(_insert_decision, row)]
+def decision_rows(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[Row]:
+    """What `insert_decision` inserts of `row_from`, for a unit that gives its rows."""
+    return [(_insert_decision, row_from(entry, values, place))]
 
 
 def insert_review(conn: Connection, row: Mapping[str, Any]) -> None:
