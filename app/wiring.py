@@ -30,7 +30,6 @@ from auditlog.errors import AuditLogError, CannotRecord, FormatError, GuardError
 from auditlog.guard import Guard
 from auditlog.keys import VKEY_FILE, KeyFolder
 from auditlog.log import Log, Sequenced, Unit
-from auditlog.publish import Publisher
 from auditlog.record import Entry, make_entry
 from auditlog.signing import SigningKeys
 from auditlog.store.engine import cannot_record, database_file, demand_file, open_engine, reading
@@ -215,30 +214,14 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         ledger=Ledger(_inside(home, settings.guard_dir) / ERASURES),
         vault=Vault(record_keys, settings.origin, index_key),
         log=log,
-        publishers=_publishers(home, settings, engine, sorted({*numbers, number}), clock),
+        publishers=publish.make_publishers(
+            home, settings, engine, {k: _guard(home, settings, k) for k in sorted({*numbers, number})}, clock
+        ),
         runtime=Supervisor(home / "models", home / "run", deadline_s=settings.deadline_s, on_boot=on_boot),
         renderer=Renderer(clock, templates=(PAGE_TEMPLATES,), stylesheet=STYLESHEET.read_text("utf-8")),
         clock=clock,
     )
     return g
-
-
-def _publishers(
-    home: Path, settings: Settings, engine: Engine, numbers: list[int], clock: Clock
-) -> dict[int, Publisher]:
-    cosigner = publish.cosigner(home, settings)
-    return {
-        number: Publisher(
-            engine,
-            number,
-            settings.publish_pace_s,
-            guard=_guard(home, settings, number),
-            cosigner=cosigner,
-            republish=settings.republish_s,
-            clock=clock,
-        )
-        for number in numbers
-    }
 
 
 def _start_log(g: Greffier, *, tolerant: bool) -> None:

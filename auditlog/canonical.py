@@ -46,7 +46,7 @@ def format_canonical(value: Json, *, fractions: bool = False) -> bytes:
     try:
         simple = _check(value, MAX_DEPTH, fractions)
     except _BadValueError as problem:
-        raise FormatError(str(problem), field=".".join(problem.path) or None) from None
+        raise FormatError(str(problem), field=".".join(map(_plain, problem.path)) or None) from None
     if simple:
         return _encode(value).encode()
     return rfc8785.dumps(value)
@@ -161,6 +161,11 @@ def _check_array(value: list[Json], depth: int, fractions: bool) -> bool:
             problem.path.insert(0, str(position))
             raise
     return simple
+
+
+def _plain(name: str) -> str:
+    """A stranger's name in a sentence: half a surrogate could not even be printed, a control changes the terminal."""
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _check_text(text: str) -> None:

@@ -54,8 +54,8 @@ To read the policy in sentences, and who cosigned this copy and when:
   python3 verify.pyz policy policy checkpoint
 """
 _NOT_YET = """
-The witnesses that the policy demands had not cosigned this copy when it was made, so the commands above name the keys
-alone. With "--policy policy" in their place they answer "not yet published".
+This copy did not meet the policy when it was made (its witnesses had not cosigned it yet, or the policy names other
+keys), so the commands above name the keys alone. With "--policy policy" in their place they say what is lacking.
 """
 _CHAIN = """
 With a copy of the log that this one continues, in the folder PREDECESSOR, both are checked as one:

@@ -299,5 +299,6 @@ def _check_item(item: str | None, what: str) -> None:
 
 
 def _plain(name: str) -> str:
-    """A name for a sentence: octets that are no text are escaped."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """A name for a sentence: octets that are no text, and what would change a terminal, are escaped."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

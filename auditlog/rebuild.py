@@ -9,30 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, insert
 
 from auditlog.audit import ReadFile
 from auditlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
-from auditlog.errors import AuditLogError, FormatError, VerifyError
+from auditlog.errors import AuditLogError, FormatError
 from auditlog.guard import Guard
 from auditlog.keyring import KeyRing, LogKey, key_digest
 from auditlog.lineage import Lineage, Predecessor
-from auditlog.merkle import EMPTY_ROOT, leaf_hash
 from auditlog.note import format_vkey, parse_note
 from auditlog.peers.fetch import fetch_entries
-from auditlog.record import Entry, parse_entry
+from auditlog.rebuilt_tree import NotRebuilt, RebuiltTree
 from auditlog.store.aside import Old
-from auditlog.store.log import Head, entry_table, head_table, insert_entries, write_head, write_tiles
+from auditlog.store.log import Head, entry_table, head_table, write_head
 from auditlog.store.logs import key_table, log_table
 from auditlog.store.timestamps import StampedNote, insert_timestamp, timestamp_table
 from auditlog.store.vault import erasure_table
-from auditlog.tiles import TILE_WIDTH, grow, root_from_edge
-
-
-class NotRebuilt(VerifyError):
-    """The copy is not enough, or not this log's: nothing was changed."""
+from auditlog.tiles import TILE_WIDTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,49 +65,6 @@ class _Signed:
     note: bytes
 
 
-@dataclass
-class _Tree:
-    """The tree as it grows, with the roots at sizes that something vouches for."""
-
-    conn: Connection
-    number: int
-    marks: frozenset[int]
-    size: int = 0
-    edge: Mapping[int, bytes] = field(default_factory=dict)
-    roots: dict[int, bytes] = field(default_factory=lambda: {0: EMPTY_ROOT})
-    lineage: Lineage = field(default_factory=Lineage)
-    tombstones: dict[str, str] = field(default_factory=dict)
-
-    def add(self, entries: list[bytes]) -> None:
-        """Store entries, cut where a root is needed."""
-        while entries:
-            cut = min((mark - self.size for mark in self.marks if mark > self.size), default=len(entries))
-            self._store(entries[:cut])
-            entries = entries[cut:]
-
-    def _store(self, entries: list[bytes]) -> None:
-        rows = []
-        for index, data in enumerate(entries, self.size):
-            rows.append((self._read(index, data), data))
-        insert_entries(self.conn, self.number, self.size, rows)
-        growth = grow(self.size, self.edge, [leaf_hash(data) for data in entries])
-        write_tiles(self.conn, self.number, growth.tiles)
-        self.size, self.edge = growth.size, growth.edge
-        self.roots[self.size] = root_from_edge(self.size, self.edge)
-
-    def _read(self, index: int, data: bytes) -> str:
-        try:
-            entry = parse_entry(data)
-        except FormatError as error:
-            raise NotRebuilt(f"is not a proper entry: {error}", field=f"entry {index}") from error
-        if entry.id is None:
-            raise NotRebuilt("has no id, so this program did not write it", field=f"entry {index}")
-        self.lineage.add(index, entry)
-        if isinstance(entry, Entry) and entry.kind == "erasure/1":
-            self.tombstones[str(entry.members["record"])] = entry.id
-        return entry.id
-
-
 def rebuild_log(new: Connection, old: Old, wanted: Wanted, ring: KeyRing) -> Rebuilt:
     """Write entries, tiles, heads, keys, tombstones and time stamps of one log. Raises NotRebuilt, or GuardError.
 
@@ -125,7 +77,7 @@ def rebuild_log(new: Connection, old: Old, wanted: Wanted, ring: KeyRing) -> Reb
     due = 0 if guarded == wanted.stated else guarded[0]
     _demand_reach(due, copy, heads.get("integrated"))
     marks = {guarded[0], *(head.checkpoint.size for head in heads.values()), *(row["size"] for row in stamps)}
-    tree = _Tree(new, wanted.number, frozenset(marks | ({copy.checkpoint.size} if copy else set())))
+    tree = RebuiltTree(new, wanted.number, frozenset(marks | ({copy.checkpoint.size} if copy else set())))
     from_copy = _add_copy(tree, wanted, copy)
     tree, target = _add_rest(tree, old, wanted, copy, heads.get("integrated"), due=due)
     sized = _sized(ring.of(wanted.origin), tree.lineage)
@@ -188,7 +140,7 @@ def _demand_reach(guarded: int, copy: _Signed | None, head: _Signed | None) -> N
         )
 
 
-def _add_copy(tree: _Tree, wanted: Wanted, copy: _Signed | None) -> int:
+def _add_copy(tree: RebuiltTree, wanted: Wanted, copy: _Signed | None) -> int:
     if copy is None or wanted.source is None:
         return 0
     size = copy.checkpoint.size
@@ -201,8 +153,8 @@ def _add_copy(tree: _Tree, wanted: Wanted, copy: _Signed | None) -> int:
 
 
 def _add_rest(
-    tree: _Tree, old: Old, wanted: Wanted, copy: _Signed | None, head: _Signed | None, *, due: int
-) -> tuple[_Tree, _Signed]:
+    tree: RebuiltTree, old: Old, wanted: Wanted, copy: _Signed | None, head: _Signed | None, *, due: int
+) -> tuple[RebuiltTree, _Signed]:
     """What the old database has beyond the copy, where its signed head vouches for it; the checkpoint that stands."""
     if head is None or head.checkpoint.size <= tree.size:
         assert copy is not None, "the copy reaches further than the head, or there is no head"
@@ -254,7 +206,7 @@ def _sized(ring: KeyRing, lineage: Lineage) -> KeyRing:
 
 
 def _demand_agreement(
-    tree: _Tree,
+    tree: RebuiltTree,
     wanted: Wanted,
     ring: KeyRing,
     *,
@@ -290,7 +242,7 @@ def _demand_agreement(
             )
 
 
-def _write_derived(new: Connection, tree: _Tree, wanted: Wanted, ring: KeyRing) -> None:
+def _write_derived(new: Connection, tree: RebuiltTree, wanted: Wanted, ring: KeyRing) -> None:
     """The rows that the entries themselves make."""
     row = {
         "log": wanted.number,
@@ -314,7 +266,7 @@ def _write_derived(new: Connection, tree: _Tree, wanted: Wanted, ring: KeyRing) 
         new.execute(insert(erasure_table), [{"record": r, "id": i} for r, i in tree.tombstones.items()])
 
 
-def _holds(note: bytes, ring: KeyRing, origin: str, tree: _Tree) -> bool:
+def _holds(note: bytes, ring: KeyRing, origin: str, tree: RebuiltTree) -> bool:
     try:
         checkpoint = open_checkpoint(note, ring, origin=origin).checkpoint
     except AuditLogError:

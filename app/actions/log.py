@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.actions import publish, register_check, timestamp
+from app.actions import policy_file, publish, register_check, timestamp
 from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog import export, fsck, gaps
@@ -68,11 +68,12 @@ def export_log(g: Greffier, to: Path, *, number: int | None = None) -> int:
     if number not in g.publishers:
         raise UnknownRecord(f"this installation has the logs 1 to {max(g.publishers)}", field="log")
     ring = g.keys.of(g.settings.origin_of(number))
+    policy = policy_file.with_logs(policy_file.read_text(g), g.keys, g.settings.base_url)
     with g.reading() as conn:
         head = log_store.read_head(conn, number)
         if head is not None and g.problem is None:
             g.guard_of(number).wait_for(head.size)
-        return export.export_log(conn, number, ring, to)
+        return export.export_log(conn, number, ring, to, policy=policy)
 
 
 def check_all(g: Greffier) -> list[Finding]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.actions import policy_file
 from app.errors import AppError, Refused, UnknownRecord
-from app.home import Greffier
+from app.home import Clock, Greffier
 from app.settings import Settings
 from auditlog.errors import AuditLogError
+from auditlog.guard import Guard
 from auditlog.merkle import prove_consistency
 from auditlog.peers.ask import ask_witnesses
 from auditlog.peers.cosign import Cosigner
@@ -18,6 +20,9 @@ from auditlog.publish import NO_WITNESSES, PublicState, Publisher
 from auditlog.store import log as log_store
 from auditlog.store.engine import cannot_record, is_database_error
 from auditlog.tiles import parse_entries_path, parse_tile_path
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 def checkpoint(g: Greffier, k: int) -> bytes:
@@ -37,6 +42,18 @@ def entries(g: Greffier, k: int, path: str) -> bytes:
         raise Refused("this agency gives entry bundles to auditors only", reason="entries_not_public", field="path")
     index, width = parse_entries_path(path)
     return publisher.entries(index, width)
+
+
+def make_publishers(
+    home: Path, settings: Settings, engine: Engine, guards: Mapping[int, Guard], clock: Clock
+) -> dict[int, Publisher]:
+    """A publisher for each log (number → its guard). They ask the same witnesses, by the same settings."""
+    asking = cosigner(home, settings)
+    pace, republish = settings.publish_pace_s, settings.republish_s
+    return {
+        number: Publisher(engine, number, pace, guard=guard, cosigner=asking, republish=republish, clock=clock)
+        for number, guard in guards.items()
+    }
 
 
 def cosigner(home: Path, settings: Settings) -> Cosigner:
@@ -85,7 +102,11 @@ def findings(g: Greffier) -> Iterator[tuple[str, str]]:
 
     Who is missing is known to the process that publishes; from the database alone one sees that a quorum is.
     """
-    now = state(g)
+    try:
+        now = state(g)
+    except (AppError, AuditLogError) as error:
+        yield "publish", f"nothing is published, since the policy cannot be used: {error}"
+        return
     if now.refuted:
         who = ", ".join(now.refuted)
         yield (
@@ -105,8 +126,15 @@ def findings(g: Greffier) -> Iterator[tuple[str, str]]:
 
 
 def ask_at_start(g: Greffier) -> None:
-    """Ask the witnesses whether they know more of the log in force than its database. Raises GuardError if they do."""
-    policy, number, origin = g.publisher.policy(), g.log.number, g.log.origin
+    """Ask the witnesses whether they know more of the log in force than its database. Raises GuardError if they do.
+
+    A policy that cannot be read hinders no start: nothing is published then, and `findings` says so.
+    """
+    try:
+        policy = g.publisher.policy()
+    except (AppError, AuditLogError):
+        return
+    number, origin = g.log.number, g.log.origin
     with g.reading() as conn:
         integrated = log_store.read_head(conn, number)
         published = log_store.read_head(conn, number, "published")

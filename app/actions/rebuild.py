@@ -28,7 +28,8 @@ from auditlog.keyring import KeyRing
 from auditlog.log import Unit
 from auditlog.note import parse_note
 from auditlog.peers.mirror import Progress, read_checkpoint
-from auditlog.rebuild import NotRebuilt, Rebuilt, Wanted, rebuild_log
+from auditlog.rebuild import Rebuilt, Wanted, rebuild_log
+from auditlog.rebuilt_tree import NotRebuilt
 from auditlog.record import Entry, OpaqueEntry, format_time, parse_entry
 from auditlog.salvage import copy_rows, salvage_content, without_content
 from auditlog.store import log as log_store

@@ -11,11 +11,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from app.actions import policy_file
 from app.errors import SettingsError
 from app.home import Greffier
 from app.settings import AgencyProfile
-from auditlog.keyring import KeyRing
-from auditlog.policy import Policy, format_policy, parse_policy
+from auditlog.policy import format_policy
 from auditlog.receipt import Receipt, format_receipt
 
 SCRIPT: Final = Path(__file__).parents[1] / "static" / "verify.js"
@@ -48,8 +48,9 @@ def has_script() -> bool:
 
 
 def checker(g: Greffier) -> Checker:
-    """Raises CannotRecord where the database cannot be read, FormatError for a damaged policy file."""
-    policy = _policy(g)
+    """Raises CannotRecord where the database cannot be read, SettingsError for a damaged policy file."""
+    # Logs of others that the policy may name are left out: their receipts are not ours to call genuine.
+    policy = replace(policy_file.read_policy(g), logs=g.keys, log_urls={})
     return Checker(
         keys=format_policy(policy),
         witnesses=len({witness.vkey.name for witness in policy.witnesses}),
@@ -76,10 +77,3 @@ def receipt_html(g: Greffier, receipt: Receipt, lang: str) -> bytes:
         script_digest=f"sha256-{base64.b64encode(sha256(script.encode()).digest()).decode()}",
     )
     return page.encode("utf-8")
-
-
-def _policy(g: Greffier) -> Policy:
-    """Witnesses and quorum from the policy file, where there is one; our own logs as the key ring has them now."""
-    path = g.home / g.settings.policy_file
-    policy = parse_policy(path.read_bytes()) if path.is_file() else Policy(KeyRing(()))
-    return replace(policy, logs=g.keys, log_urls={})

@@ -1,10 +1,14 @@
-"""Benchmarks, each a function (writers, seconds, database URL or None, own options) → JSON, for `greffier bench`."""
+"""Benchmarks, each a function that returns a JSON object, run by `greffier bench KIND`.
+
+`KINDS` are those of writers: (writers, seconds, database URL or None, own options). `OF_SIZE` take a number of entries.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from app.bench import append
+from app.bench import append, audit
 
 KINDS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"append": append.run}
+OF_SIZE: Final[dict[str, Callable[[int], dict[str, Any]]]] = {"audit": audit.run}

@@ -12,7 +12,20 @@ from pathlib import Path
 import typer
 from typer.exceptions import Abort, TyperException
 
-from app.cli import decide, decisions, home, log, log_import, log_keys, log_life, log_time, peers, report, system
+from app.cli import (
+    decide,
+    decisions,
+    home,
+    log,
+    log_import,
+    log_keys,
+    log_life,
+    log_time,
+    peers,
+    report,
+    system,
+    witness,
+)
 from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
 from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, NotFound, VaultError, VerifyError
 from auditlog.peers.fetch import Unreachable
@@ -68,6 +81,7 @@ log_import.add_commands(log.app)
 log_time.add_commands(log.app)
 log_keys.add_commands(log.app)
 app.add_typer(log.app, name="log")
+app.add_typer(witness.app, name="witness")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""`greffier log …`: export, fsck, gaps."""
+"""`greffier log …`: export, fsck, gaps, publish."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.actions import gaps, log
+from app.actions import gaps, log, publish
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, print_text, progress
 from app.errors import UsageError
 from app.wiring import open_home
@@ -40,6 +40,26 @@ def fsck(home: Home, as_json: AsJson = False) -> int:
         print_rows([plain(f) for f in found], as_json=False, columns=("place", "message"))
     else:
         progress(f"clean: {size} entries")
+    return 1 if found else 0
+
+
+@app.command("publish")
+def publish_now(home: Home, as_json: AsJson = False) -> int:
+    """Publish now what is recorded, cosigned as the policy demands; exit 1 when it was not (the old one stays).
+
+    `greffier serve` does so by itself, at the pace of publish_pace_s.
+    """
+    with open_home(home) as g:
+        publish.advance(g, at_once=True)
+        state, found = publish.state(g), list(publish.findings(g))
+    if as_json:
+        since = state.since and state.since.isoformat(timespec="seconds")
+        told = [{"place": place, "message": message} for place, message in found]
+        print_json({**plain(state), "since": since, "findings": told})
+    else:
+        progress(f"{state.published} of {state.integrated} entries are public")
+        for _, message in found:
+            progress(message)
     return 1 if found else 0
 
 

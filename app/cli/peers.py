@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from app.actions import mirror as mirror_action
+from app.actions import mirror_cosigner, trust
 from app.actions import monitor as monitor_action
-from app.actions import trust
 from app.cli.options import AsJson, plain, print_json, print_rows, print_text, progress
 from app.errors import UsageError
 from app.home import utc_now
@@ -73,10 +73,15 @@ def mirror(
     home: MaybeHome = None,
     policy: PolicyFile = None,
     vkey: VkeyFile = None,
+    cosign: Annotated[
+        bool, typer.Option("--cosign", help="Say by the home's own cosigner that all of it is held here.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Take over what a log has more than our copy, verified. Exit 1 where it contradicts the copy (with evidence)."""
     root = _root(to, home)
+    if cosign and home is None:
+        raise UsageError("is needed to cosign: its keys are there", field="--home")
     if policy is None and vkey is None and home is not None:
         own = home / read_settings(home).policy_file
         policy = own if own.is_file() else None
@@ -85,6 +90,10 @@ def mirror(
     now = int(utc_now().timestamp())
     with _opened(source) as sources:
         taken = mirror_action.mirror(sources, root, ring, now=now, progress=_progress)
+    if cosign and home is not None:
+        sound = [one.origin for one in taken if one.problem is None]
+        for origin, names in mirror_cosigner.cosign_copies(home, root, sound, ring).items():
+            progress(f"{origin}: cosigned by {', '.join(names)}")
     if as_json:
         print_json(plain(taken))
     else:

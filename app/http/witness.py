@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from app.errors import UsageError
 from app.http.headers import Surroundings, configure_logger
+from app.http.server import ending_by_signal
 from auditlog.errors import AuditLogError, NotFound
 from auditlog.peers.submission import TEXT_TYPE
 from auditlog.peers.witness import Witness
@@ -110,7 +111,8 @@ def read_health(request: Request) -> Response:
 def serve_witness(witness: Witness, about: Callable[[], Mapping[str, Any]], host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT. Raises UsageError for an address that cannot be had."""
     server = uvicorn.Server(witness_config(create_witness_app(witness, about), host, port))
-    server.run()
+    with ending_by_signal():
+        server.run()
     if not server.started:
         raise UsageError("cannot be listened on: name another address or port", field="--host, --port")
 

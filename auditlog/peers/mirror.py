@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from types import NoneType
+from typing import Any, Final
 
 from auditlog import durable
 from auditlog.audit import CHECKPOINT, ReadFile
@@ -63,6 +64,26 @@ class Refused(VerifyError):
         self.evidence = evidence
 
 
+_TEXT, _TIME, _MAYBE = (str,), (int, NoneType), (str, NoneType)
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "origin": _TEXT,
+    "source": _TEXT,
+    "seen": _TIME,
+    "refused": _TIME,
+    "sentence": _MAYBE,
+    "evidence": _MAYBE,
+}
+
+
+def parse_status(data: bytes) -> Status:
+    """The content of `mirror.json`. Raises FormatError."""
+    value: Any = parse_json(data)
+    known = isinstance(value, dict) and value.keys() == _TYPES.keys()
+    if not known or any(type(value[name]) not in types for name, types in _TYPES.items()):
+        raise FormatError("is not as this program writes it: remove it, then mirror again", field=STATUS)
+    return Status(**value)
+
+
 def name_of(origin: str) -> str:
     """The folder of a log among mirrors, and its place in addresses: hex SHA-256 of the origin, as at witnesses."""
     return sha256(origin.encode()).hexdigest()
@@ -100,13 +121,9 @@ class Mirror:
     def status(self) -> Status | None:
         """What `mirror.json` says; None where there is none. Raises FormatError."""
         try:
-            value = parse_json((self.folder / STATUS).read_bytes())
+            return parse_status((self.folder / STATUS).read_bytes())
         except FileNotFoundError:
             return None
-        try:
-            return Status(**value)  # type: ignore[arg-type]
-        except TypeError:
-            raise FormatError("is not as this program writes it: remove it, then mirror again", field=STATUS) from None
 
     def update(
         self,

@@ -7,15 +7,12 @@ own state is large and changes with the program, while a copy stays what it is, 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from auditlog import durable
 from auditlog.audit import ReadFile
-from auditlog.canonical import parse_json
 from auditlog.checkpoint import SignedCheckpoint
 from auditlog.errors import AuditLogError, FormatError, VerifyError
 from auditlog.keyring import KeyRing, format_key_ring
@@ -23,33 +20,13 @@ from auditlog.merkle import tree_root
 from auditlog.peers.evidence import Contradiction, Kind, demand_growth, keep_evidence, make_evidence, open_signed
 from auditlog.peers.fetch import Tiles, Withheld
 from auditlog.peers.mirror import Mirror, Refused, read_checkpoint, read_entries
+from auditlog.peers.monitor_state import Memory, State, read_state, write_state
 from auditlog.policy import Policy, check_policy, fresh_until
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.rules import LogRules
 from auditlog.tiles import TILE_WIDTH
 
-STATE: Final = "state.json"
 FREEZE: Final = "freeze/1"
-CopyOf = Callable[[int], ReadFile | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """What the last good run saw of one log. Times in POSIX seconds; `grown`: when more entries were seen first."""
-
-    note: str
-    seen: int
-    grown: int
-    frozen: bool = False
-    successor: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """All logs that this monitor follows: address → origin, origin → memory."""
-
-    origins: Mapping[str, str] = field(default_factory=dict)
-    logs: Mapping[str, Memory] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,28 +216,6 @@ class _Wrong(Exception):
         super().__init__(str(error))
         self.error = error
         self.kind = kind
-
-
-def read_state(folder: Path) -> State:
-    """The state of a folder; an empty one where there is none. Raises FormatError where it is damaged."""
-    path = folder / STATE
-    try:
-        value = parse_json(path.read_bytes())
-    except FileNotFoundError:
-        return State()
-    try:
-        logs = {origin: Memory(**memory) for origin, memory in value["logs"].items()}  # type: ignore[index,call-overload,union-attr,arg-type]
-        return State(origins=dict(value["origins"]), logs=logs)  # type: ignore[index,call-overload,arg-type]
-    except (TypeError, KeyError, AttributeError):
-        raise FormatError(
-            "is not as this program writes it: put it back, or name another --state", field=STATE
-        ) from None
-
-
-def write_state(folder: Path, state: State) -> None:
-    """Replace the state, whole or not at all, synced."""
-    value = {"origins": dict(state.origins), "logs": {origin: asdict(one) for origin, one in state.logs.items()}}
-    durable.replace(folder / STATE, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), 0o644)
 
 
 def _newest(tiles: Tiles) -> Entry | OpaqueEntry | None:

@@ -157,7 +157,7 @@ def read_certificates(data: bytes) -> tuple[list[x509.Certificate], list[x509.Ce
         pem = b"-----BEGIN" in data
         found = x509.load_pem_x509_certificates(data) if pem else [x509.load_der_x509_certificate(data)]
         roots = [certificate for certificate in found if _self_issued(certificate)]
-    except ValueError:
+    except Exception:  # a foreign decoder again: ValueError, TypeError, InvalidVersion…
         raise FormatError("must hold certificates, PEM or DER", field="CA") from None
     if not roots:
         raise FormatError("must hold the CA's root certificate, which is issued by itself", field="CA")

@@ -23,6 +23,7 @@ from auditlog.vault.record_keys import sync_directory
 from auditlog.vocabulary import GROUNDS, PATTERNS, ROLES
 
 _KEYS = "keys"  # no ground is called so
+_SLOTS = 1 << 48  # more than any key store has: a number beyond is damage, and no place in a file
 _MISSING = "the erasure ledger is missing: put back the file of guard_dir's own backup, of the guard's age or younger"
 
 
@@ -74,7 +75,8 @@ def parse_slots_line(line: bytes) -> tuple[str, frozenset[int]]:
         slots = frozenset(map(int, numbers.split(",")))
     except ValueError:
         raise FormatError("is no line of an erasure ledger", field="erasures") from None
-    if word != _KEYS or PATTERNS["id"].fullmatch(record) is None or format_slots_line(record, slots) != line:
+    known = word == _KEYS and PATTERNS["id"].fullmatch(record) is not None and all(0 <= slot < _SLOTS for slot in slots)
+    if not known or format_slots_line(record, slots) != line:
         raise FormatError("is no line of an erasure ledger", field="erasures")
     return record, slots
 

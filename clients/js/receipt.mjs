@@ -4,7 +4,6 @@ import { sha256 } from "@noble/hashes/sha2.js";
 
 import {
   Failure,
-  checkName,
   concat,
   decodeUtf8,
   encodeUtf8,
@@ -17,7 +16,7 @@ import {
   within,
 } from "./canonical.mjs";
 import { isObject, parseEntry } from "./entry.mjs";
-import { ML_DSA_44, parseBody, parseNote, signers } from "./note.mjs";
+import { parseBody, parseNote, signatures } from "./note.mjs";
 import { checkPolicy, decodeName, keysAt } from "./policy.mjs";
 
 /** @typedef {import("./canonical.mjs").Json} Json */
@@ -146,13 +145,13 @@ export function openCheckpoint(data, ring) {
   const note = parseNote(data);
   const body = parseCheckpoint(note.text);
   const keys = keysAt(ring, body.origin, body.size);
-  const times = signers(note, keys);
-  for (const key of keys) {
-    const place = `signature ${key.id} of ${key.name}`;
-    if (!times.has(key)) throw new Failure(place, "is missing");
+  const missing = new Set(keys);
+  for (const [key, time] of signatures(note, keys)) {
     // A time would make a witness's statement of the log's own line.
-    if (key.type === ML_DSA_44 && times.get(key) !== 0n) throw new Failure(place, "must carry time 0");
+    if (time) throw new Failure(`signature of ${key.name}`, "must carry time 0");
+    missing.delete(key);
   }
+  for (const key of missing) throw new Failure(`signature ${key.id} of ${key.name}`, "is missing");
   return body;
 }
 
@@ -161,7 +160,6 @@ export function parseCheckpoint(text) {
   const body = parseBody(text);
   // An ML-DSA-44 signature does not cover extension lines.
   if (body.extensions.length > 0) throw new Failure("checkpoint", "has extension lines, which our logs never write");
-  checkName(body.origin, "origin");
   if (body.size === 0n && !sameBytes(body.root, EMPTY_ROOT)) {
     throw new Failure("root", "of an empty log must be SHA-256 of nothing");
   }

@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from app.actions import decide, erase, lifecycle, log, query, receipts, register
+from app.actions import decide, erase, lifecycle, log, publish, query, receipts, register
 from app.demo.run import CASES
-from app.wiring import create_home, open_home
+from app.wiring import create_home, open_home, succeed_home
 from auditlog.errors import GuardError, NotFound
+from auditlog.keyring import format_key_ring
+from auditlog.log import Unit
 from auditlog.salvage import without_content
+from auditlog.store import logs as logs_store
 from auditlog.store.cursor import DecisionFilter
 from auditlog.vault.losses import Losses
 
@@ -373,3 +376,76 @@ def test_a_kill_at_any_step_of_the_swap_leaves_the_old_database_or_the_new_one(
     assert json.loads(again.out)["logs"][0]["size"] >= whole
     assert findings(home) == []
     assert not list(home.glob("*.importing*"))
+
+
+def make_small(folder: Path) -> Path:
+    create_home(folder, "waterveen", "waterveen.example/log")
+    say(folder, 5)
+    return folder
+
+
+def say(home: Path, times: int) -> None:
+    with open_home(home) as g:
+        for _ in range(times):
+            g.log.append(Unit((g.make("pulse/1", boots=[], recording="ok"),))).result()
+
+
+def test_every_log_of_a_home_comes_back_with_its_rotations(command: Any, tmp_path: Path) -> None:
+    home = make_small(tmp_path / "home")
+    assert command("log", "rotate", "--home", home).code == 0
+    say(home, 2)
+    with open_home(home) as g:
+        assert publish.advance(g, at_once=True)
+    assert command("log", "rotate", "--home", home, "--finish").code == 0
+    succeed_home(home, "year")
+    say(home, 300)
+    with open_home(home) as g, g.reading() as conn:
+        rows, ring = logs_store.read_logs(conn), g.keys
+    assert len(rows) == 2
+    vkey = tmp_path / "log.vkey"
+    vkey.write_text(format_key_ring(ring))
+    assert command("mirror", home, "--to", tmp_path / "mirrors", "--vkey", vkey).code == 0
+    drop_database(home)
+    told = command("log", "import", tmp_path / "mirrors", "--home", home, "--json")
+    assert told.code == 0, told.line
+    assert [one["origin"][-1] for one in json.loads(told.out)["logs"]] == ["1", "2"]
+    assert findings(home) == []
+    with open_home(home) as g:
+        assert g.keys == ring
+        with g.reading() as conn:
+            assert logs_store.read_logs(conn) == rows
+
+
+def test_a_copy_of_the_newest_log_alone_keeps_the_older_ones_from_the_database(command: Any, tmp_path: Path) -> None:
+    home = make_small(tmp_path / "home")
+    succeed_home(home, "year")
+    say(home, 3)
+    copy = export(home, tmp_path / "copy")
+    alter(home, "DELETE FROM auditlog_tile", "DELETE FROM auditlog_log")
+    told = command("log", "import", copy, "--home", home, "--json")
+    assert told.code == 0, told.line
+    assert [one["from_copy"] > 0 for one in json.loads(told.out)["logs"]] == [False, True]
+    assert findings(home) == []
+    newest = export(home, tmp_path / "newest")
+    drop_database(home)
+    gone = command("log", "import", newest, "--home", home)
+    assert gone.code == 3, "the older log is in no copy"
+    assert "reaches 0 entries" in gone.line
+
+
+def test_a_log_whose_loss_was_stated_is_kept_as_it_stands(command: Any, tmp_path: Path) -> None:
+    home = make_small(tmp_path / "home")
+    older = (home / DB).read_bytes()
+    say(home, 4)
+    drop_database(home)
+    (home / DB).write_bytes(older)
+    succeed_home(home, "loss")
+    say(home, 3)
+    assert findings(home) == []
+    copy = export(home, tmp_path / "copy")
+    alter(home, "DELETE FROM auditlog_tile")
+    told = command("log", "import", copy, "--home", home, "--json")
+    assert told.code == 0, told.line
+    first = json.loads(told.out)["logs"][0]
+    assert first["size"] < first["guarded"]
+    assert findings(home) == []

@@ -17,8 +17,10 @@ from app.wiring import create_home, open_home, succeed_home
 from auditlog.audit import audit
 from auditlog.keys import read_key_ring
 from auditlog.log import Unit
+from auditlog.note import open_note
+from auditlog.peers.evidence import open_signed
 from auditlog.peers.fetch import folder_source
-from auditlog.peers.mirror import name_of
+from auditlog.peers.mirror import Mirror, name_of
 
 pytestmark = pytest.mark.enable_socket
 
@@ -229,3 +231,39 @@ def test_the_policy_of_a_home_has_the_keys_of_its_devices(tablet: Path, command:
     told = command("mirror", tablet, "--home", hub)
     assert told.code == 0, told.line
     assert [one.origin for one in mirror.list_kept(hub / "mirrors")] == [ORIGIN]
+
+
+def test_a_hub_says_that_it_holds_all_of_it(tablet: Path, command: Any, tmp_path: Path) -> None:
+    hub = make_home(tmp_path / "hub", "waterveen.example/log")
+    call = ("mirror", tablet, "--home", hub, "--vkey", vkey(tablet), "--cosign")
+    (tmp_path / "older").mkdir()
+    shutil.copy2(tablet / "greffier.db", tmp_path / "older")
+    shutil.copy2(tablet / "guard" / "log-1.guard", tmp_path / "older")
+    assert command(*call).code == 0
+    held, ring = Mirror(hub / "mirrors", ORIGIN), read_key_ring(vkey(tablet))
+    vkeys = read_key_ring(hub / "keys" / "mirror" / "witness.vkey").vkeys
+    assert {key.name for key in vkeys} == {"waterveen.example/log/mirror"}
+
+    def cosigned() -> tuple[int, int]:
+        note = held.checkpoint()
+        assert note is not None
+        return open_signed(note, ring).checkpoint.size, len(open_note(note, vkeys).by)
+
+    assert cosigned() == (6, 2)
+    with open_home(tablet) as g:
+        say(g, 300)
+        size = g.log.state().size
+    assert command(*call).code == 0
+    assert command(*call).code == 0
+    assert cosigned() == (size, 2)
+    # Who removes the copy to take over a fork finds that the cosigner remembers.
+    for times, word in ((10, "were cosigned"), (400, "another tree")):
+        shutil.rmtree(held.folder)
+        for path in tablet.glob("greffier.db*"):
+            path.unlink()
+        shutil.copy2(tmp_path / "older" / "greffier.db", tablet)
+        shutil.copy2(tmp_path / "older" / "log-1.guard", tablet / "guard")
+        with open_home(tablet) as g:
+            say(g, times)
+        told = command(*call)
+        assert (told.code, word in told.line) == (1, True), told.line

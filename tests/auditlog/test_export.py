@@ -242,7 +242,7 @@ def test_a_policy_travels_along_and_chooses_the_published_checkpoint(
     size, told = made("not yet", text)
     assert size == 300
     assert "audit . --vkey log.vkey" in told
-    assert 'With "--policy policy" in their place they answer "not yet published".' in told
+    assert 'With "--policy policy" in their place they say what is lacking.' in told
     audit_tree(tmp_path / "not yet", log.keys)
     with pytest.raises(NotPublished):
         audit_tree(tmp_path / "not yet", log.keys, policy=demanding)

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from app import cli
-from app.actions import erase
+from app.actions import erase, publish
+from app.errors import AppError
 from app.home import Greffier
 from app.wiring import open_home
-from auditlog.errors import AuditLogError, CannotRecord, NotFound
+from auditlog.errors import AuditLogError, CannotRecord
 from auditlog.guard import Guard
 from auditlog.log import Integrated, Unit
 from auditlog.store import decisions as decision_store
@@ -164,11 +165,16 @@ def work(g: Greffier, said: Said) -> None:
     attempt(g, said, lambda: decide(g, said, 2))
     if first is not None:
         attempt(g, said, lambda: said(erased=first, tombstone=erase.erase(g, first, ground="objection")))
-    attempt(g, said, lambda: said(published=g.publisher.checkpoint().decode()))
+    attempt(g, said, lambda: publish_all(g, said))
     for number in (3, 4):
         attempt(g, said, lambda number=number: decide(g, said, number))
     # As the next caller would: one more, which ends an outage that has ended.
     attempt(g, said, lambda: said.integrated(pulse(g)))
+
+
+def publish_all(g: Greffier, said: Said) -> None:
+    publish.advance(g, at_once=True)
+    said(published=g.publisher.checkpoint().decode())
 
 
 def attempt(g: Greffier, said: Said, what: Callable[[], Any]) -> Any:
@@ -177,9 +183,7 @@ def attempt(g: Greffier, said: Said, what: Callable[[], Any]) -> Any:
         return what()
     except CannotRecord as error:
         said.refused(error, g)
-    except NotFound as error:
-        said(failed=str(error), code=cli.exit_code(error))
-    except AuditLogError as error:
+    except (AuditLogError, AppError) as error:
         said(failed=str(error), code=cli.exit_code(error))
     except Exception as error:
         if not is_database_error(error):

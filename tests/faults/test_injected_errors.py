@@ -61,6 +61,7 @@ class Faults:
         home = self.home(template)
         listed = self.driver.run(phase, home, self.scratch, self.injection.trace_all())
         assert (listed.status, listed.errors.count("Traceback")) == (0, 0), listed.errors
+        assert [one for one in listed.said if one.keys() & {"refused", "failed"}] == []
         assert judge(home, listed) == []
         every = list(self.injection.points(self.injection.calls(listed, home)))
         result = Result(phase)

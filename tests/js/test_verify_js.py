@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from auditlog.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
 from auditlog.commitment import commit_all, open_field
 from auditlog.errors import AuditLogError, NotPublished
 from auditlog.keyring import KeyRing, LogKey, format_key_ring, key_ring, parse_key_ring
-from auditlog.merkle import leaf_hash, prove_inclusion, root_hash
-from auditlog.note import COSIGNATURE, ED25519, ML_DSA_44, Note, Signer, format_note, format_vkey, parse_note
+from auditlog.merkle import leaf_hash, node_hash, prove_inclusion, root_hash
+from auditlog.note import COSIGNATURE, ED25519, ML_DSA_44, Note, Signature, Signer, format_note, format_vkey, parse_note
 from auditlog.policy import parse_policy
 from auditlog.proof import LogProof
 from auditlog.receipt import Receipt, format_receipt
@@ -32,7 +33,18 @@ CLIENT = ROOT / "clients" / "js"
 VECTORS = json.loads((ROOT / "tests/vectors/receipts.json").read_text("utf-8"))
 ROTATION = json.loads((ROOT / "tests/vectors/rotation.json").read_text("utf-8"))
 DECISION = json.loads(VECTORS["entries"][-1])
+ALL_KINDS = json.loads((ROOT / "tests/vectors/entries.json").read_text("utf-8"))["valid"]
 OTHERS = [text.encode() for text in VECTORS["entries"]]
+SPACES = [chr(code) for code in range(0x10000) if chr(code).isspace()] + [
+    "\x00",
+    "\x7f",
+    "\x9f",
+    "\ufeff",
+    "\u200b",
+    "\u180e",
+    "+",
+    "😀",
+]
 ORIGIN = "waterveen.example/log/1"
 NOW = 1_800_000_000
 SIGNERS = [Signer.generate(ORIGIN, kind, bytes([kind]) * 32) for kind in (ED25519, ML_DSA_44)]
@@ -302,8 +314,7 @@ def fixed_fields() -> list[str]:
 @given(data=st.data())
 def test_changed_entries_are_judged_alike(ask: Callable[..., dict[str, Any]], data: st.DataObject) -> None:
     """Signed as they are, so that only the reading of the entry decides."""
-    entries = [*json.loads((ROOT / "tests/vectors/entries.json").read_text("utf-8"))["valid"]]
-    value = json.loads(data.draw(st.sampled_from(entries)))
+    value = json.loads(data.draw(st.sampled_from(ALL_KINDS)))
     name = data.draw(st.sampled_from(sorted(value)))
     put = data.draw(
         values | st.sampled_from(["2024-02-29T23:59Z", "2023-02-29T00:00Z", "0000-01-01T00:00Z", "a b", "é", "", [1]])
@@ -357,6 +368,124 @@ def test_keys_with_sizes_and_a_frozen_log_in_one_policy(ask: Callable[..., dict[
         "frozen": True,
         "frozen, larger": False,
     }
+
+
+# --- what only the holder of the keys could make --------------------------------------------------------------------
+# Each is signed rightly, so that nothing but the rule in question can refuse it.
+
+
+def signed(entry: bytes, **changes: Any) -> Receipt:
+    """A receipt for the one entry of a log. `text`: the checkpoint; `lines`: its signatures; `hashes`: the proof."""
+    text = changes.get("text") or format_checkpoint(Checkpoint(ORIGIN, 1, leaf_hash(entry)))
+    lines = changes.get("lines") or [signer.sign(text) for signer in SIGNERS]
+    note = format_note(Note(text, tuple(lines)))
+    return Receipt(entry, LogProof(0, changes.get("hashes", ()), note), ())
+
+
+def decision(**changes: Any) -> bytes:
+    return json.dumps({**DECISION, **changes}, sort_keys=True, separators=(",", ":")).encode()
+
+
+def canonical(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+ED, ML = SIGNERS
+ENTRY = decision()
+TEXT = format_checkpoint(Checkpoint(ORIGIN, 1, leaf_hash(ENTRY)))
+TALL = format_checkpoint(Checkpoint(ORIGIN, 1, node_hash(bytes(32), leaf_hash(ENTRY))))
+REFUSED = json.loads(next(text for text in ALL_KINDS if '"refused/1"' in text))
+BOOT = json.loads(next(text for text in ALL_KINDS if '"boot/1"' in text))
+MANY = {f"in_{number:040d}": "ab" * 32 for number in range(600)}
+
+
+def stranger(size: int) -> Signature:
+    return Signature("stranger.example", b"1234", bytes(size))
+
+
+ODD: dict[str, tuple[bool, Receipt]] = {
+    "nothing odd": (True, signed(ENTRY)),
+    "a time on the log's own signature": (False, signed(ENTRY, lines=[ED.sign(TEXT), ML.sign(TEXT, timestamp=5)])),
+    "repeated, first without a time": (
+        False,
+        signed(ENTRY, lines=[ED.sign(TEXT), ML.sign(TEXT), ML.sign(TEXT, timestamp=5)]),
+    ),
+    "repeated, first with a time": (
+        False,
+        signed(ENTRY, lines=[ED.sign(TEXT), ML.sign(TEXT, timestamp=5), ML.sign(TEXT)]),
+    ),
+    "an extension line": (False, signed(ENTRY, text=f"{TEXT}more\n")),
+    "a proof taller than the tree": (False, signed(ENTRY, text=TALL, hashes=(bytes(32),))),
+    "a kind of later": (False, signed(canonical({**DECISION, "kind": "decision/2"}))),
+    "an entry of 65,535 bytes and more": (
+        False,
+        signed(decision(commitments={**DECISION["commitments"], **MANY})),
+    ),
+    "neither boot nor source": (False, signed(decision(boot=None, source=None))),
+    "boot and source": (False, signed(decision(source="case-system"))),
+    "a boot without its number": (False, signed(canonical({**REFUSED, "boot": DECISION["boot"], "n": None}))),
+    "neither boot nor number": (True, signed(canonical({**REFUSED, "boot": None, "n": None}))),
+    "the year 0": (False, signed(decision(time="0000-02-01T00:00Z"))),
+    "the year 1": (True, signed(decision(time="0001-02-01T00:00Z"))),
+    "the 29th of February": (True, signed(decision(time="2028-02-29T00:00Z"))),
+    "no 29th of February": (False, signed(decision(time="2100-02-29T00:00Z"))),
+    "a list in order": (True, signed(canonical({**BOOT, "cpu": ["AVX", "AVX2"]}))),
+    "a list with something twice": (False, signed(canonical({**BOOT, "cpu": ["AVX", "AVX"]}))),
+    "a list out of order": (False, signed(canonical({**BOOT, "cpu": ["AVX2", "AVX"]}))),
+    "a stranger's line of any length": (True, signed(ENTRY, lines=[ED.sign(TEXT), ML.sign(TEXT), stranger(9)])),
+    "a note of more than a megabyte": (False, signed(ENTRY, lines=[ED.sign(TEXT), ML.sign(TEXT), stranger(10**6)])),
+    "a hundred lines": (True, signed(ENTRY, lines=[ED.sign(TEXT), ML.sign(TEXT), *[stranger(9)] * 98])),
+    "a hundred and one lines": (False, signed(ENTRY, lines=[ED.sign(TEXT), ML.sign(TEXT), *[stranger(9)] * 99])),
+}
+for one in (*SIGNERS, *WITNESSES):
+    for length in (1, 7, 8, 9, 63, 65, 72, 2428):
+        short = Signature(one.name, one.vkey.key_id, bytes(length))
+        ODD[f"{length} bytes by {one.name}, {one.type}"] = (
+            False,
+            signed(ENTRY, lines=[ED.sign(TEXT), ML.sign(TEXT), short]),
+        )
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_only_a_signer_could_make_is_judged_alike(ask: Callable[..., dict[str, Any]], name: str) -> None:
+    holds, receipt = ODD[name]
+    verdict = compare(Question(format_receipt(receipt), policy=POLICY + "quorum none\n"), ask)
+    assert verdict["ok"] is holds
+
+
+def test_pad_bits_are_judged_alike(ask: Callable[..., dict[str, Any]]) -> None:
+    """Of a stranger's line nothing is looked at but its form."""
+    data = format_receipt(signed(ENTRY, lines=[ED.sign(TEXT), ML.sign(TEXT), stranger(9)])).decode()
+    line = base64.b64encode(b"1234" + bytes(9)).decode()
+    assert line.endswith("A==")
+    for ending in ("A==", "B==", "A=", "A", "A== ", "A===", "-=="):
+        verdict = compare(Question(data.replace(line, line[:-3] + ending).encode()), ask)
+        assert verdict["ok"] is (ending == "A==")
+
+
+def vkey_named(name: str) -> str:
+    public = bytes([ED25519]) + ED.vkey.public
+    key_id = sha256(name.encode() + b"\n" + public).hexdigest()[:8]
+    return f"{name}+{key_id}+{base64.b64encode(public).decode()}"
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 255, "a" * 256, "é" * 127, "é" * 128, *(f"a{c}b" for c in SPACES)])
+def test_names_of_keys_are_judged_alike(ask: Callable[..., dict[str, Any]], name: str) -> None:
+    compare(Question(b"", ring=f"{vkey_named(name)}\n"), ask)
+
+
+@pytest.mark.parametrize("lines", [998, 999])
+def test_long_policies_are_judged_alike(ask: Callable[..., dict[str, Any]], lines: int) -> None:
+    chain = "".join(f"group g{n} any {f'g{n - 1}' if n else 'wé1'}\n" for n in range(lines))
+    question = Question(b"", policy=f"witness wé1 {format_vkey(WITNESSES[0].vkey)}\n{chain}quorum g{lines - 1}\n")
+    assert compare(question, ask).get("trusted", True) is (lines == 998)
+
+
+@pytest.mark.parametrize("size", [1_000_000, 1_000_001])
+def test_large_policies_are_judged_alike(ask: Callable[..., dict[str, Any]], size: int) -> None:
+    text = "quorum none\n"
+    question = Question(b"", policy=f"#{'x' * (size - len(text) - 2)}\n{text}")
+    assert compare(question, ask).get("trusted", True) is (size == 1_000_000)
 
 
 # --- on the command line ---------------------------------------------------------------------------------------------

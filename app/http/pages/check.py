@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from app.actions import receipt_page, receipts
 from app.actions.receipts import Check
+from app.errors import AppError
 from app.home import Greffier
 from app.http.auth import Installation, authorize
 from app.http.headers import SECURITY_HEADERS
@@ -147,5 +148,5 @@ def _checker(g: Greffier) -> receipt_page.Checker | None:
     """What the script needs; None where it is not built, or where the keys cannot be read now."""
     try:
         return receipt_page.checker(g) if receipt_page.has_script() else None
-    except AuditLogError:
+    except (AuditLogError, AppError):
         return None

@@ -17,7 +17,8 @@ from auditlog.merkle import leaf_hash, prove_consistency, root_hash
 from auditlog.note import COSIGNATURE, ED25519, Note, Signer, format_note, format_signature, parse_note
 from auditlog.peers.evidence import format_evidence, parse_evidence, verify_evidence
 from auditlog.peers.fetch import Tiles, Unreachable, Withheld
-from auditlog.peers.monitor import Monitor, Report, read_state
+from auditlog.peers.monitor import Monitor, Report
+from auditlog.peers.monitor_state import read_state
 from auditlog.policy import Policy, Witness
 
 URL = "https://register.example/log/1"

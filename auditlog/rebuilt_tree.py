@@ -1,0 +1,66 @@
+"""The tables of one log as its entries are written into an empty database: entries, tiles, and roots on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from auditlog.errors import FormatError, VerifyError
+from auditlog.lineage import Lineage
+from auditlog.merkle import EMPTY_ROOT, leaf_hash
+from auditlog.record import Entry, parse_entry
+from auditlog.store.log import insert_entries, write_tiles
+from auditlog.tiles import grow, root_from_edge
+
+
+class NotRebuilt(VerifyError):
+    """The copy is not enough, or not this log's: nothing was changed."""
+
+
+@dataclass
+class RebuiltTree:
+    """The tree as it grows, and what its entries say of the log itself.
+
+    `marks`: sizes at which something vouches for a root; `roots` has those that were reached. `tombstones`: record →
+    id of its `erasure/1` entry.
+    """
+
+    conn: Connection
+    number: int
+    marks: frozenset[int]
+    size: int = 0
+    edge: Mapping[int, bytes] = field(default_factory=dict)
+    roots: dict[int, bytes] = field(default_factory=lambda: {0: EMPTY_ROOT})
+    lineage: Lineage = field(default_factory=Lineage)
+    tombstones: dict[str, str] = field(default_factory=dict)
+
+    def add(self, entries: list[bytes]) -> None:
+        """Store entries, cut where a root is needed."""
+        while entries:
+            cut = min((mark - self.size for mark in self.marks if mark > self.size), default=len(entries))
+            self._store(entries[:cut])
+            entries = entries[cut:]
+
+    def _store(self, entries: list[bytes]) -> None:
+        rows = []
+        for index, data in enumerate(entries, self.size):
+            rows.append((self._read(index, data), data))
+        insert_entries(self.conn, self.number, self.size, rows)
+        growth = grow(self.size, self.edge, [leaf_hash(data) for data in entries])
+        write_tiles(self.conn, self.number, growth.tiles)
+        self.size, self.edge = growth.size, growth.edge
+        self.roots[self.size] = root_from_edge(self.size, self.edge)
+
+    def _read(self, index: int, data: bytes) -> str:
+        try:
+            entry = parse_entry(data)
+        except FormatError as error:
+            raise NotRebuilt(f"is not a proper entry: {error}", field=f"entry {index}") from error
+        if entry.id is None:
+            raise NotRebuilt("has no id, so this program did not write it", field=f"entry {index}")
+        self.lineage.add(index, entry)
+        if isinstance(entry, Entry) and entry.kind == "erasure/1":
+            self.tombstones[str(entry.members["record"])] = entry.id
+        return entry.id
