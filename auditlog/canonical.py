@@ -10,7 +10,7 @@ import binascii
 import json
 import math
 import re
-from typing import Final, NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias, cast
 
 import rfc8785
 
@@ -122,6 +122,9 @@ def _check_container(value: list[Json] | dict[str, Json], depth: int, fractions:
     raise _BadValueError(f"is no JSON value but a Python {type(value).__name__}")
 
 
+_WHOLE = frozenset({int})
+
+
 def _check_object(value: dict[str, Json], depth: int, fractions: bool) -> bool:
     simple = True
     for name, member in value.items():
@@ -144,6 +147,11 @@ def _check_member_name(name: str) -> bool:
 
 
 def _check_array(value: list[Json], depth: int, fractions: bool) -> bool:
+    # Tokens and their probabilities: long lists of whole numbers, of which only the ends can be out of range.
+    if _WHOLE.issuperset(map(type, value)):
+        numbers = cast("list[int]", value)
+        if not numbers or (min(numbers) >= -MAX_INTEGER and max(numbers) <= MAX_INTEGER):
+            return True
     simple = True
     for position, item in enumerate(value):
         try:

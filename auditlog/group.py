@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Future
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
@@ -15,7 +16,9 @@ from auditlog.errors import CannotRecord, FormatError
 from auditlog.head import Tip
 from auditlog.merkle import leaf_hash
 from auditlog.store.engine import cannot_record, is_database_error, outage_cause, reading
+from auditlog.store.insert import Row, insert_rows
 from auditlog.store.log import insert_entries, taken_ids
+from auditlog.ticket import Ticket, settle
 from auditlog.tiles import Growth, grow
 from auditlog.unit import Integrated, Sequenced, Unit
 
@@ -34,12 +37,17 @@ class UnitFailed(Exception):
         self.error = error
 
 
+class RowsFailed(Exception):
+    """Rows of several units were refused together: which unit is at fault is not known."""
+
+
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A queued unit, its caller's future, and, once sequenced, its entries' places."""
+    """A queued unit, the bytes of its entries, its caller's ticket, and, once sequenced, its entries' places."""
 
     unit: Unit
-    future: Future[Integrated]
+    size: int
+    ticket: Ticket[Integrated]
     sequenced: tuple[Sequenced, ...] = ()
 
 
@@ -66,22 +74,54 @@ def sequence(conn: Connection, group: list[Waiting], tip: Tip, *, log: int, orig
         rows += [(entry.id, entry.data) for entry in entries]
         index += len(entries)
     insert_entries(conn, log, tip.size, rows)
-    return grow(tip.size, tip.edge, [leaf_hash(data) for _, data in rows])
+    return grow(tip.size, tip.edge, [leaf_hash(data) for _, data in rows], tip.rows)
 
 
-def apply_rows(conn: Connection, group: list[Waiting]) -> None:
-    """The rows of every unit. Raises UnitFailed for what a unit did wrong, and outages of the database as they are."""
+def apply_rows(conn: Connection, group: list[Waiting], *, singly: bool = False) -> None:
+    """The rows of every unit. Raises UnitFailed for what a unit did wrong, and outages of the database as they are.
+
+    Units that only give rows are inserted together. RowsFailed: do the group again, `singly`, to find the one at fault.
+    """
+    asked: set[Hashable] = set()
+    together: list[Row] = []
     for waiting in group:
-        if waiting.unit.apply is None:
-            continue
-        try:
-            waiting.unit.apply(conn, waiting.sequenced)
-        except Exception as error:
-            if outage_cause(error) is not None:
-                raise
-            # A table that is missing fails this unit at each try; its statement is nothing for callers to see.
-            broken = is_database_error(error) and not isinstance(error, IntegrityError)
-            raise UnitFailed(waiting, cannot_record(error) if broken else error) from error
+        unit = waiting.unit
+        with _blamed(waiting):
+            if unit.check is not None and unit.check.key not in asked:
+                unit.check.ask(conn)
+                asked.add(unit.check.key)
+            rows = unit.rows(waiting.sequenced) if unit.rows is not None else ()
+            if singly:
+                insert_rows(conn, rows)
+        if not singly:
+            together += rows
+        if unit.apply is not None:
+            _insert_together(conn, together)
+            together, asked = [], set()
+            with _blamed(waiting):
+                unit.apply(conn, waiting.sequenced)
+    _insert_together(conn, together)
+
+
+@contextmanager
+def _blamed(waiting: Waiting) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if outage_cause(error) is not None:
+            raise
+        # A table that is missing fails this unit at each try; its statement is nothing for callers to see.
+        broken = is_database_error(error) and not isinstance(error, IntegrityError)
+        raise UnitFailed(waiting, cannot_record(error) if broken else error) from error
+
+
+def _insert_together(conn: Connection, rows: list[Row]) -> None:
+    try:
+        insert_rows(conn, rows)
+    except Exception as error:
+        if outage_cause(error) is not None:
+            raise
+        raise RowsFailed from error
 
 
 def reject_taken(engine: Engine, group: list[Waiting]) -> list[Waiting]:
@@ -95,7 +135,8 @@ def reject_taken(engine: Engine, group: list[Waiting]) -> list[Waiting]:
     for waiting in group:
         ids = [entry.id for entry in waiting.unit.entries]
         if len(set(ids)) < len(ids) or not seen.isdisjoint(ids):
-            waiting.future.set_exception(FormatError("is in the log already: use a new random id", field="id"))
+            taken = FormatError("is in the log already: use a new random id", field="id")
+            settle([(waiting.ticket, taken)])
         else:
             seen.update(ids)
             remaining.append(waiting)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from auditlog.checkpoint import open_checkpoint
 from auditlog.errors import CannotRecord, FormatError, GuardError, NotFound, VerifyError
 from auditlog.keyring import KeyRing
-from auditlog.merkle import EMPTY_ROOT, tree_root
+from auditlog.merkle import EMPTY_ROOT, Rows, tree_root
 from auditlog.store.log import Head, iterate_entries, read_edge, read_head, reader
 from auditlog.tiles import root_from_edge
 
@@ -19,12 +19,16 @@ _FIX = "run `greffier log fsck`, and restore the database from a good backup"
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """The right edge of the tree: size, 32-byte root, partial tiles by level, and the stored head (None when new)."""
+    """The right edge of the tree: size, 32-byte root, partial tiles by level, and the stored head (None when new).
+
+    `rows`, where they are known: the nodes inside the partial tiles.
+    """
 
     size: int
     root: bytes
     edge: Mapping[int, bytes]
     head: Head | None
+    rows: Mapping[int, Rows] = field(default_factory=dict, repr=False, compare=False)
 
 
 EMPTY_TIP = Tip(0, EMPTY_ROOT, {}, None)

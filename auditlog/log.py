@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import datetime
-from queue import Empty, SimpleQueue
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -20,6 +18,7 @@ from auditlog.errors import AuditLogError, CannotRecord, Frozen, GuardError
 from auditlog.group import (
     FREEZE,
     ROTATION,
+    RowsFailed,
     UnitFailed,
     Waiting,
     apply_rows,
@@ -31,6 +30,7 @@ from auditlog.group import (
 )
 from auditlog.guard import Guard
 from auditlog.head import EMPTY_TIP, Tip, check_prefix, read_tip
+from auditlog.intake import Intake
 from auditlog.merkle import EMPTY_ROOT
 from auditlog.note import Signer
 from auditlog.record import Entry
@@ -38,15 +38,13 @@ from auditlog.signing import SigningKeys
 from auditlog.store.engine import cannot_record, reading
 from auditlog.store.log import Head, lock_log, read_head, write_head, write_tiles
 from auditlog.store.logs import closed_at
-from auditlog.tiles import root_from_edge
-from auditlog.unit import Integrated, LogState, Paths, Published, Sequenced, Unit
+from auditlog.ticket import Gate, Ticket, settle
+from auditlog.unit import Check, Integrated, LogState, Paths, Published, Sequenced, Unit
 
-__all__ = ("Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
+__all__ = ("Check", "Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
 
 Clock = Callable[[], datetime]
 OutageEntry = Callable[[str, datetime, datetime], Entry]
-# Entries of one group: bounds its memory and the wait of the next; a single larger unit still goes in whole.
-_GROUP_ENTRIES = 4096
 
 
 class Log:
@@ -80,12 +78,9 @@ class Log:
         self._before_commit = before_commit
         self._outage_entry = outage_entry
         self._clock = clock
-        self._limit = queue_limit
+        self._intake = Intake(queue_limit)
         self._retry_seconds = retry_seconds
         self._trace = trace
-        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
-        self._lock = threading.Lock()
-        self._open = False
         self._over: Frozen | None = None
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
@@ -109,28 +104,22 @@ class Log:
             raise failure from error
         self._guarded = (tip.size, tip.root)
         self._state = LogState(True, None, None, tip.size, tip.root)
-        self._open = True
+        self._intake.open()
         self._thread = threading.Thread(target=self._run, name="greffier-log", daemon=True)
         self._thread.start()
 
-    def append(self, unit: Unit) -> Future[Integrated]:
-        """Queue a unit. The future yields Integrated, or raises CannotRecord, or what the unit's `apply` raised.
+    def append(self, unit: Unit) -> Ticket[Integrated]:
+        """Queue a unit, from any thread or event loop. Its ticket (`result()`, or `await` in coroutines) yields
+        Integrated, or raises CannotRecord, or what the unit's `apply` raised.
 
         After CannotRecord the entries may still stand in the log (the commit's answer was lost), but nobody was told.
         Raises CannotRecord at once, cause "busy" or "closed" (neither is an outage), when the unit was not queued.
         """
-        self.demand_room()
-        waiting = Waiting(unit, Future())
-        with self._lock:
-            if not self._open:
-                raise self._over or CannotRecord("the log is closed", cause="closed")
-            self._queue.put(waiting)
-        return waiting.future
+        return self._intake.put(unit)
 
     def demand_room(self) -> None:
         """Raise CannotRecord, cause "busy", where a unit would not be queued now: to be asked before costly work."""
-        if self._queue.qsize() >= self._limit:
-            raise CannotRecord("the log is busy: try again in a moment", cause="busy")
+        self._intake.demand_room()
 
     def state(self) -> LogState:
         """The present state; never blocks."""
@@ -138,10 +127,7 @@ class Log:
 
     def close(self) -> None:
         """Commit what waits, then end the writer. A second call does nothing."""
-        with self._lock:
-            if self._open:
-                self._open = False
-                self._queue.put(None)
+        self._intake.close()
         if self._thread is not None:
             self._thread.join()
 
@@ -150,26 +136,12 @@ class Log:
     def _run(self) -> None:
         ended = False
         while not ended:
-            group, ended = self._gather()
-            self._record(group)
-        self._drop_connection()
-
-    def _gather(self) -> tuple[list[Waiting], bool]:
-        """Everything that waits, at least one unit (none: a retry while not recording); True when it is the last."""
-        group: list[Waiting] = []
-        entries = 0
-        timeout = None if self._state.recording else self._retry_seconds
-        while entries < _GROUP_ENTRIES:
+            group, gate, ended = self._intake.take(None if self._state.recording else self._retry_seconds)
             try:
-                waiting = self._queue.get(block=not group, timeout=timeout)
-            except Empty:
-                break
-            if waiting is None:
-                return group, True
-            if waiting.future.set_running_or_notify_cancel():
-                group.append(waiting)
-                entries += len(waiting.unit.entries)
-        return group, False
+                self._record(group)
+            finally:
+                gate.open()
+        self._drop_connection()
 
     def _record(self, group: list[Waiting]) -> None:
         """Commit a group; units that fail on their own are told so, and the others are committed without them."""
@@ -181,12 +153,16 @@ class Log:
             self._fail(group, self._over or Frozen())
 
     def _record_all(self, group: list[Waiting]) -> None:
+        singly = False
         while group or not self._state.recording:
             try:
-                self._commit(group)
+                self._commit(group, singly=singly)
+            except RowsFailed:
+                singly = True
+                continue
             except UnitFailed as failed:
                 group = [waiting for waiting in group if waiting is not failed.waiting]
-                failed.waiting.future.set_exception(failed.error)
+                settle([(failed.waiting.ticket, failed.error)])
                 continue
             except IntegrityError as error:
                 group, before = reject_taken(self._engine, group), group
@@ -199,7 +175,7 @@ class Log:
                     self._end(error)
             return
 
-    def _commit(self, group: list[Waiting]) -> None:
+    def _commit(self, group: list[Waiting], *, singly: bool = False) -> None:
         """One group, from the queue to its callers. A crash at point …
 
         1 (nothing done) loses units that nobody was told about.
@@ -210,7 +186,7 @@ class Log:
         6 (committed) leaves durable entries above the guard that nobody was told about: `start` recomputes the root
           at the guard's size, then raises the guard.
         7 (guard raised) leaves integrated entries that nobody was told about: as if the answer was lost on its way.
-        8 (callers told) loses nothing.
+        8 (outcomes set) loses nothing.
         """
         self._trace(1)
         if not self._state.recording:
@@ -222,25 +198,24 @@ class Log:
             self._trace(2)
             growth = sequence(conn, group, tip, log=self.number, origin=self.origin)
             self._trace(3)
-            apply_rows(conn, group)
+            apply_rows(conn, group, singly=singly)
             write_tiles(conn, self.number, growth.tiles)
             self._trace(4)
             self._sync_keys()
-            root = root_from_edge(growth.size, growth.edge)
+            root = growth.root
             signers = self._keys.at(conn, growth.size) if holds(group, ROTATION) else self._signers
             head = Head(growth.size, sign_checkpoint(Checkpoint(self.origin, growth.size, root), signers))
             if not write_head(conn, self.number, head, old=tip.head):
                 raise CannotRecord("another writer took this turn: try again", cause="database")
             self._trace(5)
-        self._tip, self._signers = Tip(growth.size, root, growth.edge, head), signers
+        self._tip, self._signers = Tip(growth.size, root, growth.edge, head, growth.rows), signers
         self._trace(6)
         self._guard.raise_to(growth.size, root, prove=self._prove)
         self._guarded = (growth.size, root)
         self._trace(7)
         self._state = LogState(True, None, None, growth.size, root)
         paths = Paths(growth)
-        for waiting in group:
-            waiting.future.set_result(Integrated(waiting.sequenced, head.note, growth.size, root, paths))
+        settle([(w.ticket, Integrated(w.sequenced, head.note, growth.size, root, paths)) for w in group])
         if holds(group, FREEZE):
             self._end(Frozen())
         self._trace(8)
@@ -299,10 +274,8 @@ class Log:
     def _end(self, reason: Frozen) -> None:
         """Nothing may follow: take no more units, and tell those that wait."""
         state = self._state
-        with self._lock:
-            if self._open:
-                self._open, self._over = False, reason
-                self._queue.put(None)
+        if self._intake.close(reason):
+            self._over = reason
         self._state = LogState(False, reason.cause, self._clock(), state.size, state.root)
 
     def _sync_keys(self) -> None:
@@ -315,7 +288,7 @@ class Log:
         state = self._state
         now = self._clock()
         entry = self._outage_entry(state.cause or "unknown", state.since or now, now)
-        return Waiting(Unit((entry,)), Future())
+        return Waiting(Unit((entry,)), len(entry.data), Ticket(Gate()))
 
     def _fail(self, group: list[Waiting], error: Exception) -> None:
         """Nobody of this group is served; the state says why, from the first failure on."""
@@ -325,9 +298,7 @@ class Log:
         if state.recording or state.cause is None:
             self._state = LogState(False, failure.cause, self._clock(), state.size, state.root)
         self._drop_connection()
-        for waiting in group:
-            if not waiting.future.done():
-                waiting.future.set_exception(failure)
+        settle([(waiting.ticket, failure) for waiting in group])
 
     def _connected(self) -> Connection:
         """The writer's own connection, kept between groups: taking one from the pool costs more than a small group."""

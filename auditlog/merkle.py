@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from auditlog.errors import ProofError
 
 Node: TypeAlias = tuple[int, int]
 """(level, index): the root over the leaves [index * 2^level, (index + 1) * 2^level)."""
+Rows: TypeAlias = list[list[bytes]]
+"""Of a subtree that fills from the left: row k holds the roots over 2^k of its hashes each, row 0 the hashes."""
 ReadNodes: TypeAlias = Callable[[Sequence[Node]], Sequence[bytes]]
 """Returns the hashes of the nodes asked for, in the same order; each lies fully inside the tree."""
 
@@ -44,6 +47,16 @@ def root_hash(leaf_hashes: Sequence[bytes]) -> bytes:
         level = [sha256(b"\1" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)]
         level += odd
     return level[0]
+
+
+def extend_rows(rows: Rows, hashes: Sequence[bytes]) -> Rows:
+    """Return `rows` of a subtree (of 2^(len(rows) - 1) hashes) with more hashes at its right; `rows` stays as it is."""
+    rows = [[*row] for row in rows]
+    rows[0] += hashes
+    for below, row in pairwise(rows):
+        for place in range(2 * len(row), len(below) - 1, 2):
+            row.append(sha256(b"\1" + below[place] + below[place + 1]).digest())
+    return rows
 
 
 def tree_root(size: int, read: ReadNodes) -> bytes:

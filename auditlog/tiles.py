@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from auditlog.canonical import MAX_UINT64, parse_decimal
 from auditlog.errors import FormatError, ProofError, TooLarge
-from auditlog.merkle import EMPTY_ROOT, HASH_SIZE, Node, ReadNodes, root_hash
+from auditlog.merkle import EMPTY_ROOT, HASH_SIZE, Node, ReadNodes, Rows, extend_rows, node_hash, root_hash
 
 TILE_WIDTH: Final = 256
 TILE_HEIGHT: Final = 8
@@ -23,7 +22,8 @@ MAX_LEVEL: Final = 63
 MAX_ENTRY: Final = 65535
 """Bytes of one entry: its length is a uint16 in the bundle."""
 
-_BLOCK = 16 * HASH_SIZE
+_EMPTY: Final[Rows] = [[] for _ in range(TILE_HEIGHT + 1)]
+_NO_ROWS: Final[Mapping[int, Rows]] = {}
 _INDEX = r"((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?\Z"
 _TILE_PATH = re.compile(r"tile/([0-9]{1,2})/" + _INDEX)
 _ENTRIES_PATH = re.compile(r"tile/entries/" + _INDEX)
@@ -43,13 +43,28 @@ class Tile:
         _check_place(self.index, self.width)
 
 
-@dataclass(frozen=True, slots=True)
 class Growth:
-    """What an append makes: (level, index, content) of every tile that changed, the new edge, and the new size."""
+    """What an append makes: every tile that changed, the new edge, the new size and root.
 
-    tiles: tuple[tuple[int, int, bytes], ...]
-    edge: dict[int, bytes]
-    size: int
+    `built` has the rows of each tile that changed or stands at the edge, `changed` the (level, index) of the former.
+    """
+
+    def __init__(self, size: int, built: Mapping[tuple[int, int], Rows], changed: Sequence[tuple[int, int]]) -> None:
+        self.size = size
+        self.built = built
+        self.tiles = tuple([(level, index, b"".join(built[level, index][0])) for level, index in changed])
+        edge = {level: tile for (level, _), tile in built.items() if len(tile[0]) < TILE_WIDTH}
+        self.rows: dict[int, Rows] = edge
+        self.edge = {level: b"".join(tile[0]) for level, tile in edge.items()}
+        self.partial: list[bytes | None] = []
+        """By level of the tree, the root over the leaves right of its last full node; None where there are none."""
+        right: bytes | None = None
+        for level in range(size.bit_length()):
+            self.partial.append(right)
+            if size >> level & 1:
+                left = edge[level // TILE_HEIGHT][level % TILE_HEIGHT][-1]
+                right = left if right is None else node_hash(left, right)
+        self.root = EMPTY_ROOT if right is None else right
 
 
 def format_tile_path(tile: Tile) -> str:
@@ -199,28 +214,36 @@ def _read_checked(read_tile: Callable[[Tile], bytes], level: int, index: int, si
     return content
 
 
-def grow(size: int, edge: Mapping[int, bytes], leaf_hashes: Sequence[bytes]) -> Growth:
-    """Append leaf hashes to a tree of `size` leaves whose right-most partial tiles are `edge` (level -> content)."""
+def grow(
+    size: int, edge: Mapping[int, bytes], leaf_hashes: Sequence[bytes], rows: Mapping[int, Rows] = _NO_ROWS
+) -> Growth:
+    """Append leaf hashes to a tree of `size` leaves whose right-most partial tiles are `edge` (level -> content).
+
+    `rows`, where known: those of the edge's tiles. With them each node of the tree is computed once in its life.
+    """
     _check_edge(size, edge)
     if any(len(value) != HASH_SIZE for value in leaf_hashes):
         raise FormatError(f"must be {HASH_SIZE} bytes each", field="leaf_hashes")
-    changed = []
-    new_edge = {level: content for level, content in edge.items() if content}
+    changed: list[tuple[int, int]] = []
+    built: dict[tuple[int, int], Rows] = {}
     hashes: Sequence[bytes] = leaf_hashes
     level = 0
-    while hashes:
-        content = edge.get(level, b"") + b"".join(hashes)
-        index = size >> TILE_HEIGHT * (level + 1)
-        full = len(content) // TILE_BYTES
-        tiles = [content[start : start + TILE_BYTES] for start in range(0, full * TILE_BYTES, TILE_BYTES)]
-        changed += [(level, index + offset, tile) for offset, tile in enumerate(tiles)]
-        roots = [root_hash(_hashes(tile)) for tile in tiles]
-        new_edge.pop(level, None)
-        if rest := content[full * TILE_BYTES :]:
-            changed.append((level, index + full, rest))
-            new_edge[level] = rest
+    while hashes or any(higher >= level for higher in edge):
+        place = size >> TILE_HEIGHT * (level + 1)
+        tile = rows.get(level) or extend_rows(_EMPTY, _hashes(edge.get(level, b"")))
+        roots: list[bytes] = []
+        while hashes:
+            room = TILE_WIDTH - len(tile[0])
+            tile, hashes = extend_rows(tile, hashes[:room]), hashes[room:]
+            built[level, place] = tile
+            changed.append((level, place))
+            if len(tile[0]) == TILE_WIDTH:
+                roots += tile[TILE_HEIGHT]
+                tile, place = _EMPTY, place + 1
+        if tile[0]:
+            built[level, place] = tile
         level, hashes = level + 1, roots
-    return Growth(tuple(changed), new_edge, size + len(leaf_hashes))
+    return Growth(size + len(leaf_hashes), built, tuple(changed))
 
 
 def root_from_edge(size: int, edge: Mapping[int, bytes]) -> bytes:
@@ -228,20 +251,9 @@ def root_from_edge(size: int, edge: Mapping[int, bytes]) -> bytes:
     _check_edge(size, edge)
     root: list[bytes] = []
     for level in range((size.bit_length() + TILE_HEIGHT - 1) // TILE_HEIGHT):
-        content = edge.get(level, b"")
-        # Whole blocks of a partial tile stay as they are while the tile fills, so their roots are remembered.
-        whole = len(content) - len(content) % _BLOCK
-        last = _hashes(content[whole:]) + root
-        blocks = [_block_root(content[start : start + _BLOCK]) for start in range(0, whole, _BLOCK)]
-        if last:
-            blocks.append(root_hash(last))
-        root = [root_hash(blocks)] if blocks else []
+        last = _hashes(edge.get(level, b"")) + root
+        root = [root_hash(last)] if last else []
     return root[0] if root else EMPTY_ROOT
-
-
-@lru_cache(maxsize=1024)
-def _block_root(block: bytes) -> bytes:
-    return root_hash(_hashes(block))
 
 
 def _hashes(content: bytes) -> list[bytes]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from auditlog.merkle import Node, node_hash
 from auditlog.proof import LogProof
 from auditlog.record import Entry
-from auditlog.tiles import Growth, nodes_reader
+from auditlog.store.insert import Row
+from auditlog.tiles import TILE_HEIGHT, TILE_WIDTH, Growth
+
+_LEVELS = range(TILE_HEIGHT)
 
 Place = tuple[int, int]
 
@@ -58,15 +60,31 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """What is asked inside the transaction before a unit's rows; `ask` raises where the unit must be dropped.
+
+    Units of one group with equal keys are asked for once, as long as nothing in between ran statements of its own.
+    """
+
+    key: Hashable
+    ask: Callable[[Connection], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """What is recorded together: entries, and the row changes that belong to them, in one transaction.
 
     `apply` runs on the writer's thread inside the group's transaction; if it raises, this unit alone is dropped. It may
     run more than once, so it changes nothing but rows.
+
+    A unit of a busy sort gives its new rows by `rows` (pure) instead, and what must hold by `check`: the writer inserts
+    the rows of many units with one statement a table. Where that fails it takes the units one by one.
     """
 
     entries: tuple[Entry, ...]
     apply: Callable[[Connection, tuple[Sequenced, ...]], None] | None = None
+    rows: Callable[[tuple[Sequenced, ...]], Sequence[Row]] | None = None
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,46 +99,46 @@ class LogState:
 
 
 class Paths:
-    """Audit paths of the entries that a growth added; their nodes lie in changed tiles or the edge, hashed once each.
+    """Audit paths of the entries that a growth added, from the rows of its tiles: nothing is hashed.
 
     Callers on many threads share one object: they fill the same cache with the same values.
     """
 
     def __init__(self, growth: Growth) -> None:
-        tiles = {(level, growth.size >> 8 * (level + 1)): content for level, content in growth.edge.items()}
-        tiles.update({(level, index): content for level, index, content in growth.tiles})
         self._size = growth.size
-        self._read = nodes_reader(lambda tile: tiles[tile.level, tile.index], growth.size)
-        self._seen: dict[Node, bytes] = {}
-        self._border: list[bytes] = []
+        self._built = growth.built
+        self._partial = growth.partial
+        self._above: dict[int, tuple[bytes, ...]] = {}
 
     def __call__(self, index: int) -> tuple[bytes, ...]:
-        """As `prove_inclusion(index, size, …)`, but one look-up a level: a group's proofs differ in few nodes."""
-        border = self._border or self._find_border()
+        """As `prove_inclusion(index, size, …)`."""
+        tile, place = index >> TILE_HEIGHT, index & (TILE_WIDTH - 1)
+        rows = self._built[0, tile]
+        above = self._above.get(tile)
+        if above is None:
+            above = self._above[tile] = tuple(self._climb(tile, TILE_HEIGHT))
+        if len(rows[0]) == TILE_WIDTH:
+            return tuple([rows[k][place >> k ^ 1] for k in _LEVELS]) + above
         path: list[bytes] = []
-        place, last, level = index, self._size - 1, 0
-        while last:
-            if place & 1:
-                path.append(self._node(level, place - 1))
-            elif place + 1 < last:
-                path.append(self._node(level, place + 1))
-            elif place < last:
-                path.append(border[level])
-            place, last, level = place >> 1, last >> 1, level + 1
-        return tuple(path)
+        for level in _LEVELS:
+            self._add_sibling(path, rows[level], place >> level, level)
+        return tuple(path) + above
 
-    def _find_border(self) -> list[bytes]:
-        """By level, the root over the right-most leaves, which may be no full subtree."""
-        last = self._size - 1
-        border = [self._node(0, last)]
-        for level in range(last.bit_length()):
-            place = last >> level
-            border.append(node_hash(self._node(level, place - 1), border[-1]) if place & 1 else border[-1])
-        self._border = border
-        return border
+    def _climb(self, place: int, level: int) -> Iterator[bytes]:
+        """The path from node (level, place) to the root; the levels of one tile share its rows."""
+        path: list[bytes] = []
+        while self._size - 1 >> level:
+            tile_level, height = divmod(level, TILE_HEIGHT)
+            width = TILE_WIDTH >> height
+            rows = self._built[tile_level, place // width]
+            self._add_sibling(path, rows[height], place % width, level)
+            place, level = place >> 1, level + 1
+        return iter(path)
 
-    def _node(self, level: int, place: int) -> bytes:
-        found = self._seen.get((level, place))
-        if found is None:
-            found = self._seen[level, place] = self._read([(level, place)])[0]
-        return found
+    def _add_sibling(self, path: list[bytes], row: list[bytes], place: int, level: int) -> None:
+        """The node beside number `place` of a row; the last one may be no full subtree, or have none beside it."""
+        beside = place ^ 1
+        if beside < len(row):
+            path.append(row[beside])
+        elif beside == len(row) and (partial := self._partial[level]) is not None:
+            path.append(partial)

@@ -15,7 +15,7 @@ from app.errors import Refused, Unfinished, UsageError, asked
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.errors import CannotRecord, TooLarge
-from auditlog.log import Integrated, Sequenced, Unit
+from auditlog.log import Check, Integrated, Sequenced, Unit
 from auditlog.store import decisions as decision_store
 from auditlog.vault.subjects import normalise_all
 from auditlog.vocabulary import INPUT_PREFIX
@@ -30,6 +30,8 @@ from runtime.program import Request
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from auditlog.store.insert import Row
 
 T = TypeVar("T")
 _ROOM_S = 5.0
@@ -280,16 +282,17 @@ def _record(
         unfinished(g, gate, generation.boot, generation.n, reason="too_large", reached=generation.usage.output_tokens)
         raise Unfinished("the record would exceed 65,535 bytes", reason="too_large") from None
 
-    def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
-        # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
-        register_store.gate_again(conn, gate)
+    def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
+        return [*prepared.rows(), *decision_store.decision_rows(entry, content, sequenced[0].place)]
+
+    def note(conn: Connection, _: tuple[Sequenced, ...]) -> None:
         if request is not None:
             repeats.note(conn, request, prepared)
-        prepared.insert(conn)
-        decision_store.insert_decision(conn, decision_store.row_from(entry, content, sequenced[0].place))
 
+    # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
+    check = Check((gate.system, gate.manifest_digest, gate.mode), lambda conn: register_store.gate_again(conn, gate))
     try:
-        return _append(g, Unit((entry,), rows))
+        return _append(g, Unit((entry,), None if request is None else note, rows, check))
     except repeats.Duplicate:
         unfinished(g, gate, generation.boot, generation.n, reason="duplicate", reached=generation.usage.output_tokens)
         raise

@@ -82,6 +82,8 @@ def bench(
     database_url: Annotated[
         str | None, typer.Option(help="PostgreSQL URL; a temporary SQLite file by default.")
     ] = None,
+    decisions: Annotated[bool, typer.Option(help="Whole sealed decisions of 8 fields instead of entries.")] = False,
+    grow: Annotated[int, typer.Option(min=0, help="Fill the log to so many entries first.")] = 0,
     entries: Annotated[int, typer.Option(min=10, max=2_000_000, help="Size of the log that is audited.")] = 160_000,
 ) -> None:
     """Measure; prints JSON with medians and spread, and for append the device's fsync time."""
@@ -92,7 +94,9 @@ def bench(
         raise UsageError(f"must be one of {', '.join((*benches.KINDS, *benches.OF_SIZE))}", field="what")
     if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", writers):
         raise UsageError("must be numbers with commas, such as 1,16,64", field="--writers")
-    print_json(benches.KINDS[what]([int(n) for n in writers.split(",")], seconds, database_url))
+    counts = [int(n) for n in writers.split(",")]
+    measure = benches.KINDS[what]
+    print_json(measure(counts, seconds, database_url, decisions=decisions, grow=grow, report=progress))
 
 
 def _key_app() -> typer.Typer:

@@ -29,7 +29,7 @@ from auditlog.errors import FormatError, NotFound
 from auditlog.record import Entry
 from auditlog.store import metadata
 from auditlog.store.cursor import DecisionFilter, Page, format_cursor, parse_cursor
-from auditlog.store.insert import RowInsert
+from auditlog.store.insert import Row, RowInsert
 from auditlog.vocabulary import ENERGY_METHODS, REVIEW_ACTIONS
 
 MAX_PAGE = 1000
@@ -120,6 +120,11 @@ def usage_from(row: Mapping[str, Any]) -> dict[str, Any]:
 def insert_decision(conn: Connection, row: Mapping[str, Any]) -> None:
     """In the transaction that stores the entry."""
     _insert_decision(conn, [row])
+
+
+def decision_rows(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[Row]:
+    """What `insert_decision` inserts of `row_from`, for a unit that gives its rows."""
+    return [(_insert_decision, row_from(entry, values, place))]
 
 
 def insert_review(conn: Connection, row: Mapping[str, Any]) -> None:

@@ -112,11 +112,12 @@ class StoredEntry:
 _HEAD = "SELECT size, note FROM auditlog_head WHERE log = ? AND name = ?"
 _HEAD_INSERT = "INSERT INTO auditlog_head (log, name, size, note) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _HEAD_UPDATE = "UPDATE auditlog_head SET size = ?, note = ? WHERE log = ? AND name = ? AND size = ?"
+# Many rows in one VALUES cost SQLite twice as much as one statement that is run for each.
 _ENTRIES_SQLITE = "INSERT INTO auditlog_entry (log, idx, id, data) VALUES (?, ?, ?, ?)"
-# One statement for the whole group: psycopg would send one message a row otherwise.
+# One statement for the whole group: psycopg would send one message a row otherwise. `%b`: as bytes, not as hex.
 _ENTRIES_POSTGRESQL = (
     "INSERT INTO auditlog_entry (log, idx, id, data) "
-    "SELECT %s::int, %s::bigint + o - 1, i, d FROM unnest(%s::text[], %s::bytea[]) WITH ORDINALITY AS u(i, d, o)"
+    "SELECT %s::int, %s::bigint + o - 1, i, d FROM unnest(%s::text[], %b::bytea[]) WITH ORDINALITY AS u(i, d, o)"
 )
 _TILE = (
     "INSERT INTO auditlog_tile (log, level, idx, hashes) VALUES (?, ?, ?, ?) "

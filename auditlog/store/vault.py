@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from auditlog.store import metadata
-from auditlog.store.insert import RowInsert
+from auditlog.store.insert import Row, RowInsert, insert_rows
 
 sealed_table = Table(
     "auditlog_sealed",
@@ -70,8 +70,13 @@ class SealedRow:
 
 def insert_sealed(conn: Connection, row: SealedRow, tags: Sequence[bytes] = ()) -> None:
     """Content and its tags (32 bytes each). Raises IntegrityError where the id or the slot is taken."""
-    _insert_sealed(conn, [{"id": row.id, "slot": row.slot, "nonce": row.nonce, "ciphertext": row.ciphertext}])
-    _insert_subject(conn, [{"tag": tag, "id": row.id} for tag in tags])
+    insert_rows(conn, sealed_rows(row, tags))
+
+
+def sealed_rows(row: SealedRow, tags: Sequence[bytes] = ()) -> list[Row]:
+    """What `insert_sealed` inserts."""
+    sealed = {"id": row.id, "slot": row.slot, "nonce": row.nonce, "ciphertext": row.ciphertext}
+    return [(_insert_sealed, sealed), *[(_insert_subject, {"tag": tag, "id": row.id}) for tag in tags]]
 
 
 def find_sealed(conn: Connection, id_: str) -> SealedRow | None:

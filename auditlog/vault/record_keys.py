@@ -13,8 +13,10 @@ import errno
 import fcntl
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from auditlog.errors import CannotRecord, Erased, VaultError
@@ -28,6 +30,15 @@ _MISSING = (
 )
 
 
+@dataclass(slots=True, eq=False)
+class _Wish:
+    """A key that asks for a slot, and what came of it."""
+
+    key: bytes
+    slot: int | None = None
+    error: OSError | None = None
+
+
 class RecordKeys:
     """The open key store. Threads and processes may share it; close it at the end."""
 
@@ -37,6 +48,7 @@ class RecordKeys:
         self._random = random
         self._threads = threading.Lock()
         self._syncing = threading.Lock()
+        self._wishes: deque[_Wish] = deque()
         self._unsynced: dict[int, bytes] = {}
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -69,13 +81,32 @@ class RecordKeys:
 
     def allocate(self) -> tuple[int, bytes]:
         """A new slot with its key, written but durable only after `sync()`. Raises CannotRecord."""
-        key = self._random(KEY_SIZE)
-        with self._recording(), self._locked():
-            # A torn slot at the end (power loss) is stepped over: its rest belongs to no record.
-            slot = -(-os.fstat(self._fd).st_size // KEY_SIZE)
-            self._write(slot, key)
-            self._unsynced[slot] = key
-        return slot, key
+        wish = _Wish(self._random(KEY_SIZE))
+        self._wishes.append(wish)
+        with self._recording():
+            with self._threads:
+                # Whoever comes first writes for all that wait: one lock of the file for many keys.
+                if wish.slot is None and wish.error is None:
+                    self._grant()
+            if wish.error is not None:
+                raise wish.error
+        assert wish.slot is not None
+        return wish.slot, wish.key
+
+    def _grant(self) -> None:
+        wishes = [self._wishes.popleft() for _ in range(len(self._wishes))]
+        try:
+            with self._locked_file():
+                # A torn slot at the end (power loss) is stepped over: its rest belongs to no record.
+                first = -(-os.fstat(self._fd).st_size // KEY_SIZE)
+                self._write(first, b"".join([wish.key for wish in wishes]))
+        except OSError as error:
+            for wish in wishes:
+                wish.error = error
+            return
+        for slot, wish in enumerate(wishes, first):
+            self._unsynced[slot] = wish.key
+            wish.slot = slot
 
     def sync(self) -> None:
         """Make all keys given out so far durable: before the entries that need them. Raises CannotRecord."""
@@ -127,7 +158,7 @@ class RecordKeys:
         return os.fstat(self._fd).st_size // KEY_SIZE
 
     def _write(self, slot: int, content: bytes) -> None:
-        if os.pwrite(self._fd, content, slot * KEY_SIZE) != KEY_SIZE:
+        if os.pwrite(self._fd, content, slot * KEY_SIZE) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _rewrite(self, waiting: dict[int, bytes]) -> None:
@@ -149,12 +180,16 @@ class RecordKeys:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         # flock belongs to the open file, which threads share: hence both locks.
-        with self._threads:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
+        with self._threads, self._locked_file():
+            yield
+
+    @contextmanager
+    def _locked_file(self) -> Iterator[None]:
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     @contextmanager
     def _recording(self) -> Iterator[None]:

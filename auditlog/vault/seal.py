@@ -28,7 +28,8 @@ from auditlog.commitment import (
 )
 from auditlog.errors import Erased, FormatError, NotFound, VaultError
 from auditlog.record import Entry
-from auditlog.store.vault import SealedRow, find_erasure, find_sealed, ids_of_tag, insert_sealed
+from auditlog.store.insert import Row
+from auditlog.store.vault import SealedRow, find_erasure, find_sealed, ids_of_tag, insert_sealed, sealed_rows
 from auditlog.vault.idempotency import TAG_SIZE, Asked, key_tag
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.subjects import normalise, normalise_all, tag
@@ -52,6 +53,10 @@ class Prepared:
     def insert(self, conn: Connection) -> None:
         """Store content and tags, in the transaction that stores the entry."""
         insert_sealed(conn, self.row, self.tags)
+
+    def rows(self) -> list[Row]:
+        """What `insert` stores, for a unit that gives its rows."""
+        return sealed_rows(self.row, self.tags)
 
 
 @dataclass(frozen=True, slots=True)

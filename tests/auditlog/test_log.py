@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import time
-from concurrent.futures import Future, wait
 
 import pytest
 from sqlalchemy import text
@@ -37,6 +36,11 @@ def check(database, known):
     assert signed.checkpoint.size == head.size == len(entries) == beyond
     assert database.guard.read() == (head.size, signed.checkpoint.root)
     return entries
+
+
+def wait(tickets, seconds):
+    for ticket in tickets:
+        ticket.exception(seconds)
 
 
 def test_an_entry_is_durable_sequenced_and_proven(database, make, known):
@@ -125,7 +129,7 @@ def test_a_taken_id_is_refused_alone(database, make, known):
 
 def test_two_logs_on_one_database_take_turns(database, make, known):
     logs = [database.started() for _ in range(2)]
-    results: list[Future] = []
+    results = []
     lock = threading.Lock()
 
     def produce(log):

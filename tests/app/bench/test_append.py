@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from app.bench import KINDS
+from app.bench.append import STEPS
 from auditlog.store.engine import open_engine, reading
 
 
@@ -25,7 +26,13 @@ def check(result: dict) -> None:
         assert 0 < run["p50_ms"] <= run["p99_ms"]
         assert 3 <= run["groups"] <= run["entries"]
         assert run["spread_per_second"][0] <= run["per_second"] <= run["spread_per_second"][1]
+        assert list(run["steps_ms"]) == list(STEPS)
+        assert all(took >= 0 for took in run["steps_ms"].values())
+        assert run["cpu_us"] > 0
     assert result["runs"][0]["entries_per_group"] == 1
+    if result["yardstick"] is not None:
+        assert [run["batch"] for run in result["yardstick"]["runs"]] == [1, 16, 64, 256]
+        assert all(run["per_second"] > 0 for run in result["yardstick"]["runs"])
 
 
 def test_on_sqlite(here):
@@ -44,3 +51,14 @@ def test_on_postgresql(here, postgresql_url):
         left = conn.execute(text("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'greffier%'")).all()
     assert (left, inspect(engine).get_table_names()) == ([], [])
     engine.dispose()
+
+
+def test_whole_decisions_in_a_log_that_was_grown(here):
+    told: list[str] = []
+    result = KINDS["append"]([2], 0.3, None, decisions=True, grow=5000, report=told.append)
+    assert result["what"].startswith("decisions of 8 fields")
+    assert result["grown"]["entries"] == 5000
+    assert result["grown"]["bytes"] > 5000 * 1024
+    assert result["runs"][0]["entries"] > 0
+    assert told == [] or "of 5,000 entries" in told[0]
+    assert list(here.iterdir()) == []
