@@ -6,6 +6,7 @@ A witness needs no installation: in a folder without `greffier.toml` it is one o
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,9 +16,11 @@ from app.actions import policy_file
 from app.errors import UsageError
 from app.home import Greffier
 from app.settings import SETTINGS_FILE, read_settings
+from app.unlock import unlock_of
 from auditlog.errors import FormatError, VerifyError
 from auditlog.keyring import KeyRing, parse_key_ring
-from auditlog.keys import VKEY_FILE, read_key_ring
+from auditlog.keys import VKEY_FILE, Unlock, read_key_ring, read_unlock
+from auditlog.keyseal import PASSPHRASE_VARIABLE
 from auditlog.peers import identity, introduce
 from auditlog.peers.introduce import About
 from auditlog.peers.witness import KnownLog, Witness
@@ -49,7 +52,7 @@ class Row:
 
 def create(home: Path, name: str) -> About:
     """Make the witness of a home; returns what it is to others. Its private keys are readable to its owner alone."""
-    identity.create_witness(home / "keys", home / DATABASE, name)
+    identity.create_witness(home / "keys", home / DATABASE, name, unlock=_unlock(home))
     with opened(home) as witness:
         return about(home, witness)
 
@@ -57,7 +60,7 @@ def create(home: Path, name: str) -> About:
 @contextlib.contextmanager
 def opened(home: Path) -> Iterator[Witness]:
     """The witness of a home. Raises NotFound, WitnessRetired, AuditLogError."""
-    witness = identity.open_witness(home / "keys", home / DATABASE)
+    witness = identity.open_witness(home / "keys", home / DATABASE, unlock=_unlock(home))
     try:
         yield witness
     finally:
@@ -116,6 +119,13 @@ def introduce_peer(g: Greffier | None, witness: Witness, url: str, *, expect: st
         witness.trust(told.log)
         done.append(f"our witness cosigns {', '.join(told.log.origins)}")
     return Introduced(told.name, told.fingerprint, told.log.origins, tuple(done))
+
+
+def _unlock(home: Path) -> Unlock | None:
+    """What opens sealed keys: a witness made while there is such a secret has sealed keys from the first byte on."""
+    if (home / SETTINGS_FILE).exists():
+        return unlock_of(home, read_settings(home))
+    return read_unlock(os.environ.get(PASSPHRASE_VARIABLE))
 
 
 def _own_origins(g: Greffier | None) -> tuple[str, ...]:

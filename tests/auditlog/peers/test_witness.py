@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from auditlog.errors import AuditLogError, FormatError, NotFound
 from auditlog.keyring import KeyRing, LogKey, key_ring
+from auditlog.keyseal import Unlock
 from auditlog.note import COSIGNATURE, ML_DSA_44, Signer, open_note, parse_note, parse_vkey
 from auditlog.peers.client import verified_lines
 from auditlog.peers.identity import COUNTER_FILE, KEY_FILES, create_witness, open_witness
@@ -389,6 +390,16 @@ def test_other_keys_do_not_open_its_database(stand, witness, tmp_path):
         stand.reopen(tmp_path)
 
 
+def test_sealed_keys_open_with_their_secret_alone(stand, tmp_path):
+    unlock = Unlock(passphrase="a long enough passphrase for a test")
+    create_witness(tmp_path / "keys", tmp_path / "witness.db", stand.NAME, unlock=unlock)
+    for name in KEY_FILES:
+        assert "PRIVATE+KEY" not in (tmp_path / "keys" / name).read_text()
+    with pytest.raises(AuditLogError, match=next(iter(KEY_FILES))):
+        stand.reopen(tmp_path)
+    open_witness(tmp_path / "keys", tmp_path / "witness.db", unlock=unlock).close()
+
+
 # --- published vectors ------------------------------------------------------------------------------------------------
 
 # Where the newest specification, or strictness, says otherwise than the program that the case was taken from.
@@ -483,3 +494,27 @@ def test_no_sequence_makes_it_cosign_two_trees_or_a_smaller_one(stand, tmp_path_
             largest, last_time = size, time
     witness.close()
     shutil.rmtree(folder)
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_no_bytes_make_it_fail(stand, broken, data):
+    """Whatever is cut out of, put into or repeated in a good request: one of the specification's answers."""
+    witness, body = broken
+    start = data.draw(st.integers(0, len(body)))
+    end = data.draw(st.integers(start, min(len(body), start + 80)))
+    middle = data.draw(
+        st.binary(max_size=40) | st.sampled_from([b"\n", b"\n\n", body[start:end] * 2, b"\xe2\x80\x94 ", b"+"])
+    )
+    answer = witness.add_checkpoint(body[:start] + middle + body[end:])
+    assert answer.status in {200, 400, 403, 404, 409, 422}
+
+
+@pytest.fixture(scope="module")
+def broken(stand, tmp_path_factory):
+    """A witness, and a request that it would cosign again and again."""
+    tree = stand.Tree()
+    witness = stand.make_witness(tmp_path_factory.mktemp("broken"), trusts=(tree,))
+    assert witness.add_checkpoint(tree.submission(0, 5)).status == 200
+    yield witness, tree.submission(5, 5)
+    witness.close()
