@@ -23,13 +23,12 @@ SCRIPT: Final = Path(__file__).parents[1] / "static" / "verify.js"
 
 @dataclass(frozen=True, slots=True)
 class Checker:
-    """What the script gets from us: `keys` is a C2SP policy; at most so many `witnesses` (organisations) can confirm.
+    """What the script gets from us: `keys` is a C2SP policy.
 
     `minutes`: how long publishing takes. `address`: where a reference can be looked up.
     """
 
     keys: str
-    witnesses: int
     minutes: int
     address: str
 
@@ -53,7 +52,6 @@ def checker(g: Greffier) -> Checker:
     policy = replace(policy_file.read_policy(g), logs=g.keys, log_urls={})
     return Checker(
         keys=format_policy(policy),
-        witnesses=len({witness.vkey.name for witness in policy.witnesses}),
         minutes=max(1, g.settings.publish_pace_s // 60),
         address=f"{g.settings.base_url.rstrip('/')}/check",
     )

@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not has_script(), reason="app/static/verify.js is not built: `make check-page`"),
 ]
 
+ROTATION = json.loads((Path(__file__).parents[1] / "vectors/rotation.json").read_text("utf-8"))
 LANGUAGES = ("en", "nl")
 WIDTHS = (320, 1280)
 GENUINE = {"en": "Genuine", "nl": "Echt"}
@@ -144,6 +145,21 @@ def test_other_verdicts(browser: Browser, portal: Any) -> None:
         assert check(page, receipt) == "Not checked"
         assert visit.requests == []
         assert visit.console == []
+
+
+def test_witnesses_count_as_the_readers_own_policy_says(browser: Browser, portal: Any) -> None:
+    """The vectors' log, with a policy that the reader brings: confirmed by two, and not yet by enough."""
+    cases = {case["name"]: case for case in ROTATION["cases"]}
+    with visiting(browser, 320) as visit:
+        page = open_check(visit, portal)
+        page.click("summary")
+        page.fill("#keys", ROTATION["policies"]["all"])
+        assert check(page, cases["the frozen log"]["receipt"]) == GENUINE["en"]
+        assert "2 outside organisations confirmed the log." in page.locator("#verdict").inner_text()
+        assert check(page, cases["integrated and not published"]["receipt"]) == GENUINE["en"]
+        assert "It is not yet in the published log" in page.locator("#verdict").inner_text()
+        assert check(page, cases["a known witness's line of another checkpoint"]["receipt"]) == ALTERED["en"]
+        demand_sound(visit, 320)
 
 
 def test_markup_in_a_receipt_is_shown_as_text(browser: Browser, portal: Any) -> None:

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.actions.receipt_page import SCRIPT
 from auditlog.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
 from auditlog.commitment import commit_all, open_field
 from auditlog.errors import AuditLogError, NotPublished
@@ -92,6 +93,7 @@ def test_the_bundle_is_the_same_each_time(node: str, tmp_path: Path) -> None:
         subprocess.run([node, str(CLIENT / "build.mjs"), str(tmp_path / name)], check=True, capture_output=True)
         made.append((tmp_path / name).read_bytes())
     assert made[0] == made[1]
+    assert SCRIPT.read_bytes() == made[0], "app/static/verify.js is out of date: run `make check-page`"
     assert made[0].isascii()
     assert b"</script" not in made[0].lower()
     assert b"MIT License" in made[0]
