@@ -6,7 +6,7 @@ query rows from what was opened. Findings never stop at the first. What the entr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
@@ -43,13 +43,19 @@ class Checked:
 
 
 def fsck(
-    conn: Connection, ring: KeyRing, logs: Sequence[Checked], vault: Vault | None, *, ledger: Ledger | None = None
+    conn: Connection,
+    ring: KeyRing,
+    logs: Sequence[Checked],
+    vault: Vault | None,
+    *,
+    ledger: Ledger | None = None,
+    stated: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Everything that is wrong, table by table; nothing when all holds. Without a vault its tables are left out.
 
     `ring`: the key file's. `logs`: all of this installation, oldest first. `conn` has read nothing before: the guards
     are read first, since they never lead the database, while a log that is written to meanwhile soon leads the
-    snapshot.
+    snapshot. `stated`: records whose content was lost and said to be.
     """
     guards = [_read_guard(log) for log in logs]
     lineages = check_lineages(conn, ring, [(log.number, log.origin) for log in logs])
@@ -68,7 +74,7 @@ def fsck(
             yield from _compare_guard(guarded, heads, tree)
     yield from _strangers(conn, {log.number for log in logs})
     if vault is not None:
-        yield from check_vault(conn, vault, ledger)
+        yield from check_vault(conn, vault, ledger, stated=stated)
 
 
 def _read_guard(log: Checked) -> tuple[tuple[int, bytes] | None, list[Finding]]:

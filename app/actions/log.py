@@ -18,6 +18,7 @@ from auditlog.note import parse_note
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.rules import LogRules
 from auditlog.store import log as log_store
+from auditlog.vault.losses import Losses
 from registry.errors import RegistryError
 from registry.store import model_files as model_store
 from runtime import weights
@@ -84,7 +85,7 @@ def check_all(g: Greffier) -> list[Finding]:
     ring = g.key_folder.ring()
     with g.reading() as conn:
         logs = [fsck.Checked(k, g.settings.origin_of(k), g.guard_of(k)) for k in sorted(g.publishers)]
-        stored = fsck.fsck(conn, ring, logs, g.vault, ledger=g.ledger)
+        stored = fsck.fsck(conn, ring, logs, g.vault, ledger=g.ledger, stated=content_lost(g))
         found = [Finding(finding.place, finding.message) for finding in stored]
         rules = _Rules([(log.number, log.origin, _stated_root(conn, log.number)) for log in logs])
         try:
@@ -92,6 +93,11 @@ def check_all(g: Greffier) -> list[Finding]:
         except (AuditLogError, RegistryError) as error:
             different = [(error.field or "registry", str(error))]
     return found + [Finding(place, message) for place, message in rules.broken + different]
+
+
+def content_lost(g: Greffier) -> dict[str, str]:
+    """Records whose content an import could not give back, and when that was stated: entry and proof hold."""
+    return Losses(g.guard.path.parent).read()
 
 
 class _Rules:

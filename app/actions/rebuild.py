@@ -35,7 +35,6 @@ from auditlog.salvage import copy_rows, salvage_content, without_content
 from auditlog.store import log as log_store
 from auditlog.store.aside import Old, moved_to, replacing
 from auditlog.store.engine import database_file
-from auditlog.store.logs import with_rotations
 from auditlog.vault.ledger import Ledger
 from auditlog.vault.losses import Losses
 from auditlog.vault.seal import Vault
@@ -230,8 +229,7 @@ def _numbers(damaged: Damaged, old: Old, offered: Mapping[str, Source]) -> list[
 def _check(damaged: Damaged, new: Connection, logs: list[Rebuilt]) -> list[str]:
     """The full check of what was built; returns the records without content. Raises NotRebuilt for all else."""
     checked = [fsck.Checked(log.number, log.origin, damaged.guard(log.number)) for log in logs]
-    ring = with_rotations(new, damaged.ring)
-    lost, others = without_content(fsck.fsck(new, ring, checked, damaged.vault, ledger=damaged.ledger))
+    lost, others = without_content(fsck.fsck(new, damaged.ring, checked, damaged.vault, ledger=damaged.ledger))
     ordered = {erasure.record for erasure in damaged.ledger.read()}
     others = [one for one in others if not any(record in one.place for record in ordered)]
     if others:

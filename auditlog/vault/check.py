@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from auditlog.errors import AuditLogError, Erased
 from auditlog.record import Entry, parse_entry
 from auditlog.store.decisions import decision_table, review_row_from, review_table, row_from
 from auditlog.store.log import entry_table, find_entry
-from auditlog.store.vault import SealedRow, erasure_table, find_erasure, sealed_table, subject_table
+from auditlog.store.vault import SealedRow, erasure_table, find_erasure, find_sealed, sealed_table, subject_table
 from auditlog.vault.idempotency import key_differences, key_row, keys_without_record
 from auditlog.vault.ledger import Ledger
 from auditlog.vault.seal import Opened, Vault
@@ -26,17 +26,22 @@ class Finding:
     message: str
 
 
-def check_vault(conn: Connection, vault: Vault, ledger: Ledger | None = None) -> Iterator[Finding]:
+def check_vault(
+    conn: Connection, vault: Vault, ledger: Ledger | None = None, *, stated: Collection[str] = ()
+) -> Iterator[Finding]:
     """Every row of the vault's tables, and every entry of any log that should have some. Reads all, keeps nothing.
 
-    With the erasure ledger, a key that was overwritten without an order is told from one that was erased.
+    With the erasure ledger, a key that was overwritten without an order is told from one that was erased. `stated`:
+    records whose content was lost and said to be (`auditlog.vault.losses`).
     """
     unaccounted: list[str] = []
     tombstones: dict[str, str] = {}
     for place, entry in _entries(conn):
         if entry.kind == "erasure/1":
             tombstones[str(entry.members["record"])] = entry.id
-        if any(value is not None for value in entry.commitments.values()):
+        if entry.id in stated and find_sealed(conn, entry.id) is None:
+            yield from _check_query_row(conn, entry, None)
+        elif any(value is not None for value in entry.commitments.values()):
             yield from _check_record(conn, vault, place, entry, unaccounted)
     yield from _check_gone(conn, vault, ledger, unaccounted)
     yield from _check_erasures(conn, tombstones)
