@@ -18,7 +18,7 @@ from types import ModuleType
 import httpx
 import pytest
 
-from app.actions import publish, reading
+from app.actions import publish, reading, rotation
 from app.actions import witness as action
 from app.cli import run
 from app.wiring import create_home, open_home
@@ -200,6 +200,42 @@ def test_a_receipt_leans_on_the_published_checkpoint_once_that_covers_it(agencie
                 after, checkpoint = reading.head(g, conn, covering=index)
             assert check_policy(a.policy(), after.note)
             assert checkpoint.size == index + 1
+
+
+def test_new_keys_reach_the_witness_by_the_same_command(agencies):
+    """Between the two steps of a rotation the other side runs it again; then the old keys may go."""
+    a, b = agencies
+    with b.witnessing():
+        with a.witnessing():
+            for one, other in ((a, b), (b, a)):
+                assert one.run("witness", "peer", other.witness_url).returncode == 0
+        assert a.run("log", "publish").returncode == 0
+        with open_home(a.home) as g:
+            rotation.begin(g)
+            assert publish.advance(g, at_once=True), publish.state(g)
+        with a.witnessing():
+            told = b.run("witness", "peer", a.witness_url)
+            assert "our witness cosigns waterveen.example/log/1" in told.stderr
+        with open_home(a.home) as g:
+            rotation.finish(g)
+            record(g)
+            assert publish.advance(g, at_once=True), publish.state(g)
+            assert check_policy(a.policy(), g.publisher.checkpoint())
+
+
+def test_without_that_the_witness_refuses_and_says_what_it_needs(agencies):
+    a, b = agencies
+    with b.witnessing():
+        with a.witnessing():
+            for one, other in ((a, b), (b, a)):
+                assert one.run("witness", "peer", other.witness_url).returncode == 0
+        with open_home(a.home) as g:
+            rotation.begin(g)
+            assert publish.advance(g, at_once=True)
+            rotation.finish(g)
+            assert not publish.advance(g, at_once=True)
+            assert all("newest log.vkey" in reason for reason in publish.state(g).missing.values())
+            assert "newest log.vkey" in str(publish.try_advance(g))
 
 
 def test_a_policy_that_cannot_be_read_is_a_remark_and_no_outage(agencies):
