@@ -34,7 +34,7 @@ from auditlog.record import Entry, OpaqueEntry, format_time, parse_entry
 from auditlog.salvage import copy_rows, salvage_content, without_content
 from auditlog.store import log as log_store
 from auditlog.store.aside import Old, moved_to, replacing
-from auditlog.store.engine import database_file
+from auditlog.store.engine import cannot_record, database_file, is_database_error
 from auditlog.vault.ledger import Ledger
 from auditlog.vault.losses import Losses
 from auditlog.vault.seal import Vault
@@ -116,6 +116,10 @@ def rebuild(
             built, lost = _build(damaged, new, old, offered, documents=documents, progress=progress)
     except NotRebuilt as error:
         raise Refused(str(error), reason="not_rebuilt") from error
+    except Exception as error:
+        if not is_database_error(error):
+            raise
+        raise cannot_record(error) from error
     if keep:
         damaged.losses.add(lost, format_time(now))
     there = moved_to(damaged.engine, stamp) if keep and existed else None
