@@ -74,6 +74,8 @@ class LogRules:
         if isinstance(entry, OpaqueEntry):
             self._add_opaque(index, entry)
             return
+        if index == 0:
+            self._genesis(index, entry.members)  # before ids are compared with those of a log that is no predecessor
         self._add_common(index, entry)
         if entry.kind == "opened/1":
             self.past.opened[entry.id] = self._open_stream(index, entry.members)
@@ -298,7 +300,6 @@ def _run_key(members: Mapping[str, Any]) -> RunKey:
 
 
 _CHECKS: Mapping[str, Callable[[LogRules, int, Mapping[str, Any]], None]] = {
-    GENESIS: LogRules._genesis,
     "system/1": LogRules._system,
     "version/1": LogRules._version,
     "state/1": LogRules._state,

@@ -140,7 +140,9 @@ def test_several_logs_are_checked_as_one_chain(
     status, out, _ = run("audit", second, "--policy", policy)
     assert status == 0
     assert "3 references lead into the predecessor log register.example/1: not given here, or lost." in out
-    # In the wrong order the second is no predecessor of the first.
+    # A log is not its own predecessor, and in the wrong order the second is not that of the first.
+    status, out, _ = run("audit", first, first, "--policy", policy)
+    assert out.startswith(f"FAILED in {first}: entry 0: continues no log, but register.example/1 was given")
     status, out, _ = run("audit", second, first, "--policy", policy)
     assert status == 1
     assert out.startswith(f"FAILED in {first}: entry 0: continues no log, but register.example/2 was given")
