@@ -278,7 +278,9 @@ def start_writer(log: ExampleLog, engine: Engine, guard: Guard) -> Log:
     def no_outage(cause: str, began: datetime, ended: datetime) -> Entry:
         raise AssertionError(f"the log could not record: {cause}")
 
-    writer = Log(engine, SigningKeys(log.signers, origin=log.origin), guard, outage_entry=no_outage, clock=lambda: BEGIN)
+    writer = Log(
+        engine, SigningKeys(log.signers, origin=log.origin), guard, outage_entry=no_outage, clock=lambda: BEGIN
+    )
     writer.start()
     return writer
 
