@@ -64,11 +64,16 @@ class Visit:
 def visiting(browser: Browser, width: int, *, javascript: bool) -> Iterator[Visit]:
     context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=javascript)
     visit = Visit(context.new_page())
-    visit.page.on("console", lambda message: visit.console.append(message.text))
+    visit.page.on("console", lambda message: visit.console.append(message.text) if _of_ours(message.location) else None)
     visit.page.on("pageerror", lambda error: visit.console.append(str(error)))
     visit.page.on("request", lambda request: visit.requests.append(request.url))
     yield visit
     context.close()
+
+
+def _of_ours(location: dict[str, Any]) -> bool:
+    """Chromium asks for an icon on its own account, once; it has nothing to do with the page."""
+    return not str(location.get("url", "")).endswith("/favicon.ico")
 
 
 def demand_sound(visit: Visit, portal: Any, width: int, *, status: int = 200) -> None:
