@@ -68,7 +68,10 @@ def open_signed(note: bytes, ring: KeyRing) -> SignedCheckpoint:
     signed = {key for key, _ in open_note(note, keys).by}
     for key in keys:
         if key not in signed:
-            raise SignatureError("is missing", field=f"signature {key.key_id.hex()} of {key.name}")
+            raise SignatureError(
+                "is missing: it was stripped, or the log has new keys: compare with its newest key file",
+                field=f"signature {key.key_id.hex()} of {key.name}",
+            )
     return SignedCheckpoint(Checkpoint(body.origin, body.size, body.root), note, keys)
 
 

@@ -24,6 +24,7 @@ from auditlog.peers.monitor_state import Memory, State, read_state, write_state
 from auditlog.policy import Policy, check_policy, fresh_until
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.rules import LogRules
+from auditlog.succession import check_ring
 from auditlog.tiles import TILE_WIDTH
 
 FREEZE: Final = "freeze/1"
@@ -153,19 +154,41 @@ class Monitor:
         return cosigned
 
     def _check_entries(self, found: SignedCheckpoint) -> None:
-        checkpoint = found.checkpoint
-        rules = LogRules(checkpoint.origin)
-        index = 0
         try:
-            for index, data in read_entries(Mirror(self.folder, checkpoint.origin), checkpoint.size):
-                rules.add(index, parse_entry(data))
-            if checkpoint.size:
-                rules.finish()
-        except FormatError as error:
-            wrong = VerifyError(f"is not a proper entry: {error}", field=f"entry {index}")
-            raise _Wrong(wrong, "entries") from error
+            rules = self._rules(found)
+            if found.checkpoint.size:
+                check_ring(self.policy.logs, found.checkpoint.origin, found.checkpoint.size, rules.keys)
         except VerifyError as error:
             raise _Wrong(error, "entries") from error
+
+    def _rules(self, found: SignedCheckpoint) -> LogRules:
+        """All entries read by the rules, those of the log before first where they are here. Raises VerifyError."""
+        checkpoint = found.checkpoint
+        held = Mirror(self.folder, checkpoint.origin)
+        before = self._before(held, checkpoint.size)
+        rules = LogRules(checkpoint.origin, None if before is None else self._rules(before))
+        index = 0
+        try:
+            for index, data in read_entries(held, checkpoint.size):
+                rules.add(index, parse_entry(data))
+        except FormatError as error:
+            raise VerifyError(f"is not a proper entry: {error}", field=f"entry {index}") from error
+        if checkpoint.size:
+            rules.finish(checkpoint.root)
+        return rules
+
+    def _before(self, held: Mirror, size: int) -> SignedCheckpoint | None:
+        """The log that this one continues, where its entries are here up to the end that this one states."""
+        first = next(read_entries(held, size), None)
+        try:
+            entry = None if first is None else parse_entry(first[1])
+        except FormatError:
+            return None  # the rules say so
+        stated = entry.members.get("predecessor") if isinstance(entry, Entry) and entry.kind == "genesis/1" else None
+        if stated is None or stated["origin"] not in self.policy.logs.origins:
+            return None
+        known = Mirror(self.folder, stated["origin"]).known(self.policy.logs)
+        return known if known is not None and known.checkpoint.size == stated["size"] else None
 
     def _held(
         self, found: SignedCheckpoint, known: SignedCheckpoint | None, memory: Memory, cosigned: Mapping[str, int]
