@@ -72,7 +72,7 @@ def populate(g: Greffier, model_file: Path, loan_input: Any) -> None:
     ]
     for record in ids[:2]:
         review.record_review(g, record, review.Review("confirm", "as suggested", "because", notified="2026-11-24"))
-    g.publisher.checkpoint()
+    g.publisher.advance()
     erase.erase(g, ids[1], ground="objection")
     decide.decide(g, LOAN, loan_input)
 
