@@ -6,7 +6,7 @@ import contextlib
 import functools
 import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -179,18 +179,6 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         engine.dispose()
         raise
 
-    def outage_entry(cause: str, began: datetime, ended: datetime) -> Entry:
-        return make_entry(
-            "outage/1",
-            id=str(uuid.uuid4()),
-            agency=settings.agency,
-            time=ended,
-            cause=cause,
-            began=began,
-            ended=ended,
-            boot=None,
-        )
-
     def on_boot(facts: BootFacts) -> None:
         boots.record(g, facts)
 
@@ -200,7 +188,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         _guard(home, settings, number),
         number=number,
         before_commit=record_keys.sync,
-        outage_entry=outage_entry,
+        outage_entry=_outage_entry(settings.agency),
         clock=clock,
     )
     g = Greffier(
@@ -222,6 +210,14 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         clock=clock,
     )
     return g
+
+
+def _outage_entry(agency: str) -> Callable[[str, datetime, datetime], Entry]:
+    def make(cause: str, began: datetime, ended: datetime) -> Entry:
+        members = {"cause": cause, "began": began, "ended": ended, "boot": None}
+        return make_entry("outage/1", id=str(uuid.uuid4()), agency=agency, time=ended, **members)
+
+    return make
 
 
 def _start_log(g: Greffier, *, tolerant: bool) -> None:

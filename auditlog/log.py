@@ -249,9 +249,11 @@ class Log:
     def _current_tip(self, conn: Connection) -> Tip:
         """The tip under the lock; read anew, and held against what was known, when another process moved it."""
         tip = self._tip
-        if read_head(conn, self.number) != tip.head:
-            if closed_at(conn, self.number) is not None:
-                raise Frozen
+        moved = read_head(conn, self.number) != tip.head
+        # Where the guard failed after the last entry was committed, the head stands as it was left.
+        if (moved or not self._state.recording) and closed_at(conn, self.number) is not None:
+            raise Frozen
+        if moved:
             tip = read_tip(conn, self.number, self._keys.ring(conn), origin=self.origin)
             self._signers = self._keys.at(conn, tip.size)
             check_prefix(conn, self.number, tip, self._tip.size, self._tip.root)

@@ -14,6 +14,8 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import CancelledError
 from typing import Any, Final, Generic, TypeVar
 
+from auditlog.errors import CannotRecord
+
 T = TypeVar("T")
 
 _WAITING, _CLAIMED, _DONE, _CANCELLED = range(4)
@@ -95,9 +97,12 @@ class Ticket(Generic[T]):
     def _wait(self, timeout: float | None) -> None:
         until = None if timeout is None else time.monotonic() + timeout
         while self._state < _DONE:
-            # A unit that its group had no room for waits again, at the gate of a later group.
-            if not self._gate.wait(None if until is None else max(0.0, until - time.monotonic())):
+            gate = self._gate
+            if not gate.wait(None if until is None else max(0.0, until - time.monotonic())):
                 raise TimeoutError("the log has not written it yet")
+            # A unit that its group had no room for waits again, at the gate of a later group.
+            if self._state < _DONE and self._gate is gate:
+                raise CannotRecord("the log's writer has ended: restart the program", cause="unknown")
 
     def _outcome(self) -> T:
         if self._error is not None:

@@ -271,3 +271,20 @@ def test_nothing_is_lost_where_the_guard_agrees(home):
     with open_home(home) as g:
         assert g.log.number == 1
         recorded(g)
+
+
+def test_a_guard_that_fails_after_the_last_entry_lets_nothing_follow(home):
+    with open_home(home) as g:
+        recorded(g)
+        path = g.guard.path
+        with pytest.raises(CannotRecord):
+            g.log._trace = lambda point: path.rename(path.with_name("away")) if point == 6 else None
+            succession.end(g, "year")
+        g.log._trace = lambda point: None
+        path.with_name("away").rename(path)
+        with pytest.raises(Frozen):
+            recorded(g)
+    assert succeed_home(home, "year") == f"{NAME}/2"
+    with open_home(home) as g:
+        recorded(g)
+        assert log_action.check_all(g) == []
