@@ -117,7 +117,7 @@ def with_sizes(lines: Iterable[str], *, name: str) -> Iterator[tuple[int, str, S
     """
     pending: tuple[int, Sizes] | None = None
     for number, line in enumerate(lines, 1):
-        if line.startswith("# valid"):
+        if line.startswith("# valid "):
             if pending is not None:
                 raise FormatError("must stand directly above a key", field=f"{name} line {pending[0]}")
             pending = number, _parse_sizes(line, field=f"{name} line {number}")

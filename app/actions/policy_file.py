@@ -80,7 +80,7 @@ def with_logs(text: str, ring: KeyRing, base_url: str) -> str:
         if _origin(line) not in ring.origins:
             kept.append(line)
             continue
-        if kept and kept[-1].startswith("# valid"):
+        if kept and kept[-1].startswith("# valid "):
             kept.pop()
         place = len(kept) if place is None else place
     if place is None:

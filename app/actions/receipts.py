@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, cast
 
-from app.actions import reading
+from app.actions import policy_file, reading
 from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog import receipt as receipts
@@ -14,6 +14,7 @@ from auditlog.canonical import Json
 from auditlog.commitment import Opening
 from auditlog.errors import AuditLogError, FormatError
 from auditlog.merkle import prove_inclusion
+from auditlog.policy import cosigned_by
 from auditlog.proof import LogProof
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store import decisions as decision_store
@@ -62,6 +63,8 @@ def check(g: Greffier, data: bytes) -> Check:
         entry = parse_entry(parsed.entry)
     except FormatError as error:
         return Check("altered", facts | {"field": error.field or "receipt"})
+    if isinstance(entry, OpaqueEntry):
+        return Check("could_not_check", facts | {"why": "kind"})
     ring, origin = g.keys, parsed.proof.checkpoint.split(b"\n", 1)[0].decode("utf-8", "replace")
     if origin not in ring.origins:
         return Check("not_found", facts)
@@ -69,7 +72,7 @@ def check(g: Greffier, data: bytes) -> Check:
         receipts.verify_receipt(parsed, ring, origin=origin)
     except AuditLogError as error:
         return Check("altered", facts | {"field": error.field or "receipt"})
-    if isinstance(entry, OpaqueEntry) or entry.kind != RESULT_KIND:
+    if entry.kind != RESULT_KIND:
         return Check("could_not_check", facts | {"why": "kind"})
     return _found(g, entry, parsed.proof.index, facts)
 
@@ -102,7 +105,10 @@ def _found(g: Greffier, entry: Entry, index: int, facts: dict[str, str | int]) -
         return Check("erased", facts | {"date": erased.time, "ground": str(erased.members["ground"])})
     with g.reading() as conn:
         published = log_store.read_head(conn, stored.log, "published")
-    return Check("published" if published is not None and published.size > index else "integrated", facts)
+    if published is None or published.size <= index:
+        return Check("integrated", facts)
+    witnesses = cosigned_by(policy_file.read_policy(g), published.note)
+    return Check("published", facts | {"witnesses": len(witnesses)})
 
 
 def _held(g: Greffier, entry: Entry, values: dict[str, Json]) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.actions import decide, erase, lifecycle, receipts, repeats, review
+from app.actions import decide, erase, lifecycle, receipt_page, receipts, repeats, review
 from app.cli import log_time
 from app.cli.options import Home, plain, print_json, progress, read_file, reserved_file, write_file
 from app.errors import UsageError
@@ -40,7 +40,9 @@ def decide_one(
     home: Home,
     slug: Slug,
     file: Annotated[Path, typer.Option("--input", help="JSON object of declared fields; - for standard input.")],
-    receipt: Annotated[Path | None, typer.Option(help="Where to write the receipt.")] = None,
+    receipt: Annotated[
+        Path | None, typer.Option(help="FILE.receipt.json, or FILE.receipt.html, which checks itself.")
+    ] = None,
     subject: Annotated[list[str] | None, typer.Option(help="Reference of the person concerned.")] = None,
     lang: Annotated[str, typer.Option(help="Language of the notice.")] = "en",
     idempotency_key: Annotated[
@@ -74,7 +76,9 @@ def write_receipt(
         if time_stamped:
             log_time.write_stamped_receipt(g, record_id, output, openings=openings)
             return
-        data = format_receipt(receipts.receipt(g, record_id, openings=openings))
+        made = receipts.receipt(g, record_id, openings=openings)
+        as_page = output.name.endswith(".receipt.html")
+        data = receipt_page.receipt_html(g, made, g.settings.languages[0]) if as_page else format_receipt(made)
     write_file(output, data, "-o")
 
 
