@@ -40,9 +40,7 @@ def decide_one(
     home: Home,
     slug: Slug,
     file: Annotated[Path, typer.Option("--input", help="JSON object of declared fields; - for standard input.")],
-    receipt: Annotated[
-        Path | None, typer.Option(help="FILE.receipt.json, or FILE.receipt.html, which checks itself.")
-    ] = None,
+    receipt: Annotated[Path | None, typer.Option(help="Where to write the receipt.")] = None,
     subject: Annotated[list[str] | None, typer.Option(help="Reference of the person concerned.")] = None,
     lang: Annotated[str, typer.Option(help="Language of the notice.")] = "en",
     idempotency_key: Annotated[
@@ -65,7 +63,9 @@ def decide_one(
 def write_receipt(
     home: Home,
     record_id: RecordId,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the receipt.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="X.receipt.json; or X.receipt.html, a page that checks itself.")
+    ],
     openings: Annotated[bool, typer.Option(help="Include the opened input, output and outcome.")] = True,
     time_stamped: Annotated[
         bool, typer.Option("--time-stamped", help="Prove against a time-stamped checkpoint, written beside it.")
