@@ -15,7 +15,7 @@ from auditlog.canonical import format_canonical
 from auditlog.commitment import Opening, canonical_value, commit, commit_all, open_field, salt_for, verify_opening
 from auditlog.errors import FormatError, OpeningError
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "commitments.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "conformance" / "vectors" / "commitments.json").read_text())
 SECRETS = st.integers(0, 2**256 - 1).map(lambda number: number.to_bytes(32, "big"))
 FIELDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789_", min_size=1, max_size=43)
 LEAVES = (

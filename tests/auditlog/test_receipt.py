@@ -15,7 +15,7 @@ from auditlog.note import parse_vkey
 from auditlog.receipt import fields_for_person, format_receipt, parse_receipt, verify_receipt
 from auditlog.record import parse_entry
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "receipts.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "conformance" / "vectors" / "receipts.json").read_text())
 KEYS = key_ring(parse_vkey(vkey) for vkey in VECTORS["vkeys"])
 ORIGIN = VECTORS["origin"]
 DATA = VECTORS["receipt"].encode()

@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not has_script(), reason="app/static/verify.js is not built: `make check-page`"),
 ]
 
-ROTATION = json.loads((Path(__file__).parents[1] / "vectors/rotation.json").read_text("utf-8"))
+ROTATION = json.loads((Path(__file__).parents[2] / "docs/conformance/vectors/rotation.json").read_text("utf-8"))
 LANGUAGES = ("en", "nl")
 WIDTHS = (320, 1280)
 GENUINE = {"en": "Genuine", "nl": "Echt"}

@@ -31,10 +31,10 @@ from auditlog.verifier import Trust, check_receipt
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "js"
-VECTORS = json.loads((ROOT / "tests/vectors/receipts.json").read_text("utf-8"))
-ROTATION = json.loads((ROOT / "tests/vectors/rotation.json").read_text("utf-8"))
+VECTORS = json.loads((ROOT / "docs/conformance/vectors/receipts.json").read_text("utf-8"))
+ROTATION = json.loads((ROOT / "docs/conformance/vectors/rotation.json").read_text("utf-8"))
 DECISION = json.loads(VECTORS["entries"][-1])
-ALL_KINDS = json.loads((ROOT / "tests/vectors/entries.json").read_text("utf-8"))["valid"]
+ALL_KINDS = json.loads((ROOT / "docs/conformance/vectors/entries.json").read_text("utf-8"))["valid"]
 OTHERS = [text.encode() for text in VECTORS["entries"]]
 SPACES = [chr(code) for code in range(0x10000) if chr(code).isspace()] + [
     "\x00",

@@ -44,7 +44,7 @@ from auditlog.tiles import (
     tiles_of_size,
 )
 
-FILE = Path(__file__).with_name("formats.json")
+FILE = Path(__file__).parents[2] / "docs" / "conformance" / "vectors" / "formats.json"
 ORIGIN = "greffier.example/vectors/1"
 LEAVES = 70_000
 SIZES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 17, 255, 256, 257, 511, 512, 513, 65_535, 65_536, 65_537, LEAVES)
@@ -89,7 +89,7 @@ def build(previous: dict) -> dict:
         size: nodes_reader(lambda tile: stored[tile.level, tile.index][: tile.width * 32], size) for size in SIZES
     }
     return {
-        "about": "Greffier's own vectors, made by generate.py beside this file. Entry i is the ASCII text `entry <i>`.",
+        "about": "Greffier's own vectors, made by tests/vectors/generate.py. Entry i is the ASCII text `entry <i>`.",
         "canonical": _canonical(),
         "merkle": _merkle(reader),
         "tiles": _tiles(growth.tiles),

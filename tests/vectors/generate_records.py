@@ -26,7 +26,7 @@ from auditlog.proof import LogProof
 from auditlog.receipt import Receipt, fields_for_person, format_receipt, parse_receipt, verify_receipt
 from auditlog.record import Entry, make_entry, parse_entry
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[2] / "docs" / "conformance" / "vectors"
 ORIGIN = "register.example/records/1"
 SECRET = bytes(range(32))
 TIME = datetime(2026, 11, 24, 8, 15, tzinfo=UTC)

@@ -28,7 +28,7 @@ from auditlog.policy import Group, Policy, Witness, format_policy
 from auditlog.receipt import Receipt, fields_for_person, format_receipt
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE = Path(__file__).with_name("rotation.json")
+FILE = ROOT / "docs" / "conformance" / "vectors" / "rotation.json"
 FIRST, SECOND = "register.example/rotation/1", "register.example/rotation/2"
 SEEN = 1_800_000_000  # when the witnesses saw each checkpoint, POSIX seconds
 Kept = dict[tuple[str, bytes], list[Signature]]
@@ -269,7 +269,7 @@ def build(previous: Mapping[str, Any]) -> dict[str, Any]:
         "about": "Receipts (.receipt.json) and what a verifier says with a policy file (c2sp.org/tlog-policy; comments "
         "above `log` lines give the sizes at which a key is valid). `policy` names one of `policies`; `max_age` and "
         "`now` are seconds. `place` is what the error begins with; place `proof` stands for all of the log's own "
-        "signatures, `policy` for those of witnesses. Made by generate_rotation.py beside this file.",
+        "signatures, `policy` for those of witnesses. Made by tests/vectors/generate_rotation.py.",
         "policies": make_policies(logs),
         "cases": writer.cases,
     }

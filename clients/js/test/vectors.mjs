@@ -1,10 +1,10 @@
-/** Where the vector files lie: ours in tests/vectors, published ones beside the repository (shared/vectors). */
+/** Where the vector files lie: ours in docs/conformance/vectors, published ones beside the repository (shared/vectors). */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = new URL("../../../", import.meta.url);
-export const OURS = new URL("tests/vectors/", ROOT);
+export const OURS = new URL("docs/conformance/vectors/", ROOT);
 export const SHARED = new URL("../shared/vectors/", ROOT);
 
 /** For `test(name, published, …)`: skips, and says so, where the published vectors are not there. */
