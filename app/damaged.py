@@ -22,11 +22,11 @@ def open_damaged(home: Path) -> Iterator[Damaged]:
     they are the parts that no copy of a log can give back."""
     settings = read_settings(home)
     guard_dir = home / settings.guard_dir
-    engine = wiring._open_engine(home, settings)
+    engine = wiring.engine_of(home, settings)
     try:
         record_keys = RecordKeys(home / settings.key_store)
         try:
-            index_key = wiring._read_secret(home / "keys" / wiring.INDEX_KEY_FILE)
+            index_key = wiring.read_secret(home / "keys" / wiring.INDEX_KEY_FILE)
             yield Damaged(
                 home=home,
                 settings=settings,

@@ -60,7 +60,7 @@ def create_home(
             f"{home} already holds an installation: name another folder, or use the one that is there", field="home"
         )
     settings = new_settings(agency, origin, database_url)
-    engine = _open_engine(home, settings)
+    engine = engine_of(home, settings)
     try:
         with removed_on_failure(home, _parts(home, settings, engine), KeyFolder(home / "keys").files) as made:
             _make_files(home, settings, database_url)
@@ -144,14 +144,16 @@ def succeed_home(home: Path, reason: str, *, clock: Clock = utc_now) -> str:
 
 
 @contextlib.contextmanager
-def open_home(home: Path, *, clock: Clock = utc_now, tolerant: bool = False) -> Iterator[Greffier]:
+def open_home(
+    home: Path, *, clock: Clock = utc_now, tolerant: bool = False, served: bool = False
+) -> Iterator[Greffier]:
     """Open an installation. With `tolerant`, a log that may not be written (guard, disk) is opened for reading, and
-    `problem` says why; without, CannotRecord is raised."""
+    `problem` says why; without, CannotRecord is raised. Who records, or is `served`, asks the witnesses first."""
     if is_half_made(home):
         raise SettingsError(f"{home} was not made to its end: run `greffier init` again", field="home")
     g = _build(home, clock)
     try:
-        _start_log(g, tolerant=tolerant)
+        _start_log(g, tolerant=tolerant, ask=served or not tolerant)
         if g.problem is None:
             _begin_log(g)
         yield g
@@ -162,7 +164,7 @@ def open_home(home: Path, *, clock: Clock = utc_now, tolerant: bool = False) -> 
 def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
     """Everything of one home; `number` is a log that is to begin (by default, the newest that there is)."""
     settings, profile = read_settings(home), read_profile(home)
-    engine = _open_engine(home, settings)
+    engine = engine_of(home, settings)
     try:
         demand_file(engine)
         migrate.check(engine)
@@ -173,7 +175,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
             key_folder = KeyFolder(home / "keys", unlock_of(home, settings))
             key_folder.check(origin)
             keys = _signing_keys(key_folder, origin)
-            index_key = _read_secret(home / "keys" / INDEX_KEY_FILE)
+            index_key = read_secret(home / "keys" / INDEX_KEY_FILE)
             record_keys = RecordKeys(_inside(home, settings.key_store))
     except BaseException:
         engine.dispose()
@@ -220,9 +222,9 @@ def _outage_entry(agency: str) -> Callable[[str, datetime, datetime], Entry]:
     return make
 
 
-def _start_log(g: Greffier, *, tolerant: bool) -> None:
+def _start_log(g: Greffier, *, tolerant: bool, ask: bool = True) -> None:
     try:
-        opening.start(g)
+        opening.start(g, ask=ask)
     except CannotRecord as error:
         if not tolerant:
             raise
@@ -265,7 +267,8 @@ def _signing_keys(folder: KeyFolder, origin: str) -> SigningKeys:
     return SigningKeys(held(), origin=origin, ring=folder.ring().of(origin), held=held)
 
 
-def _open_engine(home: Path, settings: Settings) -> Engine:
+def engine_of(home: Path, settings: Settings) -> Engine:
+    """The home's database. Raises SettingsError for a URL that is none."""
     try:
         return open_engine(_database_url(home, settings))
     except FormatError as error:
@@ -284,7 +287,8 @@ def _write_secret(path: Path) -> None:
     write_durably(path, secrets.token_bytes(32), 0o600)
 
 
-def _read_secret(path: Path) -> bytes:
+def read_secret(path: Path) -> bytes:
+    """The 32 bytes of a key file. Raises VaultError naming the file and the fix."""
     try:
         secret = path.read_bytes()
     except FileNotFoundError:
@@ -299,7 +303,7 @@ def _read_secret(path: Path) -> bytes:
 @contextlib.contextmanager
 def open_database(home: Path) -> Iterator[Engine]:
     """Only the database of a home, whatever its schema (for `migrate`)."""
-    engine = _open_engine(home, read_settings(home))
+    engine = engine_of(home, read_settings(home))
     try:
         demand_file(engine)
         yield engine

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from app.settings import read_settings
+from app.unlock import unlock_of
 from auditlog.keyring import KeyRing
 from auditlog.note import parse_vkey
 from auditlog.peers import identity
@@ -23,10 +24,10 @@ def opened(home: Path) -> Iterator[Witness]:
 
     Raises WitnessRetired where it has lost its memory.
     """
-    keys = home / "keys" / "mirror"
+    keys, unlock = home / "keys" / "mirror", unlock_of(home, read_settings(home))
     if not (keys / identity.VKEY_FILE).exists():
-        identity.create_witness(keys, home / DATABASE, _name(home))
-    cosigner = identity.open_witness(keys, home / DATABASE)
+        identity.create_witness(keys, home / DATABASE, _name(home), unlock=unlock)
+    cosigner = identity.open_witness(keys, home / DATABASE, unlock=unlock)
     try:
         yield cosigner
     finally:

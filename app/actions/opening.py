@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from app.actions import erase, rotation
+from app.actions import erase, publish, rotation
 from app.home import Greffier
 from auditlog.errors import AuditLogError, CannotRecord
 from auditlog.log import Unit
 from auditlog.store import log as log_store
 
 
-def start(g: Greffier) -> None:
+def start(g: Greffier, *, ask: bool = True) -> None:
     """Start the log, and complete what a crash left: a rotation of keys, erasures (a restored backup undoes some, too).
 
-    Raises CannotRecord.
+    The witnesses are asked first: they alone can tell when database and guard were put back together. A command that
+    only reads does not `ask`, since one that cannot be reached is waited for. Raises CannotRecord.
     """
     _demand_guard(g)
+    if ask:
+        publish.ask_at_start(g)
     g.log.start()
     try:
         with needed_to_record("guard"):

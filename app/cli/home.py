@@ -64,7 +64,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
 ) -> None:
     """Serve the portal and the API."""
-    with open_home(home, tolerant=True) as g:
+    with open_home(home, tolerant=True, served=True) as g:
         logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
         progress(f"Greffier on http://{host}:{port}/")
         server.serve(g, host, port)

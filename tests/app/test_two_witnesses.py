@@ -178,8 +178,8 @@ def test_a_witness_that_stops_holds_up_publishing_and_nothing_else(agencies, tmp
             publish.ask_at_start(g)
         shutil.rmtree(a.home)
         shutil.copytree(saved, a.home)
-        with open_home(a.home) as g, pytest.raises(GuardError, match="rolled back"):
-            publish.ask_at_start(g)
+        with pytest.raises(GuardError, match="rolled back"), open_home(a.home):
+            pass
 
 
 def test_a_receipt_leans_on_the_published_checkpoint_once_that_covers_it(agencies):

@@ -46,7 +46,7 @@ def test_an_ordered_erasure_holds_while_the_log_cannot_take_it(loan_home: Path, 
     """Someone holds the database's lock when the program starts, and an erasure is still to be completed."""
     with open_home(loan_home) as g:
         record = decide.decide(g, LOAN, loan_input).id
-        minute = reading.find(g, record)[0].time
+        minute = reading.find(g, record).entry.time
         g.ledger.append(erasure.Erasure(record, "objection", "administrator", minute))
         with pytest.raises(Erased):
             reading.open(g, "report", record)
