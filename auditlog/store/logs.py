@@ -95,6 +95,9 @@ def retire_keys(conn: Connection, number: int, vkeys: Sequence[VerifierKey], *, 
 def with_rotations(conn: Connection, ring: KeyRing) -> KeyRing:
     """The ring with the sizes that the log's rotations gave its keys, and with the keys that they added.
 
+    A key without a row keeps the sizes that the ring gives it: a database of before a rotation is then seen to be old,
+    by the guard, and what was signed in what it lost stays verifiable.
+
     Raises FormatError for a row that holds no key.
     """
     stated: dict[VerifierKey, LogKey] = {}
@@ -108,5 +111,5 @@ def with_rotations(conn: Connection, ring: KeyRing) -> KeyRing:
             stated[vkey] = LogKey(vkey, first, last)
         except FormatError as error:
             raise FormatError(f"holds no key ({error}): run `greffier log fsck`", field="auditlog_key") from error
-    known = [stated.pop(key.vkey, LogKey(key.vkey)) for key in ring.keys]
+    known = [stated.pop(key.vkey, key) for key in ring.keys]
     return KeyRing((*known, *sorted(stated.values(), key=lambda key: (key.vkey.name, key.valid_from, key.vkey.type))))

@@ -265,6 +265,29 @@ def test_a_loss_is_stated_and_the_log_goes_on(home, tmp_path, url):
         assert log_action.check_all(g) == []
 
 
+def test_a_database_of_before_a_rotation_is_seen_to_be_old(home, tmp_path, url):
+    """Its keys are fewer than those of the key file: the guard says what is wrong, and the loss can be stated."""
+    if not url.startswith("sqlite"):
+        pytest.skip("a database file is put back; PostgreSQL's case is in tests/faults")
+    shutil.copyfile(home / "greffier.db", tmp_path / "saved.db")
+    with open_home(home) as g:
+        rotation.begin(g)
+        during = receipt_of(g, recorded(g))
+        publish(g)
+        rotation.finish(g)
+        after = receipt_of(g, recorded(g))
+    for rest in home.glob("greffier.db*"):
+        rest.unlink()
+    shutil.copyfile(tmp_path / "saved.db", home / "greffier.db")
+    with pytest.raises(GuardError, match="1 entries, but 5"), open_home(home):
+        pass
+    assert succeed_home(home, "loss") == f"{NAME}/2"
+    with open_home(home) as g:
+        assert [holds(receipt, g.keys) for receipt in (during, after)] == [3, 5]
+        assert log_action.check_all(g) == []
+    assert [holds(receipt, read_key_ring(home / "keys" / "log.vkey")) for receipt in (during, after)] == [3, 5]
+
+
 def test_nothing_is_lost_where_the_guard_agrees(home):
     with pytest.raises(Refused, match="nothing is lost"):
         succeed_home(home, "loss")
