@@ -63,7 +63,7 @@ def _problems(row: StampedNote, ring: KeyRing, origin: str, roots: Mapping[int, 
         elif roots[row.size] != checkpoint.root:
             yield "note", f"signs another root than that of the first {row.size} entries: the log was forked"
     try:
-        tsa.check_imprint(row.token, row.note)
+        tsa.check_unchanged(row.token, row.note)
         said = format_time(tsa.describe_token(row.token).time)
     except AuditLogError as error:
         yield "token", str(error)

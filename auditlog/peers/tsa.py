@@ -134,6 +134,15 @@ def check_imprint(token: bytes, note: bytes) -> None:
     _check_imprint(response, note)
 
 
+def check_unchanged(token: bytes, note: bytes) -> None:
+    """As `check_imprint`, and its signature holds where the token brings its own root: nobody is trusted by this."""
+    check_imprint(token, note)
+    found = list(_embedded(_decode(token)))
+    roots = [certificate for certificate in found if _self_issued(certificate)]
+    if roots:
+        verify_token(token, note, roots=roots, intermediates=[one for one in found if one not in roots])
+
+
 def describe_token(token: bytes) -> TokenFacts:
     """What a token says of itself. Raises FormatError for what is no response, TokenError for one without a token."""
     response = _decode(token)
