@@ -12,7 +12,7 @@ export CMAKE_ARGS := -DLLAVA_BUILD=OFF -DGGML_NATIVE=ON -DCMAKE_PROJECT_llama.cp
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 HOME_DIR ?= demo
 
-.PHONY: install install-test check-page demo serve test quick lint lock bench clean
+.PHONY: install install-test check-page demo serve test quick fuzz lint lock bench clean
 
 install: $(VENV)/installed
 	@$(MAKE) --no-print-directory check-page || echo "note: /check goes without the check in the browser" >&2
@@ -67,6 +67,10 @@ test: install-test lint
 
 quick: install
 	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser
+
+# A million inputs for every parser that reads a stranger's bytes (half an hour of one core); `make test` gives 2,000.
+fuzz: install
+	nice $(BIN)/python -W ignore tests/fuzz/run.py --inputs 1000000
 
 # After a change of dependencies. The demo's model package is pinned without its own dependency (see pyproject.toml).
 lock: $(VENV)/bin/python
