@@ -71,7 +71,7 @@ def run(
         "database": "sqlite" if database_url is None else "postgresql",
         "fsync": synced,
         "device": f"{os.major(device)}:{os.minor(device)}",
-        "device_fsync_ms": {"p50": _ms(statistics.median(probes)), "p99": _ms(_percentile(probes, 99))},
+        "device_fsync_ms": {"p50": _ms(statistics.median(probes)), "p99": _ms(percentile(probes, 99))},
         "entry_bytes": None if decisions else entry_bytes,
         "rounds": ROUNDS,
         "cpus": os.cpu_count(),
@@ -180,7 +180,7 @@ def _round(place: Scene, writers: int, seconds: float, entry_bytes: int, *, deci
         "per_second": round(len(every) / took),
         "entries_per_group": round(len(every) / steps.groups, 1),
         "p50_ms": _ms(statistics.median(every)),
-        "p99_ms": _ms(_percentile(every, 99)),
+        "p99_ms": _ms(percentile(every, 99)),
         "cpu_us": round(cpu / len(every) * 1e6),
         "steps_ms": steps.per_group(),
     }
@@ -228,7 +228,8 @@ def _probe_fsync(folder: Path) -> list[float]:
     return took
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def percentile(values: list[float], percent: int) -> float:
+    """The value that `percent` of 100 keep within."""
     return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
 
 

@@ -12,6 +12,7 @@ import typer
 from app import bench as benches
 from app.access import keys
 from app.actions import log, migrate
+from app.bench import shared
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, progress
 from app.demo import run as demo_run
 from app.errors import UsageError
@@ -84,6 +85,7 @@ def bench(
     ] = None,
     decisions: Annotated[bool, typer.Option(help="Whole sealed decisions of 8 fields instead of entries.")] = False,
     grow: Annotated[int, typer.Option(min=0, help="Fill the log to so many entries first.")] = 0,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="So many processes, each with the writers.")] = 1,
     entries: Annotated[int, typer.Option(min=10, max=2_000_000, help="Size of the log that is audited.")] = 160_000,
 ) -> None:
     """Measure; prints JSON with medians and spread, and for append the device's fsync time."""
@@ -95,6 +97,9 @@ def bench(
     if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", writers):
         raise UsageError("must be numbers with commas, such as 1,16,64", field="--writers")
     counts = [int(n) for n in writers.split(",")]
+    if processes > 1:
+        print_json([shared.run(processes, count, seconds, database_url) for count in counts])
+        return
     measure = benches.KINDS[what]
     print_json(measure(counts, seconds, database_url, decisions=decisions, grow=grow, report=progress))
 

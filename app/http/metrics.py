@@ -10,7 +10,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from app.actions import log as log_action
+from app.actions import publish
+from app.errors import AppError
 from app.home import Greffier
+from auditlog.errors import AuditLogError
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -47,3 +50,11 @@ class _LogState(Collector):
         health = log_action.health(self._g)
         yield GaugeMetricFamily("greffier_log_recording", "1 while the log records", value=int(health.recording))
         yield GaugeMetricFamily("greffier_log_size", "Entries in the log", value=health.size)
+        try:
+            public = publish.state(self._g)
+        except (AppError, AuditLogError):
+            return  # `/health` says why
+        yield GaugeMetricFamily("greffier_log_published_size", "Entries that are public", value=public.published)
+        yield GaugeMetricFamily(
+            "greffier_log_policy_met", "1 while the public checkpoint meets the policy", value=int(public.met)
+        )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect, text
 
-from app.bench import KINDS
+from app.bench import KINDS, shared
 from app.bench.append import STEPS
 from auditlog.store.engine import open_engine, reading
 
@@ -62,3 +62,10 @@ def test_whole_decisions_in_a_log_that_was_grown(here):
     assert result["runs"][0]["entries"] > 0
     assert told == [] or "of 5,000 entries" in told[0]
     assert list(here.iterdir()) == []
+
+
+def test_processes_that_share_a_log_lose_nothing(url):
+    result = shared.run(2, 4, 0.5, None if url.startswith("sqlite") else url)
+    assert result["entries"] > 0
+    assert result["lost"] == 0
+    assert result["dense"] is True
