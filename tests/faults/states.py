@@ -4,6 +4,7 @@ line that can be cut, and a book of everything that was promised."""
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -126,7 +127,9 @@ class Server:
         self._admin.dispose()
 
     def _of(self, home: Path) -> str:
-        return (home / "greffier.toml").read_text().rpartition("states_")[2].partition('"')[0].join(("states_", ""))
+        found = re.search(r"states_\w+", (home / "greffier.toml").read_text())
+        assert found is not None
+        return found[0]
 
     def _at(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)
