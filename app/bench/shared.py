@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,23 +54,21 @@ def _run_all(
     place: Scene, processes: int, writers: int, seconds: float, entry_bytes: int
 ) -> list[tuple[str, int, float]]:
     """(id, index, seconds) of every entry that some process was told of."""
-    begin = time.time() + _START_S
-    order = json.dumps([str(place.folder), place.url, writers, begin, seconds, entry_bytes])
-    running = [
-        subprocess.Popen([sys.executable, "-m", "app.bench.shared"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        for _ in range(processes)
-    ]
-    for one in running:
-        assert one.stdin is not None, "it was asked for"
-        one.stdin.write(order.encode())
-        one.stdin.close()
+    order = json.dumps([str(place.folder), place.url, writers, time.time() + _START_S, seconds, entry_bytes])
     told: list[tuple[str, int, float]] = []
-    for one in running:
-        assert one.stdout is not None, "it was asked for"
-        told += [(id_, index, took) for id_, index, took in json.loads(one.stdout.read() or b"[]")]
-        if one.wait():
-            raise CannotRecord("one of the processes ended with an error", cause="unknown", field="bench")
+    with ThreadPoolExecutor(processes) as pool:
+        for one in pool.map(_run_one, [order] * processes):
+            told += one
     return told
+
+
+def _run_one(order: str) -> list[tuple[str, int, float]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "app.bench.shared"], input=order, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise CannotRecord("one of the processes ended with an error", cause="unknown", field="bench")
+    return [(id_, index, took) for id_, index, took in json.loads(done.stdout)]
 
 
 def _look(place: Scene, told: list[tuple[str, int, float]]) -> tuple[int, int]:
