@@ -7,6 +7,7 @@ import itertools
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -360,6 +361,7 @@ class Stage:
     stand: Any
     app_of: Callable[[Witness], Any]
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    reached: Counter[str] = field(default_factory=Counter)
     template: Path = field(init=False)
     witness_template: Path = field(init=False)
 
