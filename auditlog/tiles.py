@@ -139,14 +139,15 @@ def parse_entry_bundle(data: bytes) -> list[bytes]:
     """Return the entries of a bundle; FormatError when it is cut off or holds more than 256."""
     entries = []
     position, end = 0, len(data)
-    while position < end - 1:
+    # A stranger's bundle may have 17 MB: of empty entries, that would be eight millions.
+    while position < end - 1 and len(entries) <= TILE_WIDTH:
         start = position + 2
         position = start + (data[position] << 8) + data[position + 1]
         entries.append(data[start:position])
-    if position != end:
-        raise FormatError("ends inside an entry", field="bundle")
     if len(entries) > TILE_WIDTH:
         raise FormatError(f"holds more than {TILE_WIDTH} entries", field="bundle")
+    if position != end:
+        raise FormatError("ends inside an entry", field="bundle")
     return entries
 
 

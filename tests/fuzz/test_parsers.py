@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from auditlog.errors import FormatError
+from auditlog.note import COSIGNATURE, Signer, format_vkey
 
 HERE = Path(__file__).parent
 INPUTS = 2_000
@@ -85,6 +86,34 @@ def test_what_breaks_a_promise_is_found(run: ModuleType, check: Any, says: str) 
     assert run.try_one(run.Target("note", check), b"x", ran) is None
     (finding,) = ran.findings
     assert finding.what.startswith(says)
+
+
+VKEYS = [Signer.generate(f"w{n}.example", COSIGNATURE, n.to_bytes(32, "big")).vkey for n in range(999)]
+LARGE: dict[str, tuple[str, bytes]] = {
+    "members": ("policy", f"witness w {format_vkey(VKEYS[0])}\ngroup g any {'w ' * 480_000}\nquorum none\n".encode()),
+    "witnesses": ("policy", "".join(f"witness {k.name} {format_vkey(k)}\n" for k in VKEYS).encode() + b"quorum none\n"),
+    "blank lines": ("policy", b"\t\n" * 490_000 + b"quorum none\n"),
+    "empty entries": ("bundle", bytes(256 * 65_537)),
+    "digits": ("json", b"1" * 1_000_000),
+    "numbers": ("json", b"[" + b"1," * 400_000 + b"1]"),
+    "brackets": ("json", b"[" * 1_000_000),
+    "quotes": ("json", b"[" * 70 + b'"\\"' * 300_000),
+    "gaps": ("note", b"\n\n" * 490_000),
+    "a long line": ("submission", b"old 5\n" + b"A" * 900_000 + b"\n\n"),
+    "a long path": ("sums", b"0" * 64 + b"  " + b"a/" * 400_000 + b"\n"),
+    "pluses": ("vkey", b"a+00000000+" * 90_000),
+    "lengths": ("token", b"\x30\x80" * 49_000),
+    "sets": ("cms", b"\x30\x83\x01\x38\x80" + b"\x30\x00" * 40_000),
+}
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_a_large_input_takes_no_long_time(run: ModuleType, known: dict[str, Any], what: str) -> None:
+    """The fuzzer's own inputs are small."""
+    name, data = LARGE[what]
+    ran = run.Ran(name)
+    run.try_one(known[name], data, ran)
+    assert not ran.findings
 
 
 def test_the_same_seed_gives_the_same_inputs(run: ModuleType) -> None:
