@@ -143,6 +143,7 @@ def write_settings(home: Path, agency: str, origin: str, database_url: str | Non
 
 
 M = TypeVar("M", bound=BaseModel)
+_NO_PATH = "Input is not a valid path for <class 'pathlib.Path'>"
 
 
 def _checked(model: type[M], values: Any, where: str) -> M:
@@ -153,4 +154,5 @@ def _checked(model: type[M], values: Any, where: str) -> M:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or where
-        raise SettingsError(f"{first['msg']} (in {where})", field=field) from None
+        said = first["msg"].replace("Input should be", "must be").replace(_NO_PATH, "must be a path in quotes")
+        raise SettingsError(f"{said} (in {where})", field=field) from None

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         facts, lines = _run(options)
     except _UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(_plain(f"error: {error}"), file=sys.stderr)
         return USAGE
     except AuditLogError as error:
         return _fail(error, as_json=options.json)

@@ -88,11 +88,19 @@ def key_digest(vkey: VerifierKey) -> str:
 
 def parse_key_ring(text: str, *, name: str = "log.vkey") -> KeyRing:
     """The ring of a key file; at least one key. Raises FormatError("<name> line N: …")."""
+    if text.startswith("\ufeff"):
+        raise FormatError("begins with a byte order mark: save it without one", field=name)
+    if "\r" in text:
+        raise FormatError("has the line ends of Windows: save it with those of Unix (LF)", field=name)
     lines = text.split("\n")
     if lines.pop():
         raise FormatError("must end with a newline", field=name)
     keys = []
     for number, line, sizes in with_sizes(lines, name=name):
+        if line.startswith("PRIVATE+KEY+"):
+            raise FormatError(
+                "is a private key: put it back where it was, and give log.vkey", field=f"{name} line {number}"
+            )
         try:
             keys.append(LogKey(parse_vkey(line), *sizes))
         except FormatError as error:

@@ -201,12 +201,14 @@ def parse_policy(text: str | bytes) -> Policy:
     octets = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
     if len(octets) > MAX_POLICY:
         raise FormatError(f"must be at most {MAX_POLICY} bytes", field=POLICY_FILE)
+    if octets.startswith(b"\xef\xbb\xbf"):
+        raise FormatError("begins with a byte order mark: save it without one", field=POLICY_FILE)
     if bad := _NO_OCTET.search(octets):
         line = octets.count(b"\n", 0, bad.start()) + 1
-        raise FormatError(
-            f"has the octet 0x{bad[0][0]:02x}; only tab, newline and printable characters may stand there",
-            field=f"{POLICY_FILE} line {line}",
-        )
+        sentence = f"has the octet 0x{bad[0][0]:02x}; only tab, newline and printable characters may stand there"
+        if bad[0] == b"\r":
+            sentence = "ends as lines do on Windows: save the file with the line ends of Unix (LF)"
+        raise FormatError(sentence, field=f"{POLICY_FILE} line {line}")
     policy, quorums = Policy(KeyRing(())), 0
     lines = [line.strip(" \t") for line in octets.decode("utf-8", "surrogateescape").split("\n")]
     for count, (place, text_line, sizes) in enumerate(with_sizes(lines, name=POLICY_FILE)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.actions import trust
 from app.errors import UsageError
 from auditlog import gaps
 from auditlog.audit import CHECKPOINT, read_entries
@@ -25,5 +26,6 @@ def read_export(folder: Path, vkeys: Path | None = None) -> gaps.Gaps:
             f"is no exported log ({error.strerror}): name the folder with its checkpoint", field="--from"
         ) from None
     origin = note.partition(b"\n")[0].decode("utf-8", "replace")
-    result = audit_tree(folder, read_key_ring(vkeys or folder / VKEY_FILE), origin=origin, strict=False)
+    ring = read_key_ring(folder / VKEY_FILE) if vkeys is None else trust.read_keys(vkeys)
+    result = audit_tree(folder, ring, origin=origin, strict=False)
     return gaps.gaps(read_entries(tree_reader(folder), result.size))

@@ -76,6 +76,7 @@ def mirror(
     """
     if not sources:
         raise UsageError("holds no log as yet", field="SOURCE")
+    demand_folder(root)
     taken = []
     for source in sources:
         origin = _origin(read_checkpoint(source.read), source.place)
@@ -137,8 +138,18 @@ def readable_database(engine: Engine) -> Iterator[Engine]:
             copy.dispose()
 
 
+def demand_folder(root: Path) -> None:
+    """Make the folder of the mirrors. Raises UsageError where it cannot be one."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot be a folder of mirrors: {error.strerror}; name another one", field="--to") from None
+
+
 def list_kept(root: Path) -> list[Kept]:
-    """Every log that is mirrored below `root`, by origin."""
+    """Every log that is mirrored below `root`, by origin. Raises UsageError for what is no folder."""
+    if root.exists() and not root.is_dir():
+        raise UsageError("is no folder: give the folder of the mirrors", field="mirrors")
     kept = []
     for held in list_mirrors(root):
         with contextlib.suppress(FormatError):
@@ -192,7 +203,7 @@ def _origin(note: bytes, place: str) -> str:
     try:
         return parse_body(parse_note(note).text).origin
     except FormatError as error:
-        raise VerifyError(f"is no checkpoint ({error})", field=place) from error
+        raise VerifyError(f"serves no checkpoint ({error}): check the address", field=place) from error
 
 
 def _keys(held: Mirror, ring: KeyRing | None) -> KeyRing:

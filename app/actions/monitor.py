@@ -9,6 +9,7 @@ from pathlib import Path
 from app.errors import UsageError, asked
 from auditlog.peers.fetch import HttpSource, check_url
 from auditlog.peers.monitor import Monitor, Report
+from auditlog.peers.monitor_state import read_state
 from auditlog.policy import Policy
 
 
@@ -44,6 +45,7 @@ def follow(
         url = check_url(url)
     if not policy.logs.keys:
         raise UsageError("names no log: add its log line", field="--policy")
+    _demand_state(state)
     monitor = Monitor(folder=state, policy=policy, now=now, max_age=max_age, entries=entries)
     reports: list[Report] = []
     at: str | None = url
@@ -64,6 +66,17 @@ def follow(
             raise UsageError(f"names no address of {expected}: add it to that log's line", field="--policy")
         at = onward
     return Followed(tuple(reports), None)
+
+
+def _demand_state(folder: Path) -> None:
+    """The folder is there and holds nothing that is not ours: before a log is called wrong because of it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with asked():
+            read_state(folder)
+    except OSError as error:
+        sentence = f"cannot be used as a folder ({error.strerror}): name another one"
+        raise UsageError(sentence, field="--state") from None
 
 
 def successor_url(policy: Policy, url: str, origin: str, successor: str) -> str | None:

@@ -109,5 +109,7 @@ def _by_system(changes: Mapping[history_store.Place, Mapping[str, Any]]) -> dict
 def _files(folder: Path | None) -> Iterator[Path]:
     if folder is None:
         return
+    if not folder.exists():
+        raise UsageError("is neither a file nor a folder", field="--documents")
     found: Iterable[Path] = [folder] if folder.is_file() else sorted(folder.glob("*.json"))
     yield from found

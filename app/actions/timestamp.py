@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from app.actions import reading, receipts
-from app.errors import AppError, SettingsError
+from app.errors import AppError, SettingsError, asked
 from app.home import Greffier
 from auditlog.checkpoint import open_checkpoint, parse_checkpoint
 from auditlog.errors import AuditLogError, FormatError, VerifyError
@@ -136,12 +136,16 @@ def verify(checkpoint: bytes, token: bytes, ca: bytes, ring: KeyRing | None = No
 
     With `ring` the note's signatures are checked too. Raises FormatError or VerifyError: one sentence.
     """
-    text = parse_checkpoint(parse_note(checkpoint).text)
+    try:
+        text = parse_checkpoint(parse_note(checkpoint).text)
+    except FormatError as error:
+        raise FormatError(f"is no checkpoint of a log ({error})", field="checkpoint") from None
     if ring is not None:
         if text.origin not in ring.origins:
             raise VerifyError("is of a log that the key file does not name", field="checkpoint")
         open_checkpoint(checkpoint, ring, origin=text.origin)
-    roots, intermediates = tsa.read_certificates(ca)
+    with asked():
+        roots, intermediates = tsa.read_certificates(ca)
     moment = tsa.verify_token(token, checkpoint, roots=roots, intermediates=intermediates)
     facts = tsa.describe_token(token)
     return VerifiedStamp(

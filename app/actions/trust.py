@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.errors import UsageError, asked
-from auditlog.keys import read_key_ring
+from app.errors import UsageError
+from auditlog.errors import FormatError
+from auditlog.keyring import KeyRing, parse_key_ring
 from auditlog.policy import Policy, parse_policy
 
 
@@ -16,13 +17,28 @@ def read_trust(policy: Path | None, vkey: Path | None) -> Policy | None:
     """
     if policy is not None and vkey is not None:
         raise UsageError("give one of both: a policy names the log's keys itself", field="--policy, --vkey")
-    with asked():
-        if vkey is not None:
-            return Policy(read_key_ring(vkey))
-        if policy is None:
-            return None
-        try:
-            data = policy.read_bytes()
-        except OSError as error:
-            raise UsageError(f"cannot be read: {error.strerror}", field="--policy") from None
-        return parse_policy(data)
+    if vkey is not None:
+        return Policy(read_keys(vkey))
+    if policy is None:
+        return None
+    try:
+        return parse_policy(_read(policy, "--policy"))
+    except FormatError as error:
+        raise UsageError(f"{policy.name}: {error}", field="--policy") from None
+
+
+def read_keys(path: Path) -> KeyRing:
+    """The keys of the file that `--vkey` names. Raises UsageError that names the option, and the line."""
+    try:
+        return parse_key_ring(_read(path, "--vkey").decode(), name=path.name)
+    except UnicodeDecodeError:
+        raise UsageError(f"{path.name}: is not UTF-8 text", field="--vkey") from None
+    except FormatError as error:
+        raise UsageError(str(error), field="--vkey") from None
+
+
+def _read(path: Path, option: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path.name}: cannot be read: {error.strerror}", field=option) from None

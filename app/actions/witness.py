@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from app.actions import policy_file
-from app.errors import UsageError
+from app.errors import UsageError, asked
 from app.home import Greffier
 from app.settings import SETTINGS_FILE, read_settings
 from app.unlock import unlock_of
-from auditlog.errors import FormatError, VerifyError
+from auditlog.errors import AuditLogError, CannotRecord, FormatError, VerifyError
 from auditlog.keyring import KeyRing, parse_key_ring
 from auditlog.keys import VKEY_FILE, Unlock, read_key_ring, read_unlock
 from auditlog.keyseal import PASSPHRASE_VARIABLE
 from auditlog.peers import identity, introduce
 from auditlog.peers.introduce import About
-from auditlog.peers.witness import KnownLog, Witness
+from auditlog.peers.witness import RETIRE, KnownLog, Witness, WitnessRetired
 from auditlog.policy import parse_policy
+from auditlog.store.engine import is_database_error
 
 DATABASE = "witness.db"
 
@@ -52,19 +54,25 @@ class Row:
 
 def create(home: Path, name: str) -> About:
     """Make the witness of a home; returns what it is to others. Its private keys are readable to its owner alone."""
-    identity.create_witness(home / "keys", home / DATABASE, name, unlock=_unlock(home))
+    with asked():
+        identity.create_witness(home / "keys", home / DATABASE, name, unlock=_unlock(home))
     with opened(home) as witness:
         return about(home, witness)
 
 
 @contextlib.contextmanager
 def opened(home: Path) -> Iterator[Witness]:
-    """The witness of a home. Raises NotFound, WitnessRetired, AuditLogError."""
-    witness = identity.open_witness(home / "keys", home / DATABASE, unlock=_unlock(home))
+    """The witness of a home. Raises NotFound, WitnessRetired, AuditLogError, CannotRecord."""
     try:
-        yield witness
-    finally:
-        witness.close()
+        witness = identity.open_witness(home / "keys", home / DATABASE, unlock=_unlock(home))
+        try:
+            yield witness
+        finally:
+            witness.close()
+    except Exception as error:
+        if not is_database_error(error):
+            raise
+        raise _unusable(error) from error
 
 
 def about(home: Path, witness: Witness, url: str | None = None) -> About:
@@ -80,10 +88,11 @@ def trust(witness: Witness, data: bytes) -> tuple[str, ...]:
 
     The file says all there is to say about the keys of its logs: those that it does not name are forgotten.
     """
-    ring = _ring(data)
-    if not ring.keys:
-        raise FormatError("names no log", field="file")
-    witness.trust(ring)
+    with asked():
+        ring = _ring(data)
+        if not ring.keys:
+            raise FormatError("names no log: give a log.vkey, or a policy with log lines", field="file")
+        witness.trust(ring)
     return ring.origins
 
 
@@ -98,6 +107,8 @@ def introduce_peer(g: Greffier | None, witness: Witness, url: str, *, expect: st
     Without `expect` (the fingerprint that its operator reads out) what is there is believed the first time. Raises
     VerifyError where it is another than expected, or another than before; Unreachable.
     """
+    with asked():
+        introduce.check_url(url)
     told = introduce.read_about(url)
     if expect is not None and told.fingerprint != expect:
         raise VerifyError(
@@ -126,6 +137,13 @@ def _unlock(home: Path) -> Unlock | None:
     if (home / SETTINGS_FILE).exists():
         return unlock_of(home, read_settings(home))
     return read_unlock(os.environ.get(PASSPHRASE_VARIABLE))
+
+
+def _unusable(error: Exception) -> AuditLogError:
+    """A witness's database is never put back from a backup, so the advice is another than for a log's."""
+    if isinstance(getattr(error, "orig", None), sqlite3.OperationalError):
+        return CannotRecord("cannot be used now: look at its disk, then try again", cause="database", field=DATABASE)
+    return WitnessRetired(f"is damaged; {RETIRE}", field=DATABASE)
 
 
 def _own_origins(g: Greffier | None) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from app.cli import (
     system,
     witness,
 )
+from app.cli.options import printable
 from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
 from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, NotFound, VaultError, VerifyError
 from auditlog.peers.fetch import Unreachable
@@ -57,6 +58,13 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (ReportError, USAGE),
     (RuntimeFault, REFUSED),
     (OSError, USAGE),
+)
+
+# What the library says of an option: in our words, and without the caller's, which may be a person's name.
+_TYPER_WORDS: tuple[tuple[str, str], ...] = (
+    (r"(unexpected extra argument\S*) \(.*", r"\1; put quotes around words that belong together"),
+    (r"Value error, '.*' is not one of (.*)", r"must be one of \1"),
+    (r"Input should be", "must be"),
 )
 
 # A command says in one line what went wrong; what the layers below noted on the way is for `serve`.
@@ -116,12 +124,9 @@ def exit_code(error: Exception) -> int:
 def message(error: Exception) -> str:
     """One line that names field and fix. What a library or a bug raised is named by its place, never by its text."""
     if isinstance(error, TyperException):
-        # An argument too many is the caller's word, perhaps a person's name, and is not repeated.
-        text = re.sub(
-            r"(unexpected extra argument\S*) \(.*",
-            r"\1; put quotes around words that belong together",
-            error.format_message(),
-        )
+        text = error.format_message()
+        for pattern, instead in _TYPER_WORDS:
+            text = re.sub(pattern, instead, text)
     elif isinstance(error, OSError):
         text = f"{error.filename or 'file'}: cannot be used: {error.strerror or type(error).__name__}"
     elif any(isinstance(error, kind) for kind, _ in EXIT_CODES):
@@ -130,7 +135,7 @@ def message(error: Exception) -> str:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
         text = f"internal error ({place}); please report it. Nothing was released"
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _demand_text(arguments: Sequence[str]) -> None:

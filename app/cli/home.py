@@ -65,10 +65,10 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
 ) -> None:
     """Serve the portal and the API."""
-    with open_home(home, tolerant=True, served=True) as g:
+    with server.listening(host, port) as listener, open_home(home, tolerant=True, served=True) as g:
         logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
         progress(f"Greffier on http://{host}:{port}/")
-        server.serve(g, host, port)
+        server.serve(g, listener)
 
 
 def demo(home: Annotated[Path, typer.Option("--home", help="Folder to leave the demo in.")] = Path("demo")) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,8 @@ def export_log(
     """Write the log as a static tree with keys, README and verify.pyz."""
     with open_home(home, tolerant=True) as g:
         size = log.export_log(g, to, number=number)
-    progress(f"{size} entries written to {to}; check with: python {to}/verify.pyz audit {to} --vkey KEYS")
+    named = shlex.quote(str(to))
+    progress(f"{size} entries written to {to}; check with: python {named}/verify.pyz audit {named} --vkey KEYS")
 
 
 @app.command("fsck")

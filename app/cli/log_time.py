@@ -7,14 +7,11 @@ from typing import Annotated
 
 import typer
 
-from app.actions import timestamp
+from app.actions import timestamp, trust
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, print_text, progress, read_file, write_file
 from app.errors import SettingsError, UsageError
 from app.home import Greffier
 from app.wiring import open_home
-from auditlog.errors import AuditLogError
-from auditlog.keyring import KeyRing
-from auditlog.keys import read_key_ring
 from auditlog.receipt import format_receipt
 
 RECEIPT_ENDING = ".receipt.json"
@@ -57,7 +54,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check a token offline: that the checkpoint existed at its time; exit 1 when it does not hold."""
-    ring = None if vkey is None else _ring(vkey)
+    ring = None if vkey is None else trust.read_keys(vkey)
     found = timestamp.verify(
         read_file(checkpoint, "--checkpoint"), read_file(token, "--token"), read_file(ca, "--ca"), ring
     )
@@ -81,10 +78,3 @@ def write_stamped_receipt(g: Greffier, record_id: str, output: Path, *, openings
     ):
         write_file(path, data, "-o")
     progress(f"in the log at {made.time}; check with: greffier log timestamp-verify, or openssl ts -verify")
-
-
-def _ring(path: Path) -> KeyRing:
-    try:
-        return read_key_ring(path)
-    except AuditLogError as error:
-        raise UsageError(str(error), field="--vkey") from None

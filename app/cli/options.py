@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from app.errors import UsageError
 
@@ -29,7 +30,7 @@ def print_json(value: Any) -> None:
 
 def print_text(text: str) -> None:
     """A text on stdout."""
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    sys.stdout.write(printable(text if text.endswith("\n") else f"{text}\n"))
 
 
 def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, columns: Sequence[str] = ()) -> None:
@@ -42,7 +43,8 @@ def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, columns: Sequen
     for name in names:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*("" if row.get(name) is None else str(row.get(name)) for name in names))
+        # Text and not str: brackets in a name are no markup.
+        table.add_row(*(Text("" if row.get(name) is None else printable(str(row.get(name)))) for name in names))
     # A file or a pipe has no width: rows stay whole there.
     Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
@@ -110,5 +112,10 @@ def _writing(option: str) -> Iterator[None]:
 
 def progress(text: str) -> None:
     """A line about long work, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """Names come from other people's files: what would play with a terminal is escaped, line ends stay."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

@@ -104,6 +104,8 @@ def mirror(
 
 def mirrors(to: To = None, home: MaybeHome = None, as_json: AsJson = False) -> None:
     """The logs that are mirrored here: size, newest entry, when last seen, whether one was refused."""
+    if to is not None and not to.is_dir():
+        raise UsageError("is no folder: give the folder of the mirrors", field="--to")
     kept = mirror_action.list_kept(_root(to, home))
     if as_json:
         print_json(plain(kept))

@@ -13,6 +13,7 @@ import typer
 from app.actions import witness as action
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, print_text, progress, read_file
 from app.home import Greffier
+from app.http.server import listening
 from app.http.witness import serve_witness
 from app.settings import SETTINGS_FILE
 from app.wiring import open_home
@@ -42,10 +43,10 @@ def serve(
     url: PublicUrl = None,
 ) -> None:
     """Serve the witness; a program of its own beside `greffier serve`."""
-    with action.opened(home) as witness:
+    with action.opened(home) as witness, listening(host, port) as listener:
         logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
         progress(f"witness {witness.name} on http://{host}:{port}/")
-        serve_witness(witness, lambda: format_about(action.about(home, witness, url)), host, port)
+        serve_witness(witness, lambda: format_about(action.about(home, witness, url)), listener)
 
 
 @app.command("show")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Final
@@ -24,19 +25,31 @@ RETRY_S: Final = 15.0
 logger = structlog.get_logger("greffier.pulse")
 
 
-def serve(g: Greffier, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, and return, so that whoever opened the home can close it and record that.
-
-    Raises UsageError for an address that cannot be had.
-    """
+def serve(g: Greffier, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT, and return, so that whoever opened the home can close it and record that."""
     with ending_by_signal(), pulsing(g, PULSE_S, RETRY_S):
-        server = uvicorn.Server(config(g, host, port))
-        server.run()
-    if not server.started:
-        raise UsageError("cannot be listened on: name another address or port", field="--host, --port")
+        uvicorn.Server(config(g)).run(sockets=[listener])
 
 
-def config(g: Greffier, host: str, port: int) -> uvicorn.Config:
+@contextlib.contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket at this address, had before anything is started or said. Raises UsageError where it cannot be had."""
+    if not host:  # which would mean: at every address of this machine
+        raise UsageError("must name an address, such as 127.0.0.1", field="--host")
+    with contextlib.ExitStack() as stack:
+        try:
+            listener = stack.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+        except (OSError, UnicodeError) as error:
+            reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+            raise UsageError(
+                f"cannot be listened on{reason}: name another address or port", field="--host, --port"
+            ) from None
+        yield listener
+
+
+def config(g: Greffier, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
     """How uvicorn runs: no access log, since addresses hold record ids, and no trust in forwarded addresses."""
     return uvicorn.Config(
         create_app(g),

@@ -7,6 +7,7 @@ who asked is logged or kept.
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -18,7 +19,6 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from app.errors import UsageError
 from app.http.headers import Surroundings, configure_logger
 from app.http.server import ending_by_signal
 from auditlog.errors import AuditLogError, NotFound
@@ -108,16 +108,13 @@ def read_health(request: Request) -> Response:
     return PlainTextResponse("ok\n", headers={"cache-control": "no-store"})
 
 
-def serve_witness(witness: Witness, about: Callable[[], Mapping[str, Any]], host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT. Raises UsageError for an address that cannot be had."""
-    server = uvicorn.Server(witness_config(create_witness_app(witness, about), host, port))
+def serve_witness(witness: Witness, about: Callable[[], Mapping[str, Any]], listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT."""
     with ending_by_signal():
-        server.run()
-    if not server.started:
-        raise UsageError("cannot be listened on: name another address or port", field="--host, --port")
+        uvicorn.Server(witness_config(create_witness_app(witness, about))).run(sockets=[listener])
 
 
-def witness_config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+def witness_config(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
     """How uvicorn runs: no access log, no trust in forwarded addresses, a bound on what runs at once."""
     return uvicorn.Config(
         app,

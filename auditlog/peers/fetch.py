@@ -92,7 +92,8 @@ class HttpSource:
                 return _body(response, path)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             # The library's text may hold the whole address, and so a secret in it.
-            raise Unreachable(f"cannot be fetched ({type(error).__name__}): try again later", field=path) from error
+            sentence = f"cannot be fetched ({type(error).__name__}): check the address, or try again later"
+            raise Unreachable(sentence, field=path) from error
 
 
 def check_url(url: str) -> str:
@@ -268,7 +269,7 @@ def _body(response: httpx.Response, path: str) -> bytes:
         except zlib.error as error:
             raise Unreachable("is no proper gzip: try again later", field=path) from error
         if len(data) > limit:
-            raise VerifyError("is larger than any file of its kind", field=path)
+            raise VerifyError("is larger than any file of its kind: check the address", field=path)
         if time.monotonic() > deadline:
             raise Unreachable(f"takes longer than {FILE_S:.0f} seconds: try again later", field=path)
     if unpack is not None and not unpack.eof:

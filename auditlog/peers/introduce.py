@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -23,6 +24,7 @@ from auditlog.policy import parse_policy
 FORM: Final = "greffier-witness-about/1"
 _TYPES: Final = {COSIGNATURE: "ed25519", ML_DSA_44: "ml-dsa-44"}
 _TIMEOUT_S = 10.0
+_GIVE: Final = "give the address of its `greffier witness serve`"
 _NO_LOG: Final = KeyRing(())
 
 
@@ -88,19 +90,24 @@ def parse_about(data: bytes) -> About:
 
 
 def read_about(url: str) -> About:
-    """Ask the witness at `url` who it is. Raises Unreachable, FormatError for what it says."""
-    _url(url, "url")
+    """Ask the witness at `url` (see `check_url`) who it is. Raises Unreachable, FormatError for what it says."""
     try:
         reply = fetch("GET", f"{url.rstrip('/')}/witness/about", None, _TIMEOUT_S)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Unreachable(
-            f"the witness cannot be reached ({type(error).__name__}): try again later", field=url
-        ) from None
-    if reply.status != 200:
-        raise FormatError(
-            f"answers with status {reply.status}: give the address of its `greffier witness serve`", field=url
-        )
-    return parse_about(reply.body)
+        if reply.status == 200:
+            return parse_about(reply.body)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        reason = f"cannot be reached ({type(error).__name__}): check the address, or try again later"
+        raise Unreachable(reason, field="witness") from None
+    except FormatError as error:
+        raise FormatError(f"is not what answers there ({error}): {_GIVE}", field="witness") from None
+    if reply.status == 429 or reply.status >= 500:
+        raise Unreachable(f"cannot answer now (status {reply.status}): try again later", field="witness")
+    raise FormatError(f"is not what answers there (status {reply.status}): {_GIVE}", field="witness")
+
+
+def check_url(url: str) -> None:
+    """Raise FormatError for what is no address of a witness. It goes into the policy file, so it may hold no secret."""
+    _url(url, "URL")
 
 
 def check_same(known: KeyRing, told: KeyRing) -> None:
@@ -178,6 +185,11 @@ def _url(value: object, field: str) -> str:
     text = _text(value, field)
     if not text.startswith(("http://", "https://")) or len(text) > 500 or not text.isascii() or not text.isprintable():
         raise FormatError("must begin with http:// or https://", field=field)
-    if " " in text:
-        raise FormatError("must not hold spaces", field=field)
+    try:
+        parts = urlsplit(text)
+        whole = bool(parts.hostname) and parts.port != 0 and parts.username is None
+    except ValueError:
+        whole = False
+    if " " in text or not whole or parts.query or parts.fragment:
+        raise FormatError("must be http(s)://HOST/PATH, without spaces, passwords, ? and #", field=field)
     return text

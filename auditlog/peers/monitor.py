@@ -280,7 +280,9 @@ def _good_news(origin: str, size: int, before: int | None, memory: Memory, witne
 
 
 def _verify_error(error: AuditLogError) -> VerifyError:
-    return error if isinstance(error, VerifyError) else VerifyError(f"the checkpoint is malformed: {error}")
+    if isinstance(error, VerifyError):
+        return error
+    return VerifyError(f"what is served here is no checkpoint ({error}): check the address")
 
 
 def _size(note: bytes, ring: KeyRing) -> int | None:

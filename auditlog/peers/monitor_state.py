@@ -14,6 +14,7 @@ from auditlog.canonical import parse_json
 from auditlog.errors import FormatError
 
 STATE: Final = "state.json"
+_FOREIGN: Final = "is not as this program writes it: put it back, or name another --state"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +43,13 @@ def read_state(folder: Path) -> State:
         value: Any = parse_json(path.read_bytes())
     except FileNotFoundError:
         return State()
+    except FormatError as error:
+        raise FormatError(f"{_FOREIGN} ({error})", field=STATE) from None
     try:
         origins = {url: str.__str__(origin) for url, origin in value["origins"].items()}
         return State(origins=origins, logs={origin: _memory(memory) for origin, memory in value["logs"].items()})
     except (TypeError, KeyError, AttributeError):
-        sentence = "is not as this program writes it: put it back, or name another --state"
-        raise FormatError(sentence, field=STATE) from None
+        raise FormatError(_FOREIGN, field=STATE) from None
 
 
 def _memory(value: Any) -> Memory:

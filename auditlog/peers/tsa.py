@@ -39,6 +39,7 @@ _DIGESTS: Final = {
     "2.16.840.1.101.3.4.2.2": "sha384",
     "2.16.840.1.101.3.4.2.3": "sha512",
 }
+_AGAIN: Final = "try again later, or check timestamp_url"
 _REQUEST_HEADERS: Final = {
     "content-type": "application/timestamp-query",
     "accept": "application/timestamp-reply",
@@ -89,7 +90,7 @@ def request_token(url: str, note: bytes, *, timeout: float) -> bytes:
         _check_status(response)
         _check_imprint(response, note)
     except (FormatError, TokenError) as error:
-        raise NoToken(f"{str(error).removeprefix('token: ')}: try again later", field=_place(target)) from None
+        raise NoToken(f"{str(error).removeprefix('token: ')}: {_AGAIN}", field=_place(target)) from None
     if response.tst_info.nonce != request.nonce:
         raise NoToken("answers another request than ours: try again later", field=_place(target))
     return data
@@ -185,11 +186,11 @@ def _post(url: httpx.URL, body: bytes, timeout: float) -> bytes:
             client.stream("POST", url, content=body) as response,
         ):
             if response.status_code != httpx.codes.OK:
-                raise NoToken(f"answers with status {response.status_code}: try again later", field=place)
+                raise NoToken(f"answers with status {response.status_code}: {_AGAIN}", field=place)
             return _body(response, deadline, place)
     except (httpx.HTTPError, httpx.StreamError) as error:
         # The library's text may hold the whole address, and so a secret in it.
-        raise NoToken(f"cannot be reached ({type(error).__name__}): try again later", field=place) from None
+        raise NoToken(f"cannot be reached ({type(error).__name__}): {_AGAIN}", field=place) from None
 
 
 def _body(response: httpx.Response, deadline: float, place: str) -> bytes:
@@ -197,7 +198,7 @@ def _body(response: httpx.Response, deadline: float, place: str) -> bytes:
     for piece in response.iter_raw():  # as it comes: a size to wait for would let a server drip for ever
         data += piece
         if len(data) > MAX_TOKEN:
-            raise NoToken(f"answers with more than {MAX_TOKEN} bytes", field=place)
+            raise NoToken(f"answers with more than {MAX_TOKEN} bytes: {_AGAIN}", field=place)
         if time.monotonic() > deadline:
             raise NoToken("takes too long: try again later", field=place)
     return data

@@ -193,7 +193,7 @@ def test_what_is_wrong_is_named_with_its_line() -> None:
         place = rf"^policy line {number if sentence else number + 1}: .*{sentence or 'second quorum'}"
         with pytest.raises(FormatError, match=place):
             parse_policy(text)
-    with pytest.raises(FormatError, match=r"policy line 2: has the octet 0x0d"):
+    with pytest.raises(FormatError, match=r"policy line 2: ends as lines do on Windows"):
         parse_policy("quorum none\n# \r\n")
     with pytest.raises(FormatError, match=f"policy line {MAX_LINES + 2}: "):
         parse_policy("quorum none\n\n" + _many_witnesses(MAX_LINES))
