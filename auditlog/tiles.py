@@ -137,7 +137,7 @@ def format_entry_bundle(entries: Sequence[bytes]) -> bytes:
 
 def parse_entry_bundle(data: bytes) -> list[bytes]:
     """Return the entries of a bundle; FormatError when it is cut off or holds more than 256."""
-    entries = []
+    entries: list[bytes] = []
     position, end = 0, len(data)
     # A stranger's bundle may have 17 MB: of empty entries, that would be eight millions.
     while position < end - 1 and len(entries) <= TILE_WIDTH:
