@@ -132,7 +132,7 @@ def succeed_home(home: Path, reason: str, *, clock: Clock = utc_now) -> str:
 
     What a crash interrupts, a second call completes: a frozen log without a successor is taken as it is.
     """
-    with open_home(home, clock=clock, tolerant=True) as g:
+    with open_home(home, clock=clock, tolerant=True, served=True) as g:
         ended = succession.end(g, reason)
     g = _build(home, clock, ended.number + 1)
     try:

@@ -12,6 +12,7 @@ from auditlog.checkpoint import open_checkpoint
 from auditlog.errors import CannotRecord, Frozen, GuardError
 from auditlog.keyring import KeyRing, LogKey
 from auditlog.log import Sequenced, Unit
+from auditlog.peers.ask import RolledBack
 from auditlog.store import log as log_store
 from auditlog.store import logs as logs_store
 
@@ -105,6 +106,10 @@ def _lost(g: Greffier) -> Ended:
             "nothing is lost: the database is what the guard vouches for", reason="not_lost", field="reason"
         )
     stored = _stored(g, lost=0)
+    if isinstance(g.problem, RolledBack):  # the guard was rolled back as well: what a witness shows stands for it
+        g.guard.raise_to(g.problem.size, g.problem.root)  # nobody is to go on with this log
+        lost = g.problem.size - stored.size
+        return Ended(g.log.number, g.log.origin, g.problem.size, g.problem.root, lost, stored.size)
     if not g.guard.exists():
         return stored
     size, root = g.guard.require(g.log.origin)

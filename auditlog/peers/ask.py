@@ -10,7 +10,7 @@ import threading
 import time
 from queue import Empty, SimpleQueue
 
-from auditlog.checkpoint import open_checkpoint
+from auditlog.checkpoint import Checkpoint, open_checkpoint
 from auditlog.errors import AuditLogError, GuardError
 from auditlog.keyring import KeyRing
 from auditlog.peers.client import Behind, Prove, Rejected, add_checkpoint, read_cosigned
@@ -21,6 +21,15 @@ _FIX = "restore the newest database and guard; if they are lost, open a successo
 _UNSHOWN = (
     "It shows no checkpoint that says so; if it is wrong, take it out of the policy file and tell whoever runs it"
 )
+
+
+class RolledBack(GuardError):
+    """A witness shows a checkpoint (`size`, `root`) that this log's own keys signed and its database does not reach."""
+
+    def __init__(self, message: str, *, size: int, root: bytes) -> None:
+        super().__init__(message, field="witness")
+        self.size = size
+        self.root = root
 
 
 def ask_witnesses(
@@ -34,7 +43,7 @@ def ask_witnesses(
     """
     if policy.quorum is None:
         return
-    told: SimpleQueue[str | None] = SimpleQueue()
+    told: SimpleQueue[GuardError | None] = SimpleQueue()
     urls = {one.url.rstrip("/") for one in policy.witnesses if one.url is not None}
 
     def ask(url: str) -> None:
@@ -52,32 +61,37 @@ def ask_witnesses(
         except Empty:
             return
         if found is not None:
-            raise GuardError(found, field="witness")
+            raise found
 
 
-def _ask(url: str, ring: KeyRing, origin: str, head: Head, size: int, prove: Prove, timeout_s: float) -> str | None:  # noqa: PLR0917
+def _ask(  # noqa: PLR0917
+    url: str, ring: KeyRing, origin: str, head: Head, size: int, prove: Prove, timeout_s: float
+) -> GuardError | None:
     """What is wrong with our database by this witness; None where it says nothing against it."""
     outcome = add_checkpoint(url, head.size, (), head.note, (), timeout_s=timeout_s)
     if isinstance(outcome, Behind) and outcome.size < head.size:
         outcome = add_checkpoint(url, outcome.size, prove(outcome.size), head.note, (), timeout_s=timeout_s)
     if isinstance(outcome, Behind) and outcome.size > size:
-        shown = _shown(url, ring, origin, size, timeout_s)
         sentence = (
             f"the log was rolled back: {url} has cosigned {outcome.size} entries of it, and this database holds {size}"
         )
-        return f"{sentence}. {_FIX}. {shown}"
+        shown = _shown(url, ring, origin, size, timeout_s)
+        if shown is None:
+            return GuardError(f"{sentence}. {_FIX}. {_UNSHOWN}", field="witness")
+        told = f"It shows a checkpoint of {shown.size} entries that this log's own keys signed"
+        return RolledBack(f"{sentence}. {_FIX}. {told}", size=shown.size, root=shown.root)
     if isinstance(outcome, Rejected) and outcome.status == 422:
-        return f"the log was forked or replaced: {url} has cosigned another tree of it. {_FIX}"
+        return GuardError(
+            f"the log was forked or replaced: {url} has cosigned another tree of it. {_FIX}", field="witness"
+        )
     return None
 
 
-def _shown(url: str, ring: KeyRing, origin: str, size: int, timeout_s: float) -> str:
-    """Whether the witness shows a larger checkpoint that our own keys signed: then it cannot be mistaken."""
+def _shown(url: str, ring: KeyRing, origin: str, size: int, timeout_s: float) -> Checkpoint | None:
+    """The larger checkpoint that the witness shows, where our own keys signed it: then it cannot be mistaken."""
     note = read_cosigned(url, origin, timeout_s=timeout_s)
     try:
         shown = None if note is None else open_checkpoint(note, ring, origin=origin).checkpoint
     except AuditLogError:
-        shown = None
-    if shown is None or shown.size <= size:
-        return _UNSHOWN
-    return f"It shows a checkpoint of {shown.size} entries that this log's own keys signed"
+        return None
+    return None if shown is None or shown.size <= size else shown
