@@ -12,7 +12,7 @@ export CMAKE_ARGS := -DLLAVA_BUILD=OFF -DGGML_NATIVE=ON -DCMAKE_PROJECT_llama.cp
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 HOME_DIR ?= demo
 
-.PHONY: install install-test check-page demo serve test quick fuzz lint lock bench clean
+.PHONY: install install-test check-page demo serve test quick fuzz lint lock bench attack clean
 
 install: $(VENV)/installed
 	@$(MAKE) --no-print-directory check-page || echo "note: /check goes without the check in the browser" >&2
@@ -81,6 +81,10 @@ lock: $(VENV)/bin/python
 
 bench: install
 	$(BIN)/greffier bench append --writers 1,16,64
+
+# The operator who holds all keys, against everybody who looks: who notices what. Needs no model; some two minutes.
+attack: install
+	$(BIN)/python -m app.attack
 
 clean:
 	rm -rf $(VENV) clients/js/node_modules $(PAGE) .venv-independent demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
