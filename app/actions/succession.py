@@ -106,10 +106,10 @@ def _lost(g: Greffier) -> Ended:
             "nothing is lost: the database is what the guard vouches for", reason="not_lost", field="reason"
         )
     stored = _stored(g, lost=0)
-    if isinstance(g.problem, RolledBack):  # the guard was rolled back as well: what a witness shows stands for it
-        g.guard.raise_to(g.problem.size, g.problem.root)  # nobody is to go on with this log
-        lost = g.problem.size - stored.size
-        return Ended(g.log.number, g.log.origin, g.problem.size, g.problem.root, lost, stored.size)
+    shown = g.problem if isinstance(g.problem, RolledBack) else None
+    if shown is not None and g.guard.exists():
+        # The guard was rolled back as well: what the witness shows takes its place, and nobody goes on with this log.
+        g.guard.raise_to(shown.size, shown.root)
     if not g.guard.exists():
         return stored
     size, root = g.guard.require(g.log.origin)
