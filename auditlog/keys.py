@@ -62,6 +62,16 @@ class KeyFolder:
         """Make a new pair of keys, sealed where there is a secret. `log.vkey` is not touched. See `create_keys`."""
         return create_keys(self.folder, origin, self.unlock)
 
+    def prepare(self, origin: str, known: Collection[VerifierKey]) -> tuple[VerifierKey, ...]:
+        """The public keys of a pair that is not `known`: a whole one that a crash left unrecorded, else a new one.
+
+        Of two files a crash may leave one: half a pair signs nothing. `log.vkey` is not touched. See `create_keys`.
+        """
+        left = [signer.vkey for signer in self.signers(origin) if signer.vkey not in known]
+        if sorted(vkey.type for vkey in left) == sorted(SIGNING_TYPES):
+            return tuple(left)
+        return tuple(signer.vkey for signer in self.create(origin))
+
     def signers(self, origin: str) -> tuple[Signer, ...]:
         """Every private key of one log, listed in `log.vkey` or not, by type and key id.
 

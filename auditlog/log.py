@@ -250,8 +250,8 @@ class Log:
         """The tip under the lock; read anew, and held against what was known, when another process moved it."""
         tip = self._tip
         moved = read_head(conn, self.number) != tip.head
-        # Where the guard failed after the last entry was committed, the head stands as it was left.
-        if (moved or not self._state.recording) and closed_at(conn, self.number) is not None:
+        # Asked each time: where its end is a loss that another process stated, the head stands as it was.
+        if closed_at(conn, self.number) is not None:
             raise Frozen
         if moved:
             tip = read_tip(conn, self.number, self._keys.ring(conn), origin=self.origin)

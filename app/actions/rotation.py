@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app.actions import policy_file
 from app.errors import Refused
 from app.home import Greffier
-from auditlog.keyring import LogKey, key_digest
+from auditlog.keyring import KeyRing, LogKey, key_digest
 from auditlog.log import Sequenced, Unit
 from auditlog.store import log as log_store
 from auditlog.store import logs as logs_store
@@ -26,17 +26,17 @@ def begin(g: Greffier) -> tuple[VerifierKey, ...]:
 
     A pair that a crash left unrecorded is taken first. Raises Refused while a rotation is under way, CannotRecord.
     """
-    if _doubled(g):
+    before = g.keys
+    if _doubled(before, g.log.origin):
         raise Refused(
             "is under way: give the new log.vkey to all who check this log, then run `greffier log rotate --finish`",
             reason="rotation_under_way",
             field="rotation",
         )
-    known = set(g.keys.vkeys)
-    prepared = [signer.vkey for signer in g.key_folder.signers(g.log.origin) if signer.vkey not in known]
-    added = tuple(prepared) if _is_pair(prepared) else tuple(s.vkey for s in g.key_folder.create(g.log.origin))
+    added = g.key_folder.prepare(g.log.origin, before.vkeys)
 
     def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
+        _demand_unchanged(conn, before)
         logs_store.add_keys(conn, g.log.number, added, valid_from=sequenced[0].index + 1)
 
     g.log.append(Unit((g.make("rotation/1", added=[key_digest(key) for key in added], retired=[]),), rows)).result()
@@ -50,7 +50,8 @@ def finish(g: Greffier) -> tuple[VerifierKey, ...]:
     Raises Refused unless both pairs sign now, and a checkpoint with both was published: from it, whoever knows only the
     old keys can go on to the new ones.
     """
-    doubled = _doubled(g)
+    before = g.keys
+    doubled = _doubled(before, g.log.origin)
     if not doubled:
         raise Refused("none is under way: begin with `greffier log rotate`", reason="no_rotation", field="rotation")
     newest = max(key.valid_from for key in doubled)
@@ -65,6 +66,7 @@ def finish(g: Greffier) -> tuple[VerifierKey, ...]:
     retired = tuple(key.vkey for key in doubled if key.valid_from < newest)
 
     def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
+        _demand_unchanged(conn, before)
         logs_store.retire_keys(conn, g.log.number, retired, valid_until=sequenced[0].index + 1)
 
     g.log.append(Unit((g.make("rotation/1", added=[], retired=[key_digest(key) for key in retired]),), rows)).result()
@@ -84,11 +86,17 @@ def tidy(g: Greffier) -> None:
     g.key_folder.destroy([key.vkey for key in ring.keys if key.valid_until is not None])
 
 
-def _doubled(g: Greffier) -> Sequence[LogKey]:
+def _doubled(ring: KeyRing, origin: str) -> Sequence[LogKey]:
     """The keys that sign now, where there is more than one of a type; else none."""
-    valid = [key for key in g.keys.of(g.log.origin).keys if key.valid_until is None]
+    valid = [key for key in ring.of(origin).keys if key.valid_until is None]
     return valid if max(Counter(key.vkey.type for key in valid).values()) > 1 else ()
 
 
-def _is_pair(vkeys: Sequence[VerifierKey]) -> bool:
-    return len(vkeys) == 2 and len({vkey.type for vkey in vkeys}) == 2
+def _demand_unchanged(conn: Connection, before: KeyRing) -> None:
+    """Asked with the turn to write: two rotations at once would retire a key twice, which no audit lets pass."""
+    if logs_store.with_rotations(conn, before) != before:
+        raise Refused(
+            "was changed by another process at this moment: look at log.vkey, then try again",
+            reason="rotation_under_way",
+            field="rotation",
+        )

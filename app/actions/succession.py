@@ -42,8 +42,8 @@ def announce(g: Greffier) -> str:
     origin = g.settings.origin_of(g.log.number + 1)
     ring = g.keys
     if origin not in ring.origins:
-        signers = g.key_folder.signers(origin) or g.key_folder.create(origin)
-        g.key_folder.write_ring(KeyRing((*ring.keys, *(LogKey(signer.vkey) for signer in signers))))
+        vkeys = g.key_folder.prepare(origin, ring.vkeys)
+        g.key_folder.write_ring(KeyRing((*ring.keys, *map(LogKey, vkeys))))
         policy_file.tidy(g)
     return origin
 
@@ -84,10 +84,19 @@ def begin(g: Greffier, ended: Ended, software: str) -> None:
 
     def rows(conn: Connection, _sequenced: tuple[Sequenced, ...]) -> None:
         if ended.lost is not None:
+            _demand_end(conn, ended)
             logs_store.close_log(conn, ended.number, ended.stored)
         logs_store.insert_log(conn, g.log.number, g.log.origin)
 
     g.log.append(Unit((genesis,), rows)).result()
+
+
+def _demand_end(conn: Connection, ended: Ended) -> None:
+    """Another host, whose guard is well, may have gone on with the log: with the turn to write it nobody can."""
+    log_store.lock_log(conn, ended.number)
+    head = log_store.read_head(conn, ended.number)
+    if head is None or head.size != ended.stored:
+        raise CannotRecord("grew meanwhile: stop the other programs, then try again", cause="database", field="log")
 
 
 def _stored(g: Greffier, *, lost: int | None) -> Ended:
