@@ -65,9 +65,16 @@ def write_text(g: Greffier, text: str) -> None:
 
 
 def tidy(g: Greffier) -> None:
-    """Bring the lines of this installation's own logs up to date."""
-    text = read_text(g)
-    wanted = with_logs(text, g.keys, g.settings.base_url)
+    """Bring the lines of this installation's own logs up to date.
+
+    A file that is no policy stays as it is, since recording must not hang on it: `publish.findings` says what is wrong.
+    """
+    try:
+        text = read_text(g)
+        wanted = with_logs(text, g.keys, g.settings.base_url)
+        parse(wanted)
+    except SettingsError:
+        return
     if wanted != text or not path_of(g).exists():
         write_text(g, wanted)
 

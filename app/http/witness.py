@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Path, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -61,7 +62,7 @@ def create_witness_app(
     configure_logger()
     app = FastAPI(
         title="Greffier witness", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
-        exception_handlers={HTTPException: _refuse},
+        exception_handlers={HTTPException: _refuse, RequestValidationError: _find_nothing},
     )  # fmt: skip
     app.state.witness, app.state.about, app.state.rates = witness, about, Rates(rate, burst)
     app.include_router(router)
@@ -152,6 +153,11 @@ async def _read_body(request: Request) -> bytes:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     return _answer_error(request, error)
+
+
+async def _find_nothing(request: Request, _error: Exception) -> Response:
+    """An address that cannot be one; the framework's own answer would repeat it."""
+    return _answer_error(request, HTTPException(404, "no such address: a log's is the SHA-256 of its origin, in hex"))
 
 
 def _answer_error(_request: Request, error: Exception) -> Response:

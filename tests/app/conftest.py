@@ -152,3 +152,55 @@ def unchanged(home: Path, *, refused: str | None = None, boots: bool = False, ou
 def unchanged_fixture() -> Callable[..., contextlib.AbstractContextManager[None]]:
     """The context manager `unchanged(home, refused=…, boots=…)`."""
     return unchanged
+
+
+@pytest.fixture(scope="session")
+def bare_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed home without systems, its first entry published; beside it the folder `export`."""
+    from app.actions import log, publish
+    from app.wiring import create_home, open_home
+
+    home = tmp_path_factory.mktemp("bare") / "home"
+    create_home(home, "waterveen", "waterveen.example/log")
+    with open_home(home) as g:
+        publish.advance(g, at_once=True)
+        log.export_log(g, home.parent / "export")
+    return home
+
+
+@pytest.fixture
+def bare(bare_template: Path, tmp_path: Path) -> Path:
+    """The test's own home without systems."""
+    return copy(bare_template, tmp_path / "home")
+
+
+@pytest.fixture
+def export(bare_template: Path, tmp_path: Path) -> Path:
+    """The test's own copy of the export of `bare`."""
+    return copy(bare_template.parent / "export", tmp_path / "export")
+
+
+BAD_FILES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "binary": lambda _: bytes(range(256)) * 99,
+    "truncated": lambda good: good[: len(good) // 2],
+    "Windows line ends": lambda good: good.replace(b"\n", b"\r\n"),
+    "byte order mark": lambda good: b"\xef\xbb\xbf" + good,
+    "UTF-16": lambda good: good.decode().encode("utf-16"),
+    "huge": lambda _: b"x" * 2_000_000,
+}
+
+
+@pytest.fixture(params=["missing", "a folder", *BAD_FILES])
+def bad_file(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[bytes], Path]:
+    """`bad_file(good)`: the path of a file that is not what was asked for, in each way that a hurried hand has."""
+
+    def make(good: bytes) -> Path:
+        path = tmp_path / "bad"
+        if request.param == "a folder":
+            path.mkdir()
+        elif request.param != "missing":
+            path.write_bytes(BAD_FILES[request.param](good))
+        return path
+
+    return make
