@@ -87,7 +87,13 @@ def witness_colludes(s: Scene) -> None:
     decision_deleted(s)
 
 
-@attack(HISTORY, "the same, and a colluding authority stamps it with a time of the past")
+@attack(HISTORY, "a decision deleted, and a colluding authority stamps the other history with a time of the past")
+def authority_colludes_alone(s: Scene) -> None:
+    decision_deleted(s)
+    _stamp_falsely(s)
+
+
+@attack(HISTORY, "both collude: the witness forgets and cosigns, the authority stamps with a time of the past")
 def authority_colludes(s: Scene) -> None:
     witness_colludes(s)
     _stamp_falsely(s)

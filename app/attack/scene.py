@@ -147,6 +147,7 @@ class Scene:
 @contextlib.contextmanager
 def serving(settings: uvicorn.Config) -> Iterator[str]:
     """A server on a free port of this machine, for as long as the block lasts."""
+    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     server = uvicorn.Server(settings)
     thread = threading.Thread(target=server.run, name="attack-server", daemon=True)
@@ -162,6 +163,7 @@ def serving(settings: uvicorn.Config) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(timeout=15)
+        structlog.configure(**before)
 
 
 @contextlib.contextmanager
