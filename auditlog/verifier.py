@@ -122,9 +122,10 @@ def check_logs(folders: Sequence[Path], trust: Trust, *, strict: bool = True) ->
     if len(results) == 1:
         return {**result_json(results[0]), "verdict": verdict}, lines
     logs: list[Json] = [result_json(result) for result in results]
+    lost = "; what is lost of it, see above" if any(result.lost is not None for result in results) else ""
     return {"logs": logs, "verdict": verdict}, [
         *lines,
-        f"OK: all {len(logs)} logs hold, and each continues the one before",
+        f"OK: all {len(logs)} logs hold, and each continues the one before{lost}",
     ]
 
 
@@ -170,6 +171,9 @@ def _remarks(result: AuditResult) -> Iterator[str]:
     if result.times_before_start:
         dated = "entry is" if result.times_before_start == 1 else "entries are"
         yield f"{result.times_before_start} {dated} dated before the log began: its clock was set back."
+    if result.lost is not None:
+        count = f"{result.lost} of its entries are lost" if result.lost else "how much of it is lost cannot be said"
+        yield f"{result.predecessor}, the log before, was not closed: this one states that {count}. Ask why."
     if result.frozen:
         goes_on = f"{result.successor} continues it" if result.successor else "no log continues it"
         yield f"The log is closed, and {goes_on}."

@@ -151,6 +151,21 @@ def test_several_logs_are_checked_as_one_chain(
     assert (json.loads(out)["folder"], json.loads(out)["place"]) == (str(first), "entry 0")
 
 
+@pytest.mark.parametrize("lost", [None, 0, 2])
+def test_a_stated_loss_is_told(example: ModuleType, run: Run, tmp_path: Path, lost: int | None) -> None:
+    """An agency may state a loss of what is not lost at all: whoever audits has to learn that it did."""
+    log, version, boot = example.start_log()
+    log.decide(version, n=1, boot=boot)
+    after = log.succeed(NEXT, seed=2, lost=lost)
+    first, second = (export(example, one, tmp_path / str(n)) for n, one in enumerate((log, after), 1))
+    status, out, _ = run("audit", first, second, "--policy", policy_file(tmp_path / "policy", (log, after)))
+    assert status == 0, out
+    said = {None: False, 0: "how much of it is lost cannot be said", 2: "2 of its entries are lost"}[lost]
+    assert ("was not closed: this one states that" in out) == bool(said)
+    assert out.splitlines()[-1].endswith("see above") == bool(said)
+    assert not said or f"states that {said}. Ask why." in out
+
+
 def test_the_key_file_must_say_what_the_log_says(
     example: ModuleType, chain: tuple[Any, Any], run: Run, tmp_path: Path
 ) -> None:
