@@ -20,7 +20,7 @@ from auditlog.guard import Guard
 from auditlog.keyring import KeyRing
 from auditlog.merkle import prove_consistency
 from auditlog.peers.cosign import Cosigner, Gathered
-from auditlog.policy import Policy, cosigned_by, fresh_until
+from auditlog.policy import CLOCK_SKEW, Policy, cosigned_by, fresh_until
 from auditlog.record import parse_entry
 from auditlog.store.engine import cannot_record
 from auditlog.store.log import (
@@ -123,7 +123,7 @@ class Publisher:
         with reading(self._engine) as conn:
             published = read_head(conn, self._number, "published")
             integrated = read_head(conn, self._number)
-        times = _times(policy, published)
+        times = self._times(policy, published)
         last = self._last
         return PublicState(
             published=0 if published is None else published.size,
@@ -177,7 +177,7 @@ class Publisher:
             return None  # a database that was cut: the log says so, and nothing of it is made public
         if policy.quorum is None:
             return None
-        fresh = fresh_until(policy, _times(policy, published))
+        fresh = fresh_until(policy, self._times(policy, published))
         if fresh is None:
             return published
         # Nobody waits for news of a log that has ended: its last cosignatures say all there is to say.
@@ -200,7 +200,7 @@ class Publisher:
     def _replace(self, published: Head | None, head: Head, policy: Policy) -> bool:
         """Put `head` in the place of `published`, unless another process was first, or nothing would be better."""
         if published is not None and head.size == published.size:
-            fresh, before = (fresh_until(policy, _times(policy, one)) for one in (head, published))
+            fresh, before = (fresh_until(policy, self._times(policy, one)) for one in (head, published))
             if policy.quorum is not None and before is not None and (fresh is None or fresh <= before):
                 return False
         try:
@@ -229,6 +229,18 @@ class Publisher:
     def policy(self) -> Policy:
         """What is demanded now. Raises FormatError, or what reading it raises."""
         return NO_WITNESSES if self._cosigner is None else self._cosigner.policy()
+
+    def _times(self, policy: Policy, head: Head | None) -> dict[str, int]:
+        """Witness name → time of its cosignature; none where one of them does not verify, so that it is gathered anew.
+
+        A time in the future counts for nothing, as with verifiers: else one wrong clock would end all refreshing.
+        """
+        latest = self._clock().timestamp() + CLOCK_SKEW
+        try:
+            times = {} if head is None else cosigned_by(policy, head.note)
+        except (FormatError, SignatureError):
+            return {}
+        return {name: time for name, time in times.items() if time <= latest}
 
     def _heads(self) -> tuple[Head | None, Head | None, bool]:
         """The published head, the integrated one (None when it stands above the guard), and whether the log ended."""
@@ -259,14 +271,6 @@ class Publisher:
         there = index < full if width == TILE_WIDTH else index == full and width <= rest
         if not there:
             raise NotFound("is not part of the public tree", field=path)
-
-
-def _times(policy: Policy, head: Head | None) -> dict[str, int]:
-    """Witness name → time of its cosignature; none where one of them does not verify, so that it is gathered anew."""
-    try:
-        return {} if head is None else cosigned_by(policy, head.note)
-    except (FormatError, SignatureError):
-        return {}
 
 
 def _is_frozen(conn: Connection, number: int, size: int) -> bool:

@@ -17,7 +17,7 @@ from auditlog.log import Unit
 from auditlog.merkle import prove_consistency
 from auditlog.peers.ask import ask_witnesses
 from auditlog.peers.cosign import NO_ANSWER, Cosigner
-from auditlog.policy import check_policy
+from auditlog.policy import check_policy, cosigned_by
 from auditlog.publish import NO_WITNESSES, Publisher
 from auditlog.record import make_entry, parse_entry
 from auditlog.store import metadata
@@ -396,3 +396,19 @@ def test_a_witness_that_is_ahead_of_what_is_published_is_no_alarm(stand, install
     assert installation.publisher.state().refuted == ()
     assert a[0].logs()[0].size == 20
     ask(installation)
+
+
+def test_a_witness_whose_clock_is_ahead_does_not_end_refreshing(stand, installation, witnesses):
+    """Verifiers do not count a time in the future, so the log must not rest on it either."""
+    right = stand.Clock(installation.time.timestamp())
+    a, b = witnesses("a", clock=stand.Clock(right.now + 10 * 365 * 86_400)), witnesses("b", clock=right)
+    installation.policy = stand.policy_of({"A": a, "B": b}, "any")
+    installation.grow_to(10)
+    assert installation.publisher.advance()
+    assert set(cosigned_by(installation.policy, installation.note())) == {"A-4", "A-6", "B-4", "B-6"}
+    right.now += 3601
+    installation.time += timedelta(seconds=3601)
+    assert installation.publisher.advance()
+    times = check_policy(installation.policy, installation.note(), max_age=60, now=int(right.now))
+    assert times["B-4"] == int(right.now)
+    assert installation.publisher.state().fresh == int(right.now)
