@@ -263,7 +263,7 @@ def _body(response: httpx.Response, path: str) -> bytes:
     unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
     deadline = time.monotonic() + FILE_S
     data = b""
-    for piece in response.iter_raw(65_536):
+    for piece in response.iter_raw():  # as it comes: a size to wait for would let a server drip for ever
         try:
             data += piece if unpack is None else unpack.decompress(piece, limit + 1 - len(data))
         except zlib.error as error:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import ModuleType
@@ -13,6 +16,7 @@ import pytest
 
 from auditlog.errors import FormatError, NotFound, VerifyError
 from auditlog.merkle import leaf_hash, root_hash
+from auditlog.peers import fetch
 from auditlog.peers.fetch import HttpSource, Tiles, Unreachable, Withheld, check_url, fetch_entries, fetch_tile
 from auditlog.tiles import Tile
 
@@ -162,3 +166,33 @@ def test_tiles_count_only_under_the_signed_root(example: ModuleType) -> None:
     files = {**good, "tile/entries/001": good["tile/entries/000"]}
     with pytest.raises(VerifyError, match="entry 256"):
         Tiles(read, 700, root).entries(1, 256)
+
+
+def test_a_server_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes within the time-out, the file would never be whole."""
+    monkeypatch.setattr(fetch, "FILE_S", 0.5)
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            taken, _ = listener.accept()
+            with taken, contextlib.suppress(OSError):
+                taken.recv(4096)
+                taken.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 60000\r\n\r\n")
+                while not ended.wait(0.05):
+                    taken.sendall(b"x")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        stop = threading.Timer(10, ended.set)
+        stop.start()
+        began = time.monotonic()
+        try:
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            with HttpSource(address, retries_s=(), timeout_s=2.0) as source, pytest.raises(Unreachable, match="longer"):
+                source.read("checkpoint")
+            assert time.monotonic() - began < 5
+        finally:
+            ended.set()
+            stop.cancel()
+            thread.join()
