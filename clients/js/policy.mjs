@@ -36,7 +36,7 @@ function* withSizes(lines, name) {
   let pending = null;
   for (const [position, line] of lines.entries()) {
     const place = `${name} line ${position + 1}`;
-    if (line.startsWith("# valid")) {
+    if (line.startsWith("# valid ")) {
       if (pending !== null) throw new Failure(pending.place, "must stand directly above a key");
       pending = { place, sizes: parseSizes(line, place) };
     } else if (line !== "" && !line.startsWith("#")) {

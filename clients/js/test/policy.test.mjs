@@ -17,6 +17,10 @@ test("a key file: sizes stand above the key", () => {
   assert.throws(() => keysAt(parseKeyRing(`# valid from 7\n${ED}\n`), ORIGIN, 6n), /no key that is valid at size 6/);
 });
 
+test("sizes begin with a word of their own: other comments may say anything", () => {
+  assert.equal(parseKeyRing(`# validity is told by sizes\n${ED}\n`).length, 1); // as auditlog.keyring has it
+});
+
 test("key files that are refused", () => {
   const wrong = [
     "",
