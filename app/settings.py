@@ -155,4 +155,5 @@ def _checked(model: type[M], values: Any, where: str) -> M:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or where
         said = first["msg"].replace("Input should be", "must be").replace(_NO_PATH, "must be a path in quotes")
+        field = field if field.isprintable() else ascii(field)[1:-1]  # a member's name is the file's
         raise SettingsError(f"{said} (in {where})", field=field) from None
