@@ -8,9 +8,7 @@ never changed, so a crash leaves the old state readable; the next run takes up t
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -26,6 +24,7 @@ from auditlog.errors import AuditLogError, FormatError, NotFound, VerifyError
 from auditlog.keyring import KeyRing, format_key_ring, parse_key_ring
 from auditlog.keys import VKEY_FILE
 from auditlog.note import parse_note
+from auditlog.peers.alone import alone
 from auditlog.peers.evidence import Evidence, demand_growth, keep_evidence, make_evidence, open_signed
 from auditlog.peers.fetch import Tiles, Unreachable, fetch_entries, folder_source
 from auditlog.record import Entry, OpaqueEntry, parse_entry
@@ -40,7 +39,6 @@ from auditlog.tiles import (
 )
 
 STATUS: Final = "mirror.json"
-_LOCK: Final = ".lock"
 Progress = Callable[[int, int], None]
 
 
@@ -139,7 +137,7 @@ class Mirror:
         Raises Refused (evidence kept, the copy untouched), Unreachable or Withheld (what came is kept for next time).
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._locked():
+        with alone(self.folder):
             known = self.known(ring)
             note = read_checkpoint(read)
             status = self.status() or Status(origin=self.origin, source=source)
@@ -242,18 +240,6 @@ class Mirror:
     def _write_status(self, status: Status) -> None:
         data = json.dumps(asdict(status), indent=2, ensure_ascii=False) + "\n"
         durable.replace(self.folder / STATUS, data.encode(), 0o644)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Unreachable("another run works on this copy: try again when it is done") from None
-            yield
-        finally:
-            os.close(lock)
 
 
 def read_checkpoint(read: ReadFile) -> bytes:

@@ -12,6 +12,7 @@ from auditlog.errors import AuditLogError, VerifyError
 from auditlog.keyring import KeyRing
 from auditlog.merkle import prove_consistency
 from auditlog.note import Note, Signature, format_note, parse_note, parse_signature
+from auditlog.peers.alone import alone
 from auditlog.peers.fetch import Tiles, Unreachable
 from auditlog.peers.mirror import Mirror
 from auditlog.peers.submission import format_submission
@@ -25,9 +26,15 @@ def cosign(held: Mirror, ring: KeyRing, cosigner: Witness) -> tuple[str, ...]:
 
     Raises VerifyError where the cosigner has cosigned what this copy contradicts: one that was removed and made anew.
     """
-    known = held.known(ring)
-    if known is None:
+    if held.checkpoint() is None:
         raise AuditLogError("there is no copy to cosign as yet", field=held.origin)
+    with alone(held.folder):  # else the lines could be put below an older checkpoint than a run beside this one brought
+        return _cosign(held, ring, cosigner)
+
+
+def _cosign(held: Mirror, ring: KeyRing, cosigner: Witness) -> tuple[str, ...]:
+    known = held.known(ring)
+    assert known is not None, "there is a copy, and nobody else is at it"
     cosigner.trust(ring.of(held.origin))
     old = next((log.size or 0 for log in cosigner.logs() if log.origin == held.origin), 0)
     checkpoint = known.checkpoint

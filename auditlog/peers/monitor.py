@@ -17,6 +17,7 @@ from auditlog.checkpoint import SignedCheckpoint
 from auditlog.errors import AuditLogError, FormatError, VerifyError
 from auditlog.keyring import KeyRing, format_key_ring
 from auditlog.merkle import tree_root
+from auditlog.peers.alone import alone
 from auditlog.peers.evidence import Contradiction, Kind, demand_growth, keep_evidence, make_evidence, open_signed
 from auditlog.peers.fetch import Tiles, Withheld
 from auditlog.peers.mirror import Mirror, Refused, read_checkpoint, read_entries
@@ -65,6 +66,10 @@ class Monitor:
         Raises Unreachable and Withheld, which say nothing of the log, and FormatError for a damaged state folder.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        with alone(self.folder):
+            return self._run(url, read, origin)
+
+    def _run(self, url: str, read: ReadFile, origin: str | None) -> Report:
         state = read_state(self.folder)
         expected = origin or state.origins.get(url)
         note = read_checkpoint(read)

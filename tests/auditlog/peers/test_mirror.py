@@ -17,6 +17,7 @@ from auditlog.keyring import key_ring
 from auditlog.peers.evidence import open_signed, parse_evidence, verify_evidence
 from auditlog.peers.fetch import Unreachable, Withheld, folder_source
 from auditlog.peers.mirror import Mirror, Refused, last_entry, list_mirrors, name_of, read_entries
+from auditlog.peers.mirror_cosigner import cosign
 from auditlog.tiles import tiles_of_size
 from auditlog.tree import tile_files
 
@@ -240,3 +241,22 @@ def other_history(example: ModuleType, log: Any) -> Any:
     for n in range(400):
         made.decide(version, n=n + 10_000, boot=None)
     return made
+
+
+def test_a_cosignature_does_not_put_an_older_checkpoint_back(
+    log: Any, ring: Any, tmp_path: Path, witness_stand: ModuleType
+) -> None:
+    """A run that brings more entries waits until the copy was cosigned."""
+    held = fill(tmp_path, log, ring, 10)
+    cosigner = witness_stand.make_witness(tmp_path / "cosigner", name="keeper.example/mirror")
+    add = cosigner.add_checkpoint
+
+    def beside(data: bytes) -> Any:
+        with pytest.raises(Unreachable, match="another run"):
+            fill(tmp_path, log, ring, 20)
+        return add(data)
+
+    cosigner.add_checkpoint = beside
+    assert cosign(held, ring, cosigner) == ("keeper.example/mirror",)
+    cosigner.close()
+    assert open_signed(fill(tmp_path, log, ring, 20).read("checkpoint"), ring).checkpoint.size == 20

@@ -286,3 +286,20 @@ def test_an_empty_log_and_its_first_entries(log: Any, policy: Policy, tmp_path: 
     empty = {"checkpoint": sign_checkpoint(Checkpoint(log.origin, 0, root_hash([])), log.signers)}
     assert look(tmp_path, policy, empty).size == 0
     assert look(tmp_path, policy, log.pack(size=1)).before == 0
+
+
+def test_two_runs_over_one_state_take_turns(log: Any, policy: Policy, tmp_path: Path) -> None:
+    """The second would write what the first one saw over what it has seen itself."""
+    files = log.pack()
+    inner: list[str] = []
+
+    def read(path: str) -> bytes:
+        if not inner:
+            with pytest.raises(Unreachable, match="another run") as caught:
+                look(tmp_path, policy, files)
+            inner.append(str(caught.value))
+        return files[path]
+
+    Monitor(folder=tmp_path, policy=policy, now=NOW).run("https://log.example/1", read)
+    assert inner
+    assert len(read_state(tmp_path).logs) == 1
