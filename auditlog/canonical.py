@@ -90,7 +90,7 @@ def _parse(data: bytes, *, fractions: bool) -> Json:
     except _BadValueError as problem:
         raise FormatError(str(problem)) from None
     except json.JSONDecodeError as error:
-        raise FormatError(f"is not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+        raise FormatError(f"is not JSON: line {error.lineno}, column {error.colno} cannot be read") from None
     return value
 
 

@@ -252,7 +252,11 @@ def _rewrite(folder: Path, unlock: Unlock, *, sealed: bool, to: Callable[[str, s
             # The old bytes keep a name until they are overwritten, so that a crash leaves them to be swept.
             old = path.with_name(f".{path.name}.old")
             os.link(path, old)
-            durable.replace(path, text.encode(), 0o600)
+            try:
+                durable.replace(path, text.encode(), 0o600)
+            except OSError:
+                _sweep(folder)
+                raise
             durable.wipe(old)
             durable.sync_folder(folder)
     return tuple(path.name for path, _ in waiting)

@@ -195,7 +195,7 @@ def parse_note(data: bytes) -> Note:
         raise FormatError(f"is not UTF-8 at byte {error.start}", field="note") from None
     cut = whole.rfind("\n\n")
     if cut < 0:
-        raise FormatError("has no empty line between text and signatures", field="note")
+        raise FormatError("is no signed note: it has no empty line between text and signatures", field="note")
     text, lines = whole[: cut + 1], whole[cut + 2 :]
     check_text(text, field="note text")
     if not lines.endswith("\n"):

@@ -21,7 +21,7 @@ def explain_policy(policy: Policy, note: bytes | None) -> Told:
     lines.append(
         "No cosignature is demanded: nobody but the agency vouches for what its log shows."
         if quorum is None
-        else f"A checkpoint is published when {quorum} cosigned it."
+        else f"A checkpoint is published when {quorum} has cosigned it."
     )
     facts: Facts = {
         "logs": list(policy.logs.origins),
@@ -35,7 +35,7 @@ def explain_policy(policy: Policy, note: bytes | None) -> Told:
         signed = open_checkpoint(note, policy.logs, origin=parse_body(parse_note(note).text).origin)
     times = check_witnesses(trust, note)
     facts |= {"checkpoint": checkpoint_json(signed.checkpoint), "verdict": verdict_of(trust), "cosigned": dict(times)}
-    met = "it demands no witness" if quorum is None else f"it is published: {quorum} cosigned it"
+    met = "it demands no witness" if quorum is None else f"it is published: {quorum} has cosigned it"
     where = f"the checkpoint of {signed.checkpoint.origin} at size {signed.checkpoint.size}"
     return facts, [*lines, *cosigned_lines(trust, times), f"OK: {where} meets the policy; {met}"]
 

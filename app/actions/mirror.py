@@ -17,7 +17,7 @@ from app.home import guard_name
 from app.settings import SETTINGS_FILE, read_settings
 from auditlog.audit import CHECKPOINT, ReadFile
 from auditlog.cosignature import parse_body
-from auditlog.errors import AuditLogError, FormatError, VerifyError
+from auditlog.errors import AuditLogError, CannotRecord, FormatError, VerifyError
 from auditlog.guard import Guard
 from auditlog.keyring import KeyRing
 from auditlog.note import parse_note
@@ -87,6 +87,8 @@ def mirror(
             found = held.update(source.read, keys, source=source.place, now=now, progress=progress)
         except Refused as error:
             taken.append(Taken(origin, before, before, str(error)))
+        except OSError as error:
+            raise cannot_write(error, "--to") from error
         else:
             taken.append(Taken(origin, found.checkpoint.size, before))
     return taken
@@ -136,6 +138,12 @@ def readable_database(engine: Engine) -> Iterator[Engine]:
             yield copy
         finally:
             copy.dispose()
+
+
+def cannot_write(error: OSError, option: str) -> CannotRecord:
+    """What was verified cannot be kept: nobody's log is to blame."""
+    sentence = f"cannot be written to ({error.strerror}): make room there, or name another folder"
+    return CannotRecord(sentence, cause="disk_full", field=option)
 
 
 def demand_folder(root: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.actions.mirror import cannot_write
 from app.errors import UsageError, asked
 from auditlog.peers.fetch import HttpSource, check_url
 from auditlog.peers.monitor import Monitor, Report
@@ -39,7 +40,8 @@ def follow(
 ) -> Followed:
     """Look once at the log at `url`, and with `successors` at each log that it goes on as.
 
-    Raises UsageError for what is no address and for a policy that names no log, Unreachable, Withheld.
+    Raises UsageError for what is no address and for a policy that names no log, Unreachable, Withheld,
+    CannotRecord where the state cannot be kept.
     """
     with asked():
         url = check_url(url)
@@ -55,8 +57,11 @@ def follow(
         if seen:
             tell(f"going on with {at}")
         seen.add(at)
-        with HttpSource(at) as source:
-            report = monitor.run(at, source.read, origin=expected)
+        try:
+            with HttpSource(at) as source:
+                report = monitor.run(at, source.read, origin=expected)
+        except OSError as error:
+            raise cannot_write(error, "--state") from error
         reports.append(report)
         expected = report.successor if report.holds else None
         onward = None if expected is None else successor_url(policy, at, report.origin, expected)

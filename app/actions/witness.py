@@ -54,8 +54,13 @@ class Row:
 
 def create(home: Path, name: str) -> About:
     """Make the witness of a home; returns what it is to others. Its private keys are readable to its owner alone."""
-    with asked():
-        identity.create_witness(home / "keys", home / DATABASE, name, unlock=_unlock(home))
+    try:
+        with asked():
+            identity.create_witness(home / "keys", home / DATABASE, name, unlock=_unlock(home))
+    except Exception as error:
+        if not is_database_error(error):
+            raise
+        raise _unusable(error) from error
     with opened(home) as witness:
         return about(home, witness)
 

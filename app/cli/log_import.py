@@ -28,7 +28,9 @@ def import_log(
     documents: Annotated[
         Path | None, typer.Option("--documents", help="Register files, for a register that is lost as well.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would give.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what the import would give; change nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Build the database anew from a copy of the log, up to the guard; the old one is moved aside."""

@@ -19,7 +19,7 @@ from app.settings import read_settings
 from app.wiring import open_database
 
 PolicyFile = Annotated[
-    Path | None, typer.Option("--policy", help="C2SP policy: the log's keys, its witnesses, how many of them.")
+    Path | None, typer.Option("--policy", help="C2SP policy: the log's keys, its witnesses, and how many must cosign.")
 ]
 VkeyFile = Annotated[Path | None, typer.Option("--vkey", help="The log's keys alone, as its log.vkey has them.")]
 MaybeHome = Annotated[

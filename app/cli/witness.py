@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="A witness: it cosigns logs that on
 
 PublicUrl = Annotated[
     str | None,
-    typer.Option("--url", help="Where others reach it, when that is not how they ask, such as behind a proxy."),
+    typer.Option("--url", help="The address that others shall use, where it is another one, such as behind a proxy."),
 ]
 
 

@@ -207,6 +207,37 @@ def test_a_full_disk(home: Path, record_id: str, command: Any, unchanged: Any, t
     assert command("log", "fsck", "--home", home).code == 0
 
 
+@pytest.mark.parametrize("limit", [0, 4_096])
+@pytest.mark.parametrize(
+    ("words", "codes"),
+    [
+        (("log", "rotate", "--home", "HOME"), {4}),
+        (("log", "succeed", "--home", "HOME", "--reason", "year"), {4}),
+        (("log", "import", "--home", "HOME", "EXPORT"), {4}),
+        (("log", "seal-keys", "--home", "HOME", "--key-file", "SECRET"), {0, 2}),
+        (("witness", "init", "--home", "NEW", "--name", "w.example/w"), {2, 4}),
+        (("mirror", "EXPORT", "--to", "NEW", "--vkey", "VKEY"), {0, 4}),
+    ],
+)
+def test_a_full_disk_and_what_keeps_keys_and_copies(
+    bare: Path, export: Path, command: Any, tmp_path: Path, words: tuple[str, ...], codes: set[int], limit: int
+) -> None:
+    """Whole, or not at all; with room again the same command goes through."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"k" * 32)
+    secret.chmod(0o600)
+    places = {"HOME": bare, "EXPORT": export, "SECRET": secret, "NEW": tmp_path / "new", "VKEY": bare / "keys/log.vkey"}
+    arguments = [places.get(one, one) for one in words]
+    before = snapshot(bare)
+    with full_disk(limit):
+        told = command(*arguments)
+    assert told.code in (codes if limit else codes - {0})
+    if told.code:
+        assert snapshot(bare) == before
+        assert [path for path in (tmp_path / "new").rglob("*") if path.suffix in {".key", ".db", ".part"}] == []
+        assert command(*arguments).code == 0
+
+
 def test_a_guard_that_cannot_be_written_while_serving(
     home: Path, portals: Any, loan_input: dict[str, Any], unchanged: Any, socket_enabled: Any
 ) -> None:

@@ -321,7 +321,7 @@ def test_a_policy_in_sentences(example: ModuleType, chain: tuple[Any, Any], run:
     assert ", valid from size 0 until 11" in out
     assert "Witness a: a.example, Ed25519 key" in out
     assert "both counts when all of a, b have cosigned." in out
-    assert out.splitlines()[-1] == "A checkpoint is published when both cosigned it."
+    assert out.splitlines()[-1] == "A checkpoint is published when both has cosigned it."
     folder = export(example, log, tmp_path / "log")
     status, out, _ = run("policy", policy, folder / "checkpoint")
     assert status == 0
