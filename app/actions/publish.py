@@ -16,7 +16,7 @@ from auditlog.merkle import prove_consistency
 from auditlog.peers.ask import ask_witnesses
 from auditlog.peers.cosign import Cosigner
 from auditlog.policy import Policy
-from auditlog.publish import NO_WITNESSES, PublicState, Publisher
+from auditlog.publish import PublicState, Publisher
 from auditlog.store import log as log_store
 from auditlog.store.engine import cannot_record, is_database_error
 from auditlog.tiles import parse_entries_path, parse_tile_path
@@ -60,8 +60,7 @@ def cosigner(home: Path, settings: Settings) -> Cosigner:
     """Asks the witnesses of the home's policy file, as it stands each time; without a file there are none."""
 
     def policy() -> Policy:
-        path = home / settings.policy_file
-        return policy_file.parse(policy_file.read_file(path)) if path.exists() else NO_WITNESSES
+        return policy_file.parse(policy_file.read_file(home / settings.policy_file))
 
     return Cosigner(policy, timeout_s=settings.witness_timeout_s, grace_s=settings.witness_grace_s)
 

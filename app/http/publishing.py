@@ -42,7 +42,10 @@ def publishing(g: Greffier) -> Iterator[threading.Event]:
     def tick() -> None:
         told = None
         while not ended.is_set():
-            problem = publish.try_advance(g) or timestamp.try_stamp(g)
+            try:
+                problem = publish.try_advance(g) or timestamp.try_stamp(g)
+            except Exception as error:  # a ticker that ended would end publishing, and nobody would be told
+                problem = f"unforeseen: {type(error).__name__}"
             if problem != told:
                 told = problem
                 logger.warning("not published" if problem else "published again", reason=problem)

@@ -150,9 +150,18 @@ def test_sizes_of_keys_stand_above_their_log_lines() -> None:
             parse_policy(bad)
 
 
+def test_a_log_is_not_its_own_witness() -> None:
+    """Its key under another name, as a witness's: it would vouch for itself."""
+    log = Signer.generate("register.example/1", ED25519, bytes(32))
+    own = Signer.generate("friend.example/w", COSIGNATURE, bytes(32))
+    text = f"log {format_vkey(log.vkey)}\nwitness friend {format_vkey(own.vkey)}\nquorum friend\n"
+    with pytest.raises(FormatError, match="policy line 2: witness key: stands on another line already"):
+        parse_policy(text)
+
+
 def test_32_logs_witnesses_and_groups_and_more() -> None:
     logs = [Signer.generate(f"register.example/{n}", ED25519, bytes([n]) * 32).vkey for n in range(64)]
-    cosigners = [Signer.generate(f"w{n}.example", COSIGNATURE, bytes([n, 1]) * 16).vkey for n in range(64)]
+    cosigners = [Signer.generate(f"w{n}.example", COSIGNATURE, bytes([n, 200]) * 16).vkey for n in range(64)]
     names = [f"w{n}" for n in range(64)]
     groups = [Group("g0", 1, ("w0",))]
     groups += [Group(f"g{n}", 2, (f"g{n - 1}", f"w{n}")) for n in range(1, 64)]

@@ -107,3 +107,8 @@ test("policies of real witnesses", published, () => {
     assert.ok(policy.witnesses.length > 0, name);
   }
 });
+
+test("a log is not its own witness", () => {
+  const text = `log ${ML}\nwitness friend ${ML}\nquorum friend\n`;
+  assert.throws(() => parsePolicy(text), /policy line 2/);
+});
