@@ -147,7 +147,7 @@ def test_an_auditor_runs_the_whole_check_as_written(case: Case, auditor: Path) -
     assert "and published: the witnesses that the policy demands have cosigned it" in told["verify"]
     assert "OK: the log only grew since the older checkpoint" in told["consistency"]
     assert told["gaps"].startswith("boot ")
-    assert "meets the policy; it is published: archive cosigned it" in told["policy"]
+    assert "meets the policy; it is published: archive has cosigned it" in told["policy"]
     # The auditor's own copy of the policy serves as well, and one file for receipts of every time and log.
     for receipt in case.receipts:
         one = _run(f"python3 verify.pyz verify '{receipt}' --policy '{case.policy}' --json", case.second, auditor)

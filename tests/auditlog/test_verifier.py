@@ -326,7 +326,7 @@ def test_a_policy_in_sentences(example: ModuleType, chain: tuple[Any, Any], run:
     status, out, _ = run("policy", policy, folder / "checkpoint")
     assert status == 0
     assert out.splitlines()[-1] == (
-        "OK: the checkpoint of register.example/1 at size 12 meets the policy; it is published: both cosigned it"
+        "OK: the checkpoint of register.example/1 at size 12 meets the policy; it is published: both has cosigned it"
     )
     told = json.loads(run("policy", policy, folder / "checkpoint", "--json")[1])
     assert told["cosigned"] == {"a": SEEN, "b": SEEN}
