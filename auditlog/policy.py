@@ -137,6 +137,11 @@ def cosigned_by(policy: Policy, note: bytes) -> dict[str, int]:
     return times
 
 
+def organisations(policy: Policy, names: Collection[str]) -> frozenset[str]:
+    """Who these witnesses are: one organisation may cosign with several keys, and they bear its one name."""
+    return frozenset(witness.vkey.name for witness in policy.witnesses if witness.name in names)
+
+
 def check_policy(
     policy: Policy, note: bytes, *, max_age: int | None = None, now: int | None = None
 ) -> Mapping[str, int]:

@@ -14,7 +14,7 @@ from auditlog.canonical import Json
 from auditlog.commitment import Opening
 from auditlog.errors import AuditLogError, FormatError
 from auditlog.merkle import prove_inclusion
-from auditlog.policy import cosigned_by
+from auditlog.policy import cosigned_by, organisations
 from auditlog.proof import LogProof
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store import decisions as decision_store
@@ -107,8 +107,9 @@ def _found(g: Greffier, entry: Entry, index: int, facts: dict[str, str | int]) -
         published = log_store.read_head(conn, stored.log, "published")
     if published is None or published.size <= index:
         return Check("integrated", facts)
-    witnesses = cosigned_by(policy_file.read_policy(g), published.note)
-    return Check("published", facts | {"witnesses": len(witnesses)})
+    policy = policy_file.read_policy(g)
+    names = cosigned_by(policy, published.note)
+    return Check("published", facts | {"witnesses": len(organisations(policy, names))})
 
 
 def _held(g: Greffier, entry: Entry, values: dict[str, Json]) -> bool:

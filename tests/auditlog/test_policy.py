@@ -37,6 +37,7 @@ from auditlog.policy import (
     cosigned_by,
     format_policy,
     fresh_until,
+    organisations,
     parse_policy,
 )
 
@@ -148,6 +149,13 @@ def test_sizes_of_keys_stand_above_their_log_lines() -> None:
     }.items():
         with pytest.raises(FormatError, match=rf"^policy line {line}: "):
             parse_policy(bad)
+
+
+def test_an_organisation_counts_once_however_many_keys_it_has() -> None:
+    keys = [Signer.generate("w.example", kind, bytes(32)).vkey for kind in (COSIGNATURE, ML_DSA_44)]
+    policy = Policy(KeyRing(()), {}, (*map(Witness, ("one", "two"), keys), Witness("a", COSIGNERS["a"].vkey)))
+    assert organisations(policy, {"one", "two"}) == {"w.example"}
+    assert organisations(policy, {"two", "a", "unknown"}) == {"w.example", COSIGNERS["a"].vkey.name}
 
 
 def test_a_log_is_not_its_own_witness() -> None:
