@@ -23,7 +23,9 @@ def read_health(g: Installation) -> Response:
     `remarks`: what keeps the log from being published or time-stamped; decisions are recorded all the same.
     """
     health = log_action.health(g)
-    facts = {"recording": health.recording, "size": health.size, "runtime": health.runtime}
+    # Without the size of the log: asked each second it would tell, before the public checkpoint does, when somebody was
+    # decided on. Operators have it in `/metrics`.
+    facts = {"recording": health.recording, "runtime": health.runtime}
     if health.recording:
         remarks = [f"{remark.place}: {remark.message}" for remark in log_action.remarks(g)]
         return JSONResponse({**facts, "remarks": remarks}, headers={"cache-control": "no-store"})
