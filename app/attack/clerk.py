@@ -57,13 +57,15 @@ class Clerk(Supervisor):
 
     def generate(self, request: Request, *, deadline_s: float | None = None) -> Future[Generation]:
         del deadline_s
-        facts = self.start()
-        assert self._counter is not None
+        boot = self.start().boot
         done: Future[Generation] = Future()
-        usage = Usage(64, 12, 100, 2_000, 40_000, None, "not_measured")
-        run = Run(((1, 2),), ((3, 4),), ((-5, -6),), {"pay": -5}, None, "greedy", 2, BUILD, request.program.model, 0)
-        done.set_result(Generation(request.id, facts.boot, self._counter.rise(), _ANSWER, "pay", "stop", usage, run))
+        done.set_result(_generation(request, boot, self.skip()))
         return done
+
+    def generate_secretly(self, request: Request) -> Generation:
+        """As a patched runtime would: the answer is there, and the counter stands where it stood."""
+        boot = self.start().boot
+        return _generation(request, boot, (self.reached() or ("", 0))[1])
 
     def skip(self) -> int:
         """The next number, for somebody who computes elsewhere."""
@@ -84,3 +86,9 @@ class Clerk(Supervisor):
         if self._counter is not None:
             self._counter.close()
         self._counter = self._booted = None
+
+
+def _generation(request: Request, boot: str, n: int) -> Generation:
+    usage = Usage(64, 12, 100, 2_000, 40_000, None, "not_measured")
+    run = Run(((1, 2),), ((3, 4),), ((-5, -6),), {"pay": -5}, None, "greedy", 2, BUILD, request.program.model, 0)
+    return Generation(request.id, boot, n, _ANSWER, "pay", "stop", usage, run)

@@ -19,10 +19,14 @@ MODULES = (copies, databases, histories, recordings, servings)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An attack and who noticed: party → the sentence that it would act on, in the order of `PARTIES`."""
+    """An attack and who noticed: party → the sentence that it would act on, in the order of `PARTIES`.
+
+    `scene`: what it left behind, for as long as the stage stands.
+    """
 
     attack: Attack
     noticed: dict[str, str]
+    scene: Scene | None = None
 
 
 @contextmanager
@@ -42,7 +46,7 @@ def play(base: Scene, name: str) -> Outcome:
     s = base.copy(base.folder.with_name(name))
     if attack.group != COPY:
         attack.play(s, s.home)
-        return Outcome(attack, examine(s))
+        return Outcome(attack, examine(s), s)
     export = s.folder / "export-1"
     with s.opened() as g:
         log_action.export_log(g, export)
@@ -50,7 +54,7 @@ def play(base: Scene, name: str) -> Outcome:
     found: dict[str, str] = {}
     for party, sentence in examine_exports(s, [export]):
         found.setdefault(party, sentence)
-    return Outcome(attack, {party: found[party] for party in PARTIES if party in found})
+    return Outcome(attack, {party: found[party] for party in PARTIES if party in found}, s)
 
 
 def play_all(names: Sequence[str], tell: Callable[[Outcome], None] = lambda _: None) -> list[Outcome]:

@@ -28,14 +28,18 @@ def _clerk(g: Greffier) -> Clerk:
     return cast("Clerk", g.runtime)
 
 
-def _compute(s: Scene, g: Greffier, *, letter: bool = True) -> None:
-    """The patched program: the runtime computes, a letter leaves, nothing is recorded."""
+def _request(g: Greffier) -> Request:
     with g.reading() as conn:
         manifest = register_store.gate(conn, SYSTEM).running.manifest
-    request = Request(str(uuid.uuid4()), programs.program(manifest), cast("Any", {}), None, None)
-    _clerk(g).generate(request).result()
+    return Request(str(uuid.uuid4()), programs.program(manifest), cast("Any", {}), None, None)
+
+
+def _compute(s: Scene, g: Greffier, *, letter: bool = True) -> None:
+    """The patched program: the runtime computes, a letter leaves, nothing is recorded."""
+    made = _clerk(g).generate(_request(g)).result()
+    s.left_out.append(made.id)
     if letter:
-        s.letters[request.id] = b""
+        s.letters[made.id] = b""
 
 
 @attack(RECORDS, "a decision computed and left out of the log; the next one is recorded")
@@ -80,12 +84,16 @@ def _patch_counter(s: Scene, *, pulsed: bool) -> None:
 def counter_not_raised(s: Scene) -> None:
     with s.opened() as g:
         decide_one(s, g)
+        s.left_out.append(_clerk(g).generate_secretly(_request(g)).id)
+        decide_one(s, g)
 
 
 @attack(RECORDS, "the same, and a letter with a reference leaves")
 def counter_not_raised_but_letter(s: Scene) -> None:
-    counter_not_raised(s)
-    s.letters[str(uuid.uuid4())] = b""
+    with s.opened() as g:
+        decide_one(s, g)
+        s.left_out.append(_clerk(g).generate_secretly(_request(g)).id)
+        s.letters[s.left_out[0]] = b""
 
 
 @attack(RECORDS, "the program killed between computing and recording")
@@ -108,7 +116,7 @@ def other_output_recorded(s: Scene) -> None:
 def other_output_without_receipt(s: Scene) -> None:
     with s.opened() as g:
         id_ = decide_one(s, g)
-    del s.letters[id_]
+    s.texts[id_], s.letters[id_] = "contact", b""
 
 
 def _forge(s: Scene, **changes: Any) -> None:
@@ -179,8 +187,8 @@ def hours_kept_out(s: Scene) -> None:
         append(g, PULSE)
 
 
-@attack(RECORDS, "entries of less than an hour kept out")
-def an_hour_kept_out(s: Scene) -> None:
+@attack(RECORDS, "fifty minutes of entries kept out, or the program stopped for so long")
+def minutes_kept_out(s: Scene) -> None:
     s.clock.now += timedelta(minutes=50)
     with s.opened() as g:
         append(g, PULSE)

@@ -87,6 +87,7 @@ class Scene:
     ids: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=lambda: [1])
     texts: dict[str, str] = field(default_factory=dict)  # id → the outcome that the letter tells
+    left_out: list[str] = field(default_factory=list)  # ids of what was computed and kept out of the log
     # What the operator does while others look: publish nothing new, change what is handed out, show another log.
     silent: bool = False
     after_export: Callable[[Path], None] = lambda _: None

@@ -5,18 +5,25 @@ In the temporary scene nobody complains before the attack (`stage` raises otherw
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.actions import reading
 from app.attack import __main__ as command
 from app.attack import page
 from app.attack.attacks import ATTACKS, GROUPS
+from app.attack.forgery import database, entries, note
 from app.attack.parties import PARTIES
 from app.attack.play import Outcome, play, stage
-from app.attack.scene import Scene
+from app.attack.scene import HOUR, Scene
+from auditlog.errors import Erased
+from auditlog.policy import check_policy
 
 PAGE = command.PAGE.read_text("utf-8")
 # A few of each group; the others at full length only.
@@ -44,14 +51,115 @@ def base() -> Iterator[Scene]:
         yield made
 
 
+_played: dict[str, Outcome] = {}
+
+
+def played(base: Scene, name: str) -> Outcome:
+    """Each attack once."""
+    if name not in _played:
+        _played[name] = play(base, name)
+    return _played[name]
+
+
 @pytest.mark.enable_socket
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ATTACKS]
 )
 def test_those_notice_whom_the_page_names(base: Scene, name: str) -> None:
-    outcome = play(base, name)
+    outcome = played(base, name)
     assert tuple(outcome.noticed) == page.claims(PAGE)[name], outcome.noticed
     assert all(outcome.noticed.values()), "a party that notices something says what"
+
+
+# --- what nobody noticed did happen -----------------------------------------------------------------------------------
+
+
+def recorded(s: Scene) -> list[dict[str, Any]]:
+    """The log as it is after the attack."""
+    return [json.loads(data) for data in entries(s.home)]
+
+
+def sizes(s: Scene) -> tuple[int, int]:
+    """Published and integrated."""
+    published, integrated = (note(s.home, name=name).split(b"\n")[1] for name in ("published", "integrated"))
+    return int(published), int(integrated)
+
+
+def stamps(s: Scene) -> list[tuple[int, str]]:
+    with database(s.home) as conn:
+        return conn.execute("SELECT size, time FROM auditlog_timestamp").fetchall()
+
+
+def time_of(s: Scene, index: int) -> datetime:
+    return datetime.strptime(recorded(s)[index]["time"], "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC)
+
+
+def numbers(s: Scene, kind: str, member: str) -> list[Any]:
+    return [entry[member] for entry in recorded(s) if entry["kind"] == kind]
+
+
+def kept_out(s: Scene) -> bool:
+    """Something was computed, and the log knows nothing of it."""
+    return bool(s.left_out) and not {entry["id"] for entry in recorded(s)} & set(s.left_out)
+
+
+# attack → whether it left what it should, given the honest scene and the broken one.
+HAPPENED: dict[str, Callable[[Scene, Scene], bool]] = {
+    "verifier_replaced": lambda _, s: b"OK" in (s.folder / "export-1" / "verify.pyz").read_bytes()[:20],
+    "time_stamp_removed": lambda base, s: len(stamps(base)) == 1 and stamps(s) == [],
+    "nobody_had_looked": lambda base, s: len(recorded(s)) > 60 and recorded(s)[25] != recorded(base)[25],
+    "all_collude_first": lambda base, s: (
+        base.ids[4] not in {entry["id"] for entry in recorded(s)}
+        and stamps(s)[0][0] > stamps(base)[0][0]
+        and stamps(s)[0][1] < f"{base.clock.now - HOUR:%Y-%m-%dT%H:%M:%SZ}"
+    ),
+    "counter_patched": lambda _, s: kept_out(s) and numbers(s, "boot/1", "unclosed")[-1][0]["n"] == 1,
+    "counter_not_raised": lambda _, s: kept_out(s) and numbers(s, "close/1", "n")[-1] == 2,
+    "other_output_without_receipt": lambda _, s: s.texts[s.ids[-1]] == "contact" and s.letters[s.ids[-1]] == b"",
+    "dated_back_a_little": lambda base, s: time_of(s, -1) < base.clock.now,
+    "minutes_kept_out": lambda base, s: time_of(s, -1) - time_of(base, -1) == timedelta(minutes=50),
+    "newest_of_source_left_out": lambda _, s: numbers(s, "decision/1", "source").count("case-system") == 2,
+    "thief_adds": lambda base, s: len(recorded(s)) > len(recorded(base)),
+    "stale_but_fresh": lambda _, s: sizes(s)[0] + 5 <= sizes(s)[1],
+    "late": lambda _, s: sizes(s)[0] + 2 <= sizes(s)[1],
+}
+
+
+@pytest.mark.enable_socket
+@pytest.mark.slow
+def test_an_attack_that_nobody_noticed_did_happen(base: Scene) -> None:
+    """Else a check that looks at nothing, or an attack that fails, would stand on the page as a matter of trust."""
+    assert set(HAPPENED) == {name for name, noticed in page.claims(PAGE).items() if not noticed}
+    for name, happened in HAPPENED.items():
+        left = played(base, name).scene
+        assert left is not None
+        assert happened(base, left), name
+
+
+@pytest.mark.enable_socket
+@pytest.mark.slow
+def test_the_two_views_were_both_cosigned(base: Scene) -> None:
+    left = played(base, "split_view_cosigned").scene
+    assert left is not None
+    notes = [note(home, name="published") for home in (left.home, left.folder / "other" / "waterveen")]
+    roots = {made.split(b"\n")[2] for made in notes}
+    assert len(roots) == 2
+    for made in notes:
+        assert check_policy(base.policy, made)
+
+
+@pytest.mark.enable_socket
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "readable"), [("erasure_undone", True), ("erasure_undone_but_ledger", False)])
+def test_what_a_backup_brings_back_of_an_erased_record(base: Scene, name: str, readable: bool) -> None:
+    left = played(base, name).scene
+    assert left is not None
+    with left.opened() as g:
+        if readable:
+            assert reading.open(g, "receipt", base.ids[2]).values["outcome"] == "pay"
+        else:
+            with pytest.raises(Erased):
+                reading.open(g, "receipt", base.ids[2])
 
 
 def test_the_page_has_every_attack_and_every_party() -> None:
