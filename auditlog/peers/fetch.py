@@ -6,6 +6,8 @@ once it leads to the root that was signed.
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 import zlib
 from collections.abc import Callable
@@ -113,7 +115,9 @@ def folder_source(folder: Path) -> ReadFile:
 
     def read(path: str) -> bytes:
         try:
-            with (folder / path).open("rb") as file:
+            with open(folder / path, "rb", opener=_open_at_once) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise VerifyError("is no plain file", field=path)
                 data = file.read(_limit(path) + 1)
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound("no such file", field=path) from None
@@ -124,6 +128,11 @@ def folder_source(folder: Path) -> ReadFile:
         return data
 
     return read
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A stranger's folder may hold a pipe, at which opening would wait for ever."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def fetch_tile(read: ReadFile, tile: Tile) -> bytes:

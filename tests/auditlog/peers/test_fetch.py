@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +19,16 @@ import pytest
 from auditlog.errors import FormatError, NotFound, VerifyError
 from auditlog.merkle import leaf_hash, root_hash
 from auditlog.peers import fetch
-from auditlog.peers.fetch import HttpSource, Tiles, Unreachable, Withheld, check_url, fetch_entries, fetch_tile
+from auditlog.peers.fetch import (
+    HttpSource,
+    Tiles,
+    Unreachable,
+    Withheld,
+    check_url,
+    fetch_entries,
+    fetch_tile,
+    folder_source,
+)
 from auditlog.tiles import Tile
 
 pytestmark = pytest.mark.enable_socket
@@ -166,6 +177,16 @@ def test_tiles_count_only_under_the_signed_root(example: ModuleType) -> None:
     files = {**good, "tile/entries/001": good["tile/entries/000"]}
     with pytest.raises(VerifyError, match="entry 256"):
         Tiles(read, 700, root).entries(1, 256)
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "checkpoint")
+    (tmp_path / "tile").mkdir()
+    read = folder_source(tmp_path)
+    with pytest.raises(VerifyError, match="no plain file"):
+        read("checkpoint")
+    with pytest.raises(Unreachable):
+        read("tile")
 
 
 def test_a_server_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
