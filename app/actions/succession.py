@@ -54,13 +54,18 @@ def end(g: Greffier, reason: str) -> Ended:
     `reason` is a `freeze/1` code, or "loss": then the guard must say that the database is not what was vouched for.
     Raises Refused where the reason does not fit, CannotRecord where the log cannot be read or written.
     """
-    announce(g)
+    ended: Ended | None = None
     if isinstance(g.problem, Frozen):
-        return _stored(g, lost=None)
-    if reason == LOSS:
-        return _lost(g)
-    if g.problem is not None:
+        ended = _stored(g, lost=None)
+    elif reason == LOSS:
+        ended = _lost(g)
+    elif g.problem is not None:
         raise g.problem
+    announce(g)  # the next log's keys stand before this one is closed; a refusal has made none
+    return ended or _freeze(g, reason)
+
+
+def _freeze(g: Greffier, reason: str) -> Ended:
     freeze = g.make("freeze/1", reason=reason, successor=g.settings.origin_of(g.log.number + 1))
 
     def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:

@@ -11,6 +11,9 @@ import pytest
 
 from app.errors import SettingsError
 from app.settings import read_settings
+from app.wiring import open_home
+from auditlog.errors import Frozen
+from auditlog.log import Unit
 
 pytestmark = pytest.mark.enable_socket
 
@@ -114,13 +117,9 @@ def test_a_succession_that_makes_no_sense(
     bare: Path, command: Any, unchanged: Any, more: tuple[str, ...], code: int, begins: str
 ) -> None:
     before = keys(bare)
-    if code == 2:
-        with unchanged(bare):
-            told = command("log", "succeed", "--home", bare, *more)
-        assert keys(bare) == before
-    else:
+    with unchanged(bare):
         told = command("log", "succeed", "--home", bare, *more)
-        assert command("log", "fsck", "--home", bare).code == 0
+    assert keys(bare) == before
     assert told.code == code
     assert told.line.startswith(begins)
 
@@ -302,6 +301,56 @@ def test_an_import_into_another_installation(export: Path, tmp_path: Path, comma
     with unchanged(other):
         told = command("log", "import", "--home", other, export)
     assert (told.code, "no log of this home" in told.line) == (3, True)
+
+
+# --- another installation's files; a program beside -------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(tmp_path: Path, command: Any) -> Path:
+    home = tmp_path / "other"
+    assert command("init", "--home", home, "--agency", "other", "--origin", "other.example/log").code == 0
+    return home
+
+
+@pytest.mark.parametrize("words", [("publish",), ("rotate",), ("succeed", "--reason", "year")])
+@pytest.mark.parametrize(
+    ("file", "code", "begins"),
+    [
+        ("greffier.db", 2, "origin: is waterveen.example/log, but this database holds the log other.example/log/1"),
+        ("keys/log.vkey", 4, "waterveen.example/log/1: has no key in the key file"),
+        ("guard/log-1.guard", 4, "guard.origin: "),
+    ],
+)
+def test_a_file_of_another_installation(
+    bare: Path, other: Path, command: Any, file: str, code: int, begins: str, words: tuple[str, ...]
+) -> None:
+    (bare / file).write_bytes((other / file).read_bytes())
+    private = {path.name: path.read_bytes() for path in (bare / "keys").glob("*.key")}
+    told = command("log", words[0], "--home", bare, *words[1:])
+    assert told.code == code
+    assert told.line.startswith(begins)
+    assert {path.name: path.read_bytes() for path in (bare / "keys").glob("*.key")} == private
+
+
+def test_new_keys_are_not_made_where_their_secret_is_missing(bare: Path, command: Any, unchanged: Any) -> None:
+    with (bare / "greffier.toml").open("a") as file:
+        file.write('key_file = "nowhere"\n')
+    with unchanged(bare):
+        for words in (("log", "rotate"), ("witness", "init", "--name", "w.example/w")):
+            told = command(*words, "--home", bare)
+            assert (told.code, "nowhere: cannot be read" in told.line) == (2, True)
+
+
+def test_a_program_beside(bare: Path, export: Path, command: Any, unchanged: Any) -> None:
+    with open_home(bare) as g:
+        with unchanged(bare):
+            told = command("log", "import", "--home", bare, export)
+        assert (told.code, "stop the server" in told.line) == (4, True)
+        assert command("log", "succeed", "--home", bare, "--reason", "year").code == 0
+        with pytest.raises(Frozen, match="restart this program"):
+            g.log.append(Unit((g.make("pulse/1", boots=[], recording="ok"),))).result(30)
+    assert command("log", "fsck", "--home", bare).code == 0
 
 
 # --- decide -----------------------------------------------------------------------------------------------------------
