@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from hashlib import sha256
@@ -19,7 +20,12 @@ import pytest
 
 from auditlog.export import export_log
 from auditlog.guard import Guard
+from auditlog.keyring import parse_key_ring
+from auditlog.note import COSIGNATURE, Signer
+from auditlog.policy import Group, Policy, format_policy
+from auditlog.policy import Witness as Party
 from auditlog.store.log import reading
+from auditlog.tree import format_sums, parse_sums
 
 ROOT = Path(__file__).parents[1]
 KIT = ROOT / "docs" / "conformance"
@@ -70,6 +76,29 @@ def test_our_verifier_notices_all_that_must_be(log: Path) -> None:
     assert {case["case"] for case in cases if not case["noticed"]} == QUIET
     # It says what is wrong, and never falls over.
     assert all(str(case["sentence"]).startswith("FAILED: ") and case["exit"] == 1 for case in cases if case["noticed"])
+
+
+@pytest.mark.slow
+def test_a_cosigned_log_by_a_policy_that_one_witness_satisfies(example: ModuleType, log: Path, tmp_path: Path) -> None:
+    """One cosignature less is no fault where another is left; without any of them the quorum is lacking."""
+    shutil.copytree(log / "export", tmp_path / "export")
+    witnesses = [Signer.generate(f"w{n}.example/w", COSIGNATURE, bytes([n]) * 32) for n in (1, 2)]
+    note = example.cosign((tmp_path / "export" / "checkpoint").read_bytes(), witnesses, 1_790_000_000)
+    (tmp_path / "export" / "checkpoint").write_bytes(note)
+    listed = parse_sums((tmp_path / "export" / "SHA256SUMS").read_bytes())
+    (tmp_path / "export" / "SHA256SUMS").write_bytes(format_sums(listed | {"checkpoint": sha256(note).hexdigest()}))
+    shutil.copy(log / "log.vkey", tmp_path)
+    parties = tuple(Party(f"w{n}", one.vkey) for n, one in enumerate(witnesses))
+    ring = parse_key_ring((log / "log.vkey").read_text())
+    policy = Policy(ring, {}, parties, (Group("any", 1, tuple(one.name for one in parties)),), "any")
+    (tmp_path / "policy").write_text(format_policy(policy))
+    code, cases, said = tamper(tmp_path, "--policy", str(tmp_path / "policy"), "--files", "2")
+    assert code == 0, (said, [case for case in cases if case["must"] != "-" and not case["noticed"]])
+    stripped = next(case for case in cases if case["case"] == "checkpoint: all other signature lines stripped")
+    assert (stripped["must"], stripped["noticed"]) == ("every", True)
+    code, cases, _ = tamper(tmp_path, "--files", "2")
+    assert code == 0, "without a policy nobody demands the cosignatures"
+    assert next(case for case in cases if case["case"] == stripped["case"])["noticed"] is False
 
 
 @pytest.mark.slow

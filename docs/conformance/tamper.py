@@ -100,6 +100,7 @@ class Log:
     text: list[str]  # origin, size, root
     signatures: list[str]
     known: list[int]  # positions of signature lines by keys of the vkey file
+    quorum: bool = False  # whether the policy demands cosignatures
 
     def read(self, path: str) -> bytes:
         return (self.folder / path).read_bytes()
@@ -109,7 +110,7 @@ class Log:
         return ("\n".join(body) + "\n\n" + "".join(f"{line}\n" for line in lines)).encode()
 
 
-def read_log(folder: Path, vkeys: Path, policy: Path | None) -> Log:
+def read_log(folder: Path, vkeys: Path) -> Log:
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     head, _, tail = (folder / "checkpoint").read_text("utf-8").rpartition("\n\n")
     text, signatures = head.split("\n"), tail.splitlines()
@@ -124,8 +125,7 @@ def read_log(folder: Path, vkeys: Path, policy: Path | None) -> Log:
             data = data[length:]
     if len(entries) not in {0, size}:
         raise ValueError(f"the checkpoint states {size} entries, the bundles hold {len(entries)}")
-    trusted = key_ids(vkeys.read_text("utf-8"), "\n".join(text[:1]))
-    trusted |= set() if policy is None else key_ids(policy.read_text("utf-8"), None)
+    trusted = key_ids(vkeys.read_text("utf-8"), text[0])
     known = [i for i, line in enumerate(signatures) if (line.split(" ")[1], blob(line)[:4]) in trusted]
     return Log(folder, files, entries, text, signatures, known)
 
@@ -134,11 +134,11 @@ def blob(line: str) -> bytes:
     return base64.b64decode(line.rpartition(" ")[2])
 
 
-def key_ids(text: str, origin: str | None) -> set[tuple[str, bytes]]:
-    """(name, key id) of each verifier key NAME+ID+KEY in a text; with an origin, its own alone."""
+def key_ids(text: str, origin: str) -> set[tuple[str, bytes]]:
+    """(name, key id) of each verifier key NAME+ID+KEY of this origin in a text."""
     words = [word for line in text.splitlines() if not line.startswith("#") for word in line.split()]
     keys = [word.rsplit("+", 2) if word.count("+") == 2 else word.split("+", 2) for word in words if "+" in word]
-    return {(key[0], bytes.fromhex(key[1])) for key in keys if origin in {None, key[0]}}
+    return {(key[0], bytes.fromhex(key[1])) for key in keys if key[0] == origin}
 
 
 # --- the cases --------------------------------------------------------------------------------------------------------
@@ -163,9 +163,10 @@ def damaged(log: Log, most: int) -> Iterator[Case]:
         must = EVERY if is_of_the_log(path) else EXPORT
         for where, position in {"first": 0, "middle": len(data) // 2, "last": len(data) - 1}.items():
             changed = data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
-            # Lines by keys that the reader does not know are ignored by rule (signed-note).
+            # Lines by keys that the reader does not know are ignored by rule (signed-note); of cosignatures a quorum
+            # may be left.
             loose = path == "checkpoint" and not in_known_part(log, position)
-            yield f"{path}: {where} byte flipped", EXPORT if loose else must, {path: changed}
+            yield f"{path}: {where} byte flipped", NOBODY if loose else must, {path: changed}
         # The last line break of a checkpoint: a lenient reader loses nothing that was signed.
         yield f"{path}: last byte cut off", EXPORT if path == "checkpoint" else must, {path: data[:-1]}
         yield f"{path}: cut in half", must, {path: data[: len(data) // 2]}
@@ -240,6 +241,11 @@ def signed(log: Log) -> Iterator[Case]:
         wrong = lines[i].rpartition(" ")[0] + " " + base64.b64encode(data[:-1] + bytes([data[-1] ^ 1])).decode()
         false = [wrong if j == i else line for j, line in enumerate(lines)]
         yield f"checkpoint: signature line {i + 1} false", EVERY, {"checkpoint": log.checkpoint(None, false)}
+    own = [line for i, line in enumerate(lines) if i in known]
+    if own != lines:
+        # Whether anybody misses them, the policy says.
+        demanded = EVERY if log.quorum else NOBODY
+        yield "checkpoint: all other signature lines stripped", demanded, {"checkpoint": log.checkpoint(None, own)}
     yield "checkpoint: all signature lines stripped", EVERY, {"checkpoint": log.checkpoint(None, [])}
     yield "checkpoint: first signature line twice", NOBODY, {"checkpoint": log.checkpoint(None, [lines[0], *lines])}
     if len(lines) > 1:
@@ -343,7 +349,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="tamper-") as safe:
         command = options.command
         try:
-            log = read_log(options.dir, options.vkey, options.policy)
+            log = read_log(options.dir, options.vkey)
+            if options.policy is not None:
+                words = [line.split() for line in options.policy.read_text("utf-8").splitlines()]
+                log.quorum = any(line[:1] == ["quorum"] and line[1:] != ["none"] for line in words)
             if command is None:
                 # The verifier that came along, kept where no case changes it.
                 own = shutil.copy(options.dir / "verify.pyz", safe)
