@@ -19,7 +19,7 @@ from auditlog.checkpoint import SIGNATURE_NAMES, SignedCheckpoint, check_signers
 from auditlog.errors import FormatError, NotFound, SignatureError, VerifyError
 from auditlog.keyring import KeyRing
 from auditlog.merkle import HASH_SIZE, root_hash
-from auditlog.policy import Policy, check_policy
+from auditlog.policy import Policy, check_policy, fresh_until
 from auditlog.record import format_time, parse_entry
 from auditlog.rules import LogRules
 from auditlog.succession import check_ring
@@ -112,8 +112,9 @@ def audit(
         rules.finish(checkpoint.root)
         check_ring(ring, checkpoint.origin, checkpoint.size, rules.keys)
     witnesses = {} if policy is None else check_policy(policy, signed.note)
-    if witnesses:
-        _check_times(rules, max(witnesses.values()))
+    witnessed = None if policy is None else fresh_until(policy, witnesses)
+    if witnessed is not None:
+        _check_times(rules, witnessed)
     return _result(signed, rules, strict, witnesses)
 
 

@@ -6,6 +6,10 @@ successors change them; all other lines, comments too, are the operator's and st
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from app.errors import SettingsError
@@ -67,23 +71,38 @@ def write_text(g: Greffier, text: str) -> None:
 def tidy(g: Greffier) -> None:
     """Bring the lines of this installation's own logs up to date.
 
-    A file that is no policy stays as it is, since recording must not hang on it: `publish.findings` says what is wrong.
+    A file that is no policy stays as it is, since recording must not hang on it. One that was taken away is not made
+    anew: that would be a policy without witnesses. `publish.findings` says what is wrong.
     """
-    try:
-        text = read_text(g)
-        wanted = with_logs(text, g.keys, g.settings.base_url)
-        parse(wanted)
-    except SettingsError:
+    if not path_of(g).exists() and (g.log.number > 1 or g.log.state().size > 1):
         return
-    if wanted != text or not path_of(g).exists():
-        write_text(g, wanted)
+    with changing(g):
+        try:
+            text = read_text(g)
+            wanted = with_logs(text, g.keys, g.settings.base_url)
+            parse(wanted)
+        except SettingsError:
+            return
+        if wanted != text or not path_of(g).exists():
+            write_text(g, wanted)
+
+
+@contextlib.contextmanager
+def changing(g: Greffier) -> Iterator[None]:
+    """From reading the file to writing it, no other process changes it."""
+    folder = os.open(g.home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def with_logs(text: str, ring: KeyRing, base_url: str) -> str:
     """The text with the `log` lines of the ring's logs, each with the sizes at which it signs and the log's address."""
     kept: list[str] = []
     place: int | None = None
-    for line in text.splitlines(keepends=True):
+    for line in _lines(text):
         if _origin(line) not in ring.origins:
             kept.append(line)
             continue
@@ -102,6 +121,11 @@ def with_logs(text: str, ring: KeyRing, base_url: str) -> str:
 
 def _url(base_url: str, origin: str) -> str:
     return f"{base_url.rstrip('/')}/log/{origin.rpartition('/')[2]}/"
+
+
+def _lines(text: str) -> list[str]:
+    """As the parser cuts it: at line feeds alone."""
+    return [f"{line}\n" for line in text.removesuffix("\n").split("\n")] if text else []
 
 
 def _origin(line: str) -> str | None:

@@ -73,13 +73,20 @@ def advance(g: Greffier, *, at_once: bool = False) -> bool:
     """
     if g.problem is not None:
         raise g.problem
-    try:
-        moved = [publisher.advance(at_once=at_once) for publisher in g.publishers.values()]
-    except Exception as error:
-        if not is_database_error(error):
-            raise
-        raise cannot_record(error) from error
-    return any(moved)
+    moved, failed = False, None
+    # The log in force first: what is wrong with an old one must not hold it up.
+    for _, publisher in sorted(g.publishers.items(), reverse=True):
+        try:
+            moved |= publisher.advance(at_once=at_once)
+        except (AppError, AuditLogError) as error:
+            failed = failed or error
+        except Exception as error:
+            if not is_database_error(error):
+                raise
+            raise cannot_record(error) from error
+    if failed is not None:
+        raise failed
+    return moved
 
 
 def try_advance(g: Greffier) -> str | None:
@@ -106,6 +113,11 @@ def findings(g: Greffier) -> Iterator[tuple[str, str]]:
     except (AppError, AuditLogError) as error:
         yield "publish", f"nothing is published, since the policy cannot be used: {error}"
         return
+    if not policy_file.path_of(g).exists():
+        yield (
+            "policy_file",
+            "is missing, so no witness is asked: put it back from a backup; for no witness write `quorum none` into it",
+        )
     if now.refuted:
         who = ", ".join(now.refuted)
         yield (

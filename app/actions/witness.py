@@ -126,10 +126,11 @@ def introduce_peer(g: Greffier | None, witness: Witness, url: str, *, expect: st
         introduce.check_same(known, told.log)
     done: list[str] = []
     if g is not None:
-        text = policy_file.read_text(g)
-        edited = introduce.with_witness(text, told, told.url or url.rstrip("/"))
-        if edited.text != text:
-            policy_file.write_text(g, edited.text)
+        with policy_file.changing(g):
+            text = policy_file.read_text(g)
+            edited = introduce.with_witness(text, told, told.url or url.rstrip("/"))
+            if edited.text != text:
+                policy_file.write_text(g, edited.text)
         done += edited.done
     if told.log.keys and set(told.log.keys) != set(known.keys):
         witness.trust(told.log)

@@ -129,7 +129,7 @@ def with_witness(text: str, about: About, url: str) -> Edited:
     """
     policy = parse_policy(text.encode("utf-8", "surrogateescape"))
     known = {one.vkey: one for one in policy.witnesses}
-    lines = text.splitlines(keepends=True)
+    lines = [f"{line}\n" for line in text.removesuffix("\n").split("\n")] if text else []  # as the parser cuts it
     if all(key in known for key in about.vkeys):
         moved = [one for key in about.vkeys if (one := known[key]).url != url]
         for one in moved:

@@ -57,3 +57,22 @@ def test_a_home_has_one_from_the_start_and_a_damaged_one_is_named(loan_home):
         with pytest.raises(SettingsError, match=r"policy_file.*line 1"):
             policy_file.write_text(g, "witness w\nquorum none\n")
         assert (loan_home / "policy").read_bytes() == before
+
+
+def test_a_policy_that_was_taken_away_is_missed_and_not_made_anew(loan_home):
+    """A fresh one would ask no witness, and nobody would notice."""
+    from app.actions import log, publish
+    from app.wiring import open_home
+
+    with open_home(loan_home) as g:
+        assert publish.advance(g, at_once=True) in (True, False)
+    kept = (loan_home / "policy").read_text()
+    (loan_home / "policy").unlink()
+    with open_home(loan_home) as g:
+        assert not (loan_home / "policy").exists()
+        assert [one.place for one in log.remarks(g)] == ["policy_file"]
+        (loan_home / "policy").write_text("quorum none\n")
+    with open_home(loan_home) as g:
+        assert log.remarks(g) == []
+        assert policy_file.read_policy(g).logs == g.keys
+    assert parse_policy(kept.encode()).logs == parse_policy((loan_home / "policy").read_bytes()).logs
