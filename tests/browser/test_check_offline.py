@@ -54,7 +54,10 @@ def visiting(browser: Browser, width: int = 1280, *, javascript: bool = True, of
     visit = Visit(context.new_page())
     visit.page.on("console", lambda message: visit.console.append(message.text) if _of_ours(message.location) else None)
     visit.page.on("pageerror", lambda error: visit.console.append(str(error)))
-    visit.page.on("request", lambda request: visit.requests.append(request.url))
+    # The tab's icon comes when Chromium likes, also after the page was loaded; it says nothing about the reader.
+    visit.page.on(
+        "request", lambda one: None if one.url.endswith("/static/icon.svg") else visit.requests.append(one.url)
+    )
     yield visit
     context.close()
 
