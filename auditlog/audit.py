@@ -54,8 +54,8 @@ class AuditResult:
     `strict` is False when the entries themselves were not read; then nothing is said of kinds, times, and other logs.
     `unresolved`: references into a predecessor that was not given, or was lost. `times_before_start`: entries that are
     dated before the log began (a clock was set back). `lost`: how many entries of the predecessor the genesis states as
-    lost; None where it was closed in order. `witnesses`: name → time of the cosignature (POSIX seconds), where a policy
-    was given.
+    lost, `kept`: how many it says are not; None where it was closed in order. `witnesses`: name → time of the
+    cosignature (POSIX seconds), where a policy was given.
     """
 
     origin: str
@@ -71,6 +71,7 @@ class AuditResult:
     times_before_start: int
     predecessor: str | None
     lost: int | None
+    kept: int | None
     frozen: bool
     successor: str | None
     witnesses: Mapping[str, int]
@@ -134,6 +135,7 @@ def _result(signed: SignedCheckpoint, rules: LogRules, strict: bool, witnesses: 
         times_before_start=rules.times_before_start,
         predecessor=None if before is None else before.origin,
         lost=None if before is None else before.lost,
+        kept=None if before is None or before.lost is None else before.size - before.lost,
         frozen=rules.lineage.closed_at is not None,
         successor=rules.lineage.successor,
         witnesses=witnesses,
@@ -301,6 +303,7 @@ def result_json(result: AuditResult) -> dict[str, Json]:
         "times_before_start": result.times_before_start,
         "predecessor": result.predecessor,
         "lost": result.lost,
+        "kept": result.kept,
         "frozen": result.frozen,
         "successor": result.successor,
         "witnesses": dict(result.witnesses),

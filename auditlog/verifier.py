@@ -9,6 +9,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -118,6 +119,7 @@ def check_logs(folders: Sequence[Path], trust: Trust, *, strict: bool = True) ->
             raise InFolderError(folder, error) from error
         results.append(result)
     lines = [line for result in results for line in _audit_lines(result, trust)]
+    lines += [line for before, after in pairwise(results) for line in _left_out(before, after)]
     verdict = verdict_of(trust)
     if len(results) == 1:
         return {**result_json(results[0]), "verdict": verdict}, lines
@@ -127,6 +129,14 @@ def check_logs(folders: Sequence[Path], trust: Trust, *, strict: bool = True) ->
         *lines,
         f"OK: all {len(logs)} logs hold, and each continues the one before{lost}",
     ]
+
+
+def _left_out(before: AuditResult, after: AuditResult) -> Iterator[str]:
+    if after.kept is not None and (missing := after.kept - before.size) > 0:
+        yield (
+            f"{after.origin} says that {after.kept} entries of {before.origin} are kept; this export of it ends "
+            f"{missing} before that, so these were not checked. Ask the agency for them."
+        )
 
 
 def _origin_of(folder: Path, ring: KeyRing) -> str | None:

@@ -217,8 +217,8 @@ def test_the_successor_must_state_the_end_of_the_log_before_it(example: ModuleTy
 
 
 @pytest.mark.parametrize(("kept", "lost", "sentence"), [
-    (11, 3, None), (9, 3, None), (8, 3, None), (7, 3, "of which 3 are lost, but that log has 7"),
-    (11, 11, None), (5, 11, None), (10, 0, "of which 0 are lost"), (11, 0, None),
+    (11, 3, None), (9, 3, None), (8, 3, None), (7, 3, None),
+    (11, 11, None), (5, 11, None), (10, 0, None), (11, 0, None),
 ])  # fmt: skip
 def test_what_is_left_after_a_loss(chain: Any, kept: int, lost: int, sentence: str | None) -> None:
     log, _, version, boot = chain
