@@ -8,7 +8,6 @@ from sqlalchemy import Connection, insert, select
 
 from registry.store.tables import CHANGE
 
-
 Place = tuple[int, int]
 """Number of the log, and index in it."""
 
