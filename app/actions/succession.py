@@ -54,6 +54,7 @@ def end(g: Greffier, reason: str) -> Ended:
     `reason` is a `freeze/1` code, or "loss": then the guard must say that the database is not what was vouched for.
     Raises Refused where the reason does not fit, CannotRecord where the log cannot be read or written.
     """
+    _demand_no_successor(g)
     ended: Ended | None = None
     if isinstance(g.problem, Frozen):
         ended = _stored(g, lost=None)
@@ -63,6 +64,18 @@ def end(g: Greffier, reason: str) -> Ended:
         raise g.problem
     announce(g)  # the next log's keys stand before this one is closed; a refusal has made none
     return ended or _freeze(g, reason)
+
+
+def _demand_no_successor(g: Greffier) -> None:
+    """A guard that vouches for the successor's entries outlived them: this database is from before the succession."""
+    line = g.guard_of(g.log.number + 1).read_line()
+    if line is not None and line.size > 0:
+        raise Refused(
+            f"{line.origin} was begun already, and this database is from before that: bring both logs back by "
+            "`greffier log import`, from exports or mirrors of them",
+            reason="successor_lost",
+            field="log",
+        )
 
 
 def _freeze(g: Greffier, reason: str) -> Ended:

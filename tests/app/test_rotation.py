@@ -288,6 +288,24 @@ def test_a_database_of_before_a_rotation_is_seen_to_be_old(home, tmp_path, url):
     assert [holds(receipt, read_key_ring(home / "keys" / "log.vkey")) for receipt in (during, after)] == [3, 5]
 
 
+def test_a_database_from_before_the_succession_is_no_place_to_go_on(home, tmp_path, url):
+    if not url.startswith("sqlite"):
+        pytest.skip("a database file is put back")
+    with open_home(home) as g:
+        recorded(g)
+    saved = tmp_path / "saved.db"
+    shutil.copyfile(home / "greffier.db", saved)
+    succeed_home(home, "year")
+    with open_home(home) as g:
+        recorded(g)
+    for rest in home.glob("greffier.db*"):
+        rest.unlink()
+    shutil.copyfile(saved, home / "greffier.db")
+    for reason in ("year", "loss"):
+        with pytest.raises(Refused, match=r"log/2 was begun already.*greffier log import"):
+            succeed_home(home, reason)
+
+
 def test_nothing_is_lost_where_the_guard_agrees(home):
     with pytest.raises(Refused, match="nothing is lost"):
         succeed_home(home, "loss")
