@@ -31,6 +31,14 @@ def path_of(g: Greffier) -> Path:
     return g.home / g.settings.policy_file
 
 
+def is_there(g: Greffier) -> bool:
+    """Whether there is a file; one that the system refuses to look at counts, and reading it says what is wrong."""
+    try:
+        return path_of(g).exists()
+    except OSError:
+        return True
+
+
 def read_text(g: Greffier) -> str:
     """The file's text; a fresh one where there is none yet. Raises SettingsError."""
     return read_file(path_of(g))
@@ -74,7 +82,7 @@ def tidy(g: Greffier) -> None:
     A file that is no policy stays as it is, since recording must not hang on it. One that was taken away is not made
     anew: that would be a policy without witnesses. `publish.findings` says what is wrong.
     """
-    if not path_of(g).exists() and (g.log.number > 1 or g.log.state().size > 1):
+    if not is_there(g) and (g.log.number > 1 or g.log.state().size > 1):
         return
     with changing(g):
         try:
@@ -83,7 +91,7 @@ def tidy(g: Greffier) -> None:
             parse(wanted)
         except SettingsError:
             return
-        if wanted != text or not path_of(g).exists():
+        if wanted != text or not is_there(g):
             write_text(g, wanted)
 
 

@@ -113,7 +113,7 @@ def findings(g: Greffier) -> Iterator[tuple[str, str]]:
     except (AppError, AuditLogError) as error:
         yield "publish", f"nothing is published, since the policy cannot be used: {error}"
         return
-    if not policy_file.path_of(g).exists():
+    if not policy_file.is_there(g):
         yield (
             "policy_file",
             "is missing, so no witness is asked: put it back from a backup; for no witness write `quorum none` into it",
