@@ -22,7 +22,7 @@ MAX_LEVEL: Final = 63
 MAX_ENTRY: Final = 65535
 """Bytes of one entry: its length is a uint16 in the bundle."""
 
-_EMPTY: Final[Rows] = [[] for _ in range(TILE_HEIGHT + 1)]
+NO_NODES: Final[Rows] = [[] for _ in range(TILE_HEIGHT + 1)]
 _NO_ROWS: Final[Mapping[int, Rows]] = {}
 _INDEX = r"((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?\Z"
 _TILE_PATH = re.compile(r"tile/([0-9]{1,2})/" + _INDEX)
@@ -231,7 +231,7 @@ def grow(
     level = 0
     while hashes or any(higher >= level for higher in edge):
         place = size >> TILE_HEIGHT * (level + 1)
-        tile = rows.get(level) or extend_rows(_EMPTY, _hashes(edge.get(level, b"")))
+        tile = rows.get(level) or extend_rows(NO_NODES, _hashes(edge.get(level, b"")))
         roots: list[bytes] = []
         while hashes:
             room = TILE_WIDTH - len(tile[0])
@@ -240,7 +240,7 @@ def grow(
             changed.append((level, place))
             if len(tile[0]) == TILE_WIDTH:
                 roots += tile[TILE_HEIGHT]
-                tile, place = _EMPTY, place + 1
+                tile, place = NO_NODES, place + 1
         if tile[0]:
             built[level, place] = tile
         level, hashes = level + 1, roots

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from auditlog.proof import LogProof
 from auditlog.record import Entry
 from auditlog.store.insert import Row
-from auditlog.tiles import TILE_HEIGHT, TILE_WIDTH, Growth
+from auditlog.tiles import NO_NODES, TILE_HEIGHT, TILE_WIDTH, Growth
 
 _LEVELS = range(TILE_HEIGHT)
 
@@ -130,7 +130,8 @@ class Paths:
         while self._size - 1 >> level:
             tile_level, height = divmod(level, TILE_HEIGHT)
             width = TILE_WIDTH >> height
-            rows = self._built[tile_level, place // width]
+            # A tile whose first node is not full yet has no hash, and is not built.
+            rows = self._built.get((tile_level, place // width), NO_NODES)
             self._add_sibling(path, rows[height], place % width, level)
             place, level = place >> 1, level + 1
         return iter(path)

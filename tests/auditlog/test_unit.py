@@ -25,12 +25,31 @@ def test_paths_of_a_growth_are_the_proofs(before, added):
         assert paths(index) == prove_inclusion(index, len(leaves), read)
 
 
-def test_paths_in_a_tall_tree():
-    leaves = [leaf_hash(str(number).encode()) for number in range(66_000)]
-    first = grow(0, {}, leaves[:65_000])
-    growth = grow(65_000, first.edge, leaves[65_000:])
-    contents = {(level, index): content for level, index, content in grow(0, {}, leaves).tiles}
-    read = nodes_reader(lambda tile: contents[tile.level, tile.index], 66_000)
+@pytest.fixture(scope="module")
+def tall():
+    """Leaves of a tree that has tiles of three levels, and the edge at every size that is asked for."""
+    return [leaf_hash(str(number).encode()) for number in range(66_300)]
+
+
+@pytest.mark.parametrize(
+    ("before", "size"),
+    [
+        (65_000, 66_000),
+        (65_530, 65_537),  # the first entry behind a full tile of level 1: the next one has no node yet
+        (65_536, 65_537),
+        (65_536, 65_791),
+        (65_600, 65_610),
+        (65_700, 65_792),
+        (65_791, 65_793),
+        (66_000, 66_300),
+    ],
+)
+def test_paths_in_a_tall_tree(tall, before, size):
+    growth = grow(before, grow(0, {}, tall[:before]).edge, tall[before:size])
+    contents = {(level, index): content for level, index, content in grow(0, {}, tall[:size]).tiles}
+    read = nodes_reader(lambda tile: contents[tile.level, tile.index], size)
     paths = Paths(growth)
-    for index in (65_000, 65_535, 65_536, 65_999):
-        assert paths(index) == prove_inclusion(index, 66_000, read)
+    for index in {before, before + 1, (before + size) // 2, size - 1, *range(65_534, 65_540)} & set(
+        range(before, size)
+    ):
+        assert paths(index) == prove_inclusion(index, size, read)
