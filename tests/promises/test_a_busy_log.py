@@ -40,10 +40,13 @@ def blocked(home: Path) -> Iterator[None]:
 
 
 def fill(g: Greffier, units: list[Unit]) -> CannotRecord:
-    """Hand in units until there is no room."""
-    with pytest.raises(CannotRecord) as refused:
-        for unit in units:
-            g.log.append(unit)
+    """Hand in units until there is no room, also after the writer has taken its group and waits for the database."""
+    waiting = iter(units)
+    for _ in range(2):
+        with pytest.raises(CannotRecord) as refused:
+            for unit in waiting:
+                g.log.append(unit)
+        time.sleep(0.3)
     return refused.value
 
 
