@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auditlog import verifier
+from auditlog.canonical import printable
 from auditlog.errors import AuditLogError, FormatError, NotPublished
 from auditlog.keyring import KeyRing, parse_key_ring
 from auditlog.policy import Policy, parse_policy
@@ -35,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         facts, lines = _run(options)
     except _UsageError as error:
-        print(_plain(f"error: {error}"), file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return USAGE
     except AuditLogError as error:
         return _fail(error, as_json=options.json)
-    print(json.dumps({"ok": True, **facts}, indent=2) if options.json else _plain("\n".join(lines)))
+    print(json.dumps({"ok": True, **facts}, indent=2) if options.json else printable("\n".join(lines)))
     return HOLDS
 
 
@@ -70,13 +71,8 @@ def _fail(error: AuditLogError, *, as_json: bool) -> int:
         facts["verdict"] = verifier.NOT_YET
     if isinstance(error, verifier.ForkError):
         facts |= error.facts
-    print(json.dumps(facts, indent=2) if as_json else _plain(f"FAILED{where}: {text}"))
+    print(json.dumps(facts, indent=2) if as_json else printable(f"FAILED{where}: {text}"))
     return FAILS
-
-
-def _plain(text: str) -> str:
-    """Sentences may quote names out of the files under test: escaped, so that they cannot play with a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -163,6 +163,11 @@ def _check_array(value: list[Json], depth: int, fractions: bool) -> bool:
     return simple
 
 
+def printable(text: str) -> str:
+    """Names come from other people's files: what would play with a terminal is escaped, line ends stay."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 def _plain(name: str) -> str:
     """A stranger's name in a sentence: half a surrogate could not even be printed, a control changes the terminal."""
     return name if name.isprintable() else ascii(name)[1:-1]

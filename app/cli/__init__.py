@@ -26,8 +26,8 @@ from app.cli import (
     system,
     witness,
 )
-from app.cli.options import printable
 from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
+from auditlog.canonical import printable
 from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, NotFound, VaultError, VerifyError
 from auditlog.peers.fetch import Unreachable
 from registry.errors import FormatError as RegistryFormatError

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.errors import UsageError
+from auditlog.canonical import printable
 
 PIPE_WIDTH = 240
 
@@ -114,8 +115,3 @@ def progress(text: str) -> None:
     """A line about long work, on stderr."""
     sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
-
-
-def printable(text: str) -> str:
-    """Names come from other people's files: what would play with a terminal is escaped, line ends stay."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
