@@ -62,7 +62,10 @@ class Settings(BaseSettings):
     origin: Annotated[str, Field(pattern=ORIGIN)]
     database_url: str = "sqlite:///greffier.db"
     guard_dir: Path = Path("guard")
-    key_store: Path = Path("keys/records.keys")
+    key_store: str = "keys/records.keys"
+    key_encryption: str | None = None
+    payload_store: str = "database"
+    small_cell: Annotated[int, Field(ge=2, le=1000)] = 10
     publish_pace_s: Annotated[int, Field(ge=0, le=86_400)] = 60
     republish_s: Annotated[int, Field(ge=60, le=604_800)] = 3_600
     policy_file: Path = Path("policy")

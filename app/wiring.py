@@ -240,8 +240,8 @@ def _close(g: Greffier) -> None:
         g.engine.dispose()
 
 
-def _inside(home: Path, path: Path) -> Path:
-    return path if path.is_absolute() else home / path
+def _inside(home: Path, path: Path | str) -> Path:
+    return home / path  # an absolute path stays as it is
 
 
 def _guard(home: Path, settings: Settings, number: int) -> Guard:

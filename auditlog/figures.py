@@ -24,6 +24,20 @@ LATENCY_BOUNDS_MS = (
 """Upper ends of the buckets, included; one bucket more holds what took longer. Changing them changes the version."""
 
 Cells = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """What cells are summed over: one system, version and mode (None where an entry has none), and a day of UTC."""
+
+    system: str
+    version: int | None
+    mode: str | None
+    day: str
+
+
+Counted = tuple[CellKey, Cells]
+"""Cells, and what they belong to."""
 Bound = Literal["exact", "at_most", "at_least", "above"]
 
 

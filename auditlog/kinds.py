@@ -8,13 +8,12 @@ digits: neither the members nor the size of an entry about a person depend on ho
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from auditlog.kind import COMMON, SYSTEM, VERSION, Committed, Kind, Member
+from auditlog.kinds_records import RECORDS
 from auditlog.vocabulary import (
     CAPTURES,
     DETERMINISM,
     FREEZE_REASONS,
-    GROUNDS,
     MODES,
     OUTAGE_CAUSES,
     REFUSALS,
@@ -22,63 +21,10 @@ from auditlog.vocabulary import (
     STATE_REASONS,
     STATES,
     UNFINISHED,
-    Type,
 )
 
+__all__ = ("COMMON", "KINDS", "Committed", "Kind", "Member")
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One member of an entry. `many`: a list in strictly rising order; an object is ordered by its first member."""
-
-    name: str
-    type: Type
-    doc: str
-    nullable: bool = False
-    codes: tuple[str, ...] = ()
-    many: bool = False
-    members: tuple[Member, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """A value that the entry commits to (64 hex digits), and what the value is once it is opened."""
-
-    name: str
-    doc: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind with its version. `person`: the entry is about one affected person, and must betray nothing of the case.
-
-    `inputs`: besides `committed` there is one commitment `in_<field>` per declared input field.
-    `one_of`: exactly one of these members is not null. `together`: these are null together.
-    """
-
-    name: str
-    doc: str
-    members: tuple[Member, ...] = ()
-    committed: tuple[Committed, ...] = ()
-    inputs: bool = False
-    person: bool = False
-    one_of: tuple[str, ...] = ()
-    together: tuple[str, ...] = ()
-
-    @property
-    def commits(self) -> tuple[str, ...]:
-        """Names of the fixed commitments, in the table's order."""
-        return tuple(one.name for one in self.committed)
-
-
-COMMON = (
-    Member("kind", "code", "the kind and its version"),
-    Member("id", "id", "of this entry; a time-ordered id would betray the time"),
-    Member("agency", "slug", "the agency whose log this is"),
-    Member("time", "time", "when the entry was made"),
-)
-
-_SYSTEM = Member("system", "slug", "the system as registered")
-_VERSION = Member("version", "uint", "its version")
 _MANIFEST = Member("manifest", "digest", "of the version manifest: all that determines an answer")
 _CAPTURE = Member("capture", "code", "how the record was made", codes=CAPTURES)
 _MODE = Member("mode", "code", "follows from the state of the system; only live and pilot enter figures", codes=MODES)
@@ -112,7 +58,7 @@ _TABLE = (
         "system/1",
         "A system was registered, or its public record changed.",
         (
-            _SYSTEM,
+            SYSTEM,
             Member("record", "digest", "of the whole public record"),
             Member("action", "code", "what happened", codes=("registered", "changed")),
         ),
@@ -120,13 +66,13 @@ _TABLE = (
     Kind(
         "version/1",
         "A version of a system was registered. Versions never change.",
-        (_SYSTEM, _VERSION, _MANIFEST, Member("model", "digest", "of the model file", nullable=True)),
+        (SYSTEM, VERSION, _MANIFEST, Member("model", "digest", "of the model file", nullable=True)),
     ),
     Kind(
         "state/1",
         "A system changed its state.",
         (
-            _SYSTEM,
+            SYSTEM,
             Member("version", "uint", "the version that runs from now on", nullable=True),
             Member("manifest", "digest", "of that version's manifest", nullable=True),
             Member("from", "code", "the state before", nullable=True, codes=STATES),
@@ -196,15 +142,15 @@ _TABLE = (
     Kind(
         "opened/1",
         "A streamed answer was opened; its decision follows.",
-        (_SYSTEM, _VERSION, _MANIFEST, _CAPTURE, _MODE, _BOOT, _N),
+        (SYSTEM, VERSION, _MANIFEST, _CAPTURE, _MODE, _BOOT, _N),
         person=True,
     ),
     Kind(
         "unfinished/1",
         "A run of the model that did not become a decision.",
         (
-            _SYSTEM,
-            _VERSION,
+            SYSTEM,
+            VERSION,
             _MANIFEST,
             _BOOT,
             _N,
@@ -218,8 +164,8 @@ _TABLE = (
         "decision/1",
         "The system gave a result.",
         (
-            _SYSTEM,
-            _VERSION,
+            SYSTEM,
+            VERSION,
             _MANIFEST,
             _CAPTURE,
             _MODE,
@@ -249,31 +195,7 @@ _TABLE = (
         person=True,
         one_of=("boot", "source"),
     ),
-    Kind(
-        "review/1",
-        "A member of staff reviewed a result. Which one is committed: that there is a review can hint at an outcome.",
-        (),
-        (
-            Committed("reference", "the id of the decision entry"),
-            Committed("action", "confirm, override, refer or release"),
-            Committed("decision", "what the agency decided"),
-            Committed("reasons", "the reasons of the officer"),
-            Committed("text", "the final text as sent"),
-            Committed("effect", "the legal effect"),
-            Committed("notified", "the day on which the person was told"),
-        ),
-        person=True,
-    ),
-    Kind(
-        "erasure/1",
-        "The content of a record was erased. Its entry and its proof remain.",
-        (
-            Member("record", "id", "the record that was erased"),
-            Member("ground", "code", "GDPR 17(1)(a) to (f) in their order, or the end of its retention", codes=GROUNDS),
-            Member("role", "code", "in which role it was ordered", codes=ROLES),
-        ),
-        person=True,
-    ),
+    *RECORDS,
     Kind(
         "rotation/1",
         # A key is named by its digest: the key file has the key, and the digest says which of its lines is meant.

@@ -81,11 +81,11 @@ def _check_text(member: Member, value: object, where: str) -> None:
     if member.type == "code":
         if value not in member.codes:
             raise FormatError(f"must be one of {', '.join(member.codes)}", field=where)
-    elif member.type == "time":
+    elif member.type in ("time", "day"):
         try:
-            parse_time(value)
+            parse_time(value if member.type == "time" else f"{value}T00:00Z")
         except FormatError:
-            raise FormatError(f"must be {MEANING['time']}", field=where) from None
+            raise FormatError(f"must be {MEANING[member.type]}", field=where) from None
     elif PATTERNS[member.type].fullmatch(value) is None:
         raise FormatError(f"must be {MEANING[member.type]}", field=where)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from auditlog.figures import Counted
 from auditlog.proof import LogProof
 from auditlog.record import Entry
 from auditlog.store.insert import Row
@@ -79,12 +80,15 @@ class Unit:
 
     A unit of a busy sort gives its new rows by `rows` (pure) instead, and what must hold by `check`: the writer inserts
     the rows of many units with one statement a table. Where that fails it takes the units one by one.
+
+    `counts` (pure) gives the cells that the entries add to the roll-up, in the same transaction.
     """
 
     entries: tuple[Entry, ...]
     apply: Callable[[Connection, tuple[Sequenced, ...]], None] | None = None
     rows: Callable[[tuple[Sequenced, ...]], Sequence[Row]] | None = None
     check: Check | None = None
+    counts: Callable[[tuple[Sequenced, ...]], Sequence[Counted]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ Type = Literal[
     "release",
     "feature",
     "time",
+    "day",
     "object",
 ]
 
@@ -34,6 +35,7 @@ PATTERNS: dict[Type, re.Pattern[str]] = {
     "release": re.compile(r"[A-Za-z0-9 ._+-]{1,80}"),
     "feature": re.compile(r"[A-Z0-9_]{1,24}"),
     "time": re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2})Z"),
+    "day": re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})"),
 }
 
 MEANING: dict[Type, str] = {
@@ -47,6 +49,7 @@ MEANING: dict[Type, str] = {
     "release": 'a technical version: 1 to 80 of A-Z, a-z, 0-9, space and "._+-"',
     "feature": "a processor feature: 1 to 24 of A-Z, 0-9 and _",
     "time": 'UTC, cut to the minute: "2026-11-24T08:15Z"',
+    "day": 'a day of UTC: "2026-11-24"',
     "object": "an object with exactly the members listed",
 }
 
@@ -102,5 +105,26 @@ GROUNDS = (  # GDPR 17(1)(a) to (f), and the end of a retention period
     "child",
     "retention_expired",
 )
+READERS = (*ROLES, "client", "person")  # who reads content; "person": the one whom the record concerns
+PURPOSES = (
+    "receipt",
+    "letter",
+    "review",
+    "repeat",
+    "correction",
+    "lookup",
+    "access_file",
+    "explanation",
+    "replay",
+    "evidence",
+    "sample",
+    "export",
+    "query",
+)
+HOLD_ACTIONS = ("placed", "lifted")
+HOLD_GROUNDS = ("legal_claim", "restriction", "inquiry", "archive")  # "restriction": GDPR 18
+TALLY_LEVELS = ("day", "period")
+SAMPLE_STAGES = ("population", "draw")
+PUBLICATIONS = ("transparency", "register", "other")
 REVIEW_ACTIONS = ("confirm", "override", "refer", "release")  # committed, hence no member has them
 ENERGY_METHODS = ("measured", "measured_package", "estimated", "not_measured")  # committed, too

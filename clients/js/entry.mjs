@@ -80,10 +80,11 @@ function isOfType(member, value) {
   if (typeof value !== "string") return false;
   if (member.type === "code") return member.codes.includes(value);
   const match = SHAPES[member.type].exec(value);
-  return match !== null && (member.type !== "time" || isInCalendar(...match.slice(1).map(Number)));
+  if (match === null || (member.type !== "time" && member.type !== "day")) return match !== null;
+  return isInCalendar(...match.slice(1).map(Number));
 }
 
-function isInCalendar(year, month, day, hour, minute) {
+function isInCalendar(year, month, day, hour = 0, minute = 0) {
   const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
   const days = [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1] ?? 0;
   return year >= 1 && day >= 1 && day <= days && hour <= 23 && minute <= 59;

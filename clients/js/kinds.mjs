@@ -11,7 +11,8 @@ export const PATTERNS = {
  "origin": "[!-*,-~]{1,255}",
  "release": "[A-Za-z0-9 ._+-]{1,80}",
  "feature": "[A-Z0-9_]{1,24}",
- "time": "([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2})Z"
+ "time": "([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2})Z",
+ "day": "([0-9]{4})-([0-9]{2})-([0-9]{2})"
 };
 export const MEANING = {
  "id": "a random UUIDv4 in lower case",
@@ -24,6 +25,7 @@ export const MEANING = {
  "release": "a technical version: 1 to 80 of A-Z, a-z, 0-9, space and \"._+-\"",
  "feature": "a processor feature: 1 to 24 of A-Z, 0-9 and _",
  "time": "UTC, cut to the minute: \"2026-11-24T08:15Z\"",
+ "day": "a day of UTC: \"2026-11-24\"",
  "object": "an object with exactly the members listed"
 };
 export const COMMON = [
@@ -650,6 +652,284 @@ export const KINDS = {
      "auditor",
      "privacy_officer",
      "program"
+    ]
+   }
+  ],
+  "commits": [],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
+ "correction/1": {
+  "members": [
+   {
+    "name": "record",
+    "type": "id"
+   },
+   {
+    "name": "role",
+    "type": "code",
+    "codes": [
+     "administrator",
+     "operator",
+     "officer",
+     "approver",
+     "auditor",
+     "privacy_officer",
+     "program"
+    ]
+   }
+  ],
+  "commits": [
+   "values",
+   "reasons"
+  ],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
+ "hold/1": {
+  "members": [
+   {
+    "name": "action",
+    "type": "code",
+    "codes": [
+     "placed",
+     "lifted"
+    ]
+   },
+   {
+    "name": "ground",
+    "type": "code",
+    "codes": [
+     "legal_claim",
+     "restriction",
+     "inquiry",
+     "archive"
+    ]
+   },
+   {
+    "name": "role",
+    "type": "code",
+    "codes": [
+     "administrator",
+     "operator",
+     "officer",
+     "approver",
+     "auditor",
+     "privacy_officer",
+     "program"
+    ]
+   }
+  ],
+  "commits": [
+   "reference",
+   "note"
+  ],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
+ "access/1": {
+  "members": [
+   {
+    "name": "purpose",
+    "type": "code",
+    "codes": [
+     "receipt",
+     "letter",
+     "review",
+     "repeat",
+     "correction",
+     "lookup",
+     "access_file",
+     "explanation",
+     "replay",
+     "evidence",
+     "sample",
+     "export",
+     "query"
+    ]
+   },
+   {
+    "name": "role",
+    "type": "code",
+    "codes": [
+     "administrator",
+     "operator",
+     "officer",
+     "approver",
+     "auditor",
+     "privacy_officer",
+     "program",
+     "client",
+     "person"
+    ]
+   }
+  ],
+  "commits": [
+   "records",
+   "scope",
+   "account"
+  ],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
+ "tally/1": {
+  "members": [
+   {
+    "name": "level",
+    "type": "code",
+    "codes": [
+     "day",
+     "period"
+    ]
+   },
+   {
+    "name": "system",
+    "type": "slug"
+   },
+   {
+    "name": "version",
+    "type": "uint",
+    "nullable": true
+   },
+   {
+    "name": "mode",
+    "type": "code",
+    "nullable": true,
+    "codes": [
+     "live",
+     "pilot",
+     "test",
+     "shadow"
+    ]
+   },
+   {
+    "name": "first",
+    "type": "day"
+   },
+   {
+    "name": "last",
+    "type": "day"
+   },
+   {
+    "name": "since",
+    "type": "uint",
+    "nullable": true
+   },
+   {
+    "name": "until",
+    "type": "uint",
+    "nullable": true
+   }
+  ],
+  "commits": [
+   "cells",
+   "parts"
+  ],
+  "inputs": false,
+  "oneOf": [],
+  "together": [
+   "since",
+   "until"
+  ]
+ },
+ "publication/1": {
+  "members": [
+   {
+    "name": "document",
+    "type": "code",
+    "codes": [
+     "transparency",
+     "register",
+     "other"
+    ]
+   },
+   {
+    "name": "digest",
+    "type": "digest"
+   },
+   {
+    "name": "first",
+    "type": "day",
+    "nullable": true
+   },
+   {
+    "name": "last",
+    "type": "day",
+    "nullable": true
+   }
+  ],
+  "commits": [],
+  "inputs": false,
+  "oneOf": [],
+  "together": [
+   "first",
+   "last"
+  ]
+ },
+ "sample/1": {
+  "members": [
+   {
+    "name": "sample",
+    "type": "id"
+   },
+   {
+    "name": "stage",
+    "type": "code",
+    "codes": [
+     "population",
+     "draw"
+    ]
+   },
+   {
+    "name": "system",
+    "type": "slug",
+    "nullable": true
+   },
+   {
+    "name": "since",
+    "type": "uint"
+   },
+   {
+    "name": "until",
+    "type": "uint"
+   },
+   {
+    "name": "population",
+    "type": "uint"
+   },
+   {
+    "name": "count",
+    "type": "uint"
+   },
+   {
+    "name": "witness",
+    "type": "origin"
+   },
+   {
+    "name": "not_before",
+    "type": "time"
+   },
+   {
+    "name": "nonce",
+    "type": "hash"
+   },
+   {
+    "name": "checkpoint",
+    "type": "object",
+    "nullable": true,
+    "members": [
+     {
+      "name": "size",
+      "type": "uint"
+     },
+     {
+      "name": "root",
+      "type": "hash"
+     }
     ]
    }
   ],

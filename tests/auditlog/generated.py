@@ -31,6 +31,8 @@ def value(member: Member) -> st.SearchStrategy[Any]:
         one = st.sampled_from(member.codes)
     elif member.type == "time":
         one = MINUTES
+    elif member.type == "day":
+        one = MINUTES.map(lambda minute: minute.strftime("%Y-%m-%d").rjust(10, "0"))
     elif member.type == "object":
         one = st.fixed_dictionaries({inner.name: value(inner) for inner in member.members})
     else:

@@ -13,7 +13,7 @@ from auditlog.vocabulary import KIND_NAME, MEANING, PATTERNS
 PAGE = Path(__file__).parents[2] / "docs" / "records.md"
 SO_FAR = (
     "genesis system version state model boot close pulse outage refused opened unfinished decision review erasure "
-    "rotation freeze"
+    "correction hold access tally publication sample rotation freeze"
 )
 
 

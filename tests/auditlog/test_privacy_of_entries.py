@@ -33,6 +33,9 @@ CLEAR = {
     "refused/1": {"system", "version", "reason", "boot", "n"},
     "review/1": set(),
     "erasure/1": {"record", "ground", "role"},
+    "correction/1": {"record", "role"},
+    "hold/1": {"action", "ground", "role"},
+    "access/1": {"purpose", "role"},
 }
 NO_TEXT = {"id", "slug", "uint", "digest", "hash", "code", "time"}
 

@@ -238,9 +238,9 @@ def test_what_is_no_entry_at_all(data):
 def test_unknown_kinds_and_versions_are_opaque():
     later = b'{"kind":"decision/2","x":[1,{"y":null}]}'
     assert parse_entry(later) == OpaqueEntry("decision/2", later, None)
-    named = format_canonical({"kind": "tally/1", "id": ID})
-    assert parse_entry(named) == OpaqueEntry("tally/1", named, ID)
-    assert parse_entry(b'{"id":"Jan","kind":"tally/1"}').id is None
+    named = format_canonical({"kind": "incident/1", "id": ID})
+    assert parse_entry(named) == OpaqueEntry("incident/1", named, ID)
+    assert parse_entry(b'{"id":"Jan","kind":"incident/1"}').id is None
 
 
 def test_another_layout_is_another_entry():

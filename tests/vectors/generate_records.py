@@ -59,7 +59,7 @@ VALUES = {
     },
 }
 _PLAIN = {"uint": 7, "slug": "loan-check", "digest": "sha256:" + "ab" * 32, "hash": "cd" * 32, "origin": ORIGIN}
-_PLAIN |= {"release": "llama-cpp-python 0.3.36", "feature": "AVX2", "time": "2026-11-24T08:15Z"}
+_PLAIN |= {"release": "llama-cpp-python 0.3.36", "feature": "AVX2", "time": "2026-11-24T08:15Z", "day": "2026-11-24"}
 
 
 def _value(member: Member, rng: Random) -> object:
@@ -107,7 +107,7 @@ def build_entries() -> dict:
     form = {"separators": (",", ":"), "sort_keys": True}
     return {
         "valid": valid,
-        "opaque": [json.dumps({"id": _id(rng), "kind": "tally/1"}, **form), '{"kind":"decision/2","x":[1,{"y":null}]}'],
+        "opaque": [json.dumps({"id": _id(rng), "kind": "incident/1"}, **form), '{"kind":"decision/2","x":[1,{"y":null}]}'],
         "invalid": [{"field": field, "entry": json.dumps(value, **form)} for field, value in wrong.items()],
         "not_canonical": [json.dumps(decision), valid[0] + "\n", valid[0].replace('"log":7', '"log":7.0')],
     }

@@ -1,0 +1,139 @@
+"""Kinds about records that are there: who worked on one, who read it, what was erased, counted and drawn."""
+
+from __future__ import annotations
+
+from auditlog.kind import SYSTEM, Committed, Kind, Member
+from auditlog.vocabulary import (
+    GROUNDS,
+    HOLD_ACTIONS,
+    HOLD_GROUNDS,
+    MODES,
+    PUBLICATIONS,
+    PURPOSES,
+    READERS,
+    ROLES,
+    SAMPLE_STAGES,
+    TALLY_LEVELS,
+)
+
+RECORDS = (
+    Kind(
+        "review/1",
+        "A member of staff reviewed a result. Which one is committed: that there is a review can hint at an outcome.",
+        (),
+        (
+            Committed("reference", "the id of the decision entry"),
+            Committed("action", "confirm, override, refer or release"),
+            Committed("decision", "what the agency decided"),
+            Committed("reasons", "the reasons of the officer"),
+            Committed("text", "the final text as sent"),
+            Committed("effect", "the legal effect"),
+            Committed("notified", "the day on which the person was told"),
+        ),
+        person=True,
+    ),
+    Kind(
+        "erasure/1",
+        "The content of a record was erased. Its entry and its proof remain.",
+        (
+            Member("record", "id", "the record that was erased"),
+            Member("ground", "code", "GDPR 17(1)(a) to (f) in their order, or the end of its retention", codes=GROUNDS),
+            Member("role", "code", "in which role it was ordered", codes=ROLES),
+        ),
+        person=True,
+    ),
+    Kind(
+        "correction/1",
+        "Something in a record was wrong (GDPR 16). The record stays as it is; what is right stands beside it.",
+        (
+            Member("record", "id", "the record that is corrected"),
+            Member("role", "code", "in which role it was ordered", codes=ROLES),
+        ),
+        (
+            Committed("values", "field and what is right, for each field that was wrong"),
+            Committed("reasons", "why it is corrected"),
+        ),
+        person=True,
+    ),
+    Kind(
+        "hold/1",
+        "The content of a record must be kept, or no longer. Which record is committed: a hold hints at a case.",
+        (
+            Member("action", "code", "what happened", codes=HOLD_ACTIONS),
+            Member("ground", "code", "why; restriction is that of GDPR 18", codes=HOLD_GROUNDS),
+            Member("role", "code", "in which role it was ordered", codes=ROLES),
+        ),
+        (
+            Committed("reference", "the id of the record"),
+            Committed("note", "what the one who ordered it wrote, or null"),
+        ),
+        person=True,
+    ),
+    Kind(
+        "access/1",
+        "Somebody was given content of one or more records. The entry is in the log before the content is given.",
+        (
+            Member("purpose", "code", "what for", codes=PURPOSES),
+            Member("role", "code", "in which role", codes=READERS),
+        ),
+        (
+            Committed("records", "count, and the Merkle root over the ids of the records in rising order, salted"),
+            Committed("scope", "the question that was asked, where it was one, or null"),
+            Committed("account", "the account or key that read, or null"),
+        ),
+        person=True,
+    ),
+    Kind(
+        "tally/1",
+        "Counts and sums of what a range of the log holds, for one system, version, mode and day; or the sum of such.",
+        (
+            Member("level", "code", "of a day, or the sum over a period", codes=TALLY_LEVELS),
+            SYSTEM,
+            Member("version", "uint", "its version", nullable=True),
+            Member("mode", "code", "of the results that were counted", nullable=True, codes=MODES),
+            Member("first", "day", "the first day"),
+            Member("last", "day", "the last day"),
+            Member("since", "uint", "index of the first entry of this log that was counted", nullable=True),
+            Member("until", "uint", "index after the last one", nullable=True),
+        ),
+        (
+            Committed("cells", "the Merkle root over the commitments to all cells, each opened alone"),
+            Committed("parts", "the ids of the tallies that were summed, in rising order, or null"),
+        ),
+        together=("since", "until"),
+    ),
+    Kind(
+        "publication/1",
+        "A document was published.",
+        (
+            Member("document", "code", "of what sort", codes=PUBLICATIONS),
+            Member("digest", "digest", "of the file"),
+            Member("first", "day", "the first day that it is about", nullable=True),
+            Member("last", "day", "the last day", nullable=True),
+        ),
+        together=("first", "last"),
+    ),
+    Kind(
+        "sample/1",
+        "A sample that neither side can choose: first the population and a nonce that is hidden, then the draw.",
+        (
+            Member("sample", "id", "the sample; the same in both stages"),
+            Member("stage", "code", "which of the two", codes=SAMPLE_STAGES),
+            Member("system", "slug", "the system whose decisions it is drawn from; null for all", nullable=True),
+            Member("since", "uint", "index of the first entry of this log that belongs to it"),
+            Member("until", "uint", "index after the last one"),
+            Member("population", "uint", "number of decisions among them"),
+            Member("count", "uint", "number of decisions to draw"),
+            Member("witness", "origin", "name of the witness whose cosignature fixes the draw"),
+            Member("not_before", "time", "the first checkpoint that it cosigns from then on counts"),
+            Member("nonce", "hash", "SHA-256 of the nonce; in the draw the nonce itself"),
+            Member(
+                "checkpoint",
+                "object",
+                "the checkpoint that counts, in the draw",
+                nullable=True,
+                members=(Member("size", "uint", "its size"), Member("root", "hash", "its root")),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,88 @@
+"""What was done about a record: accesses, holds, corrections, each an entry that does not name it in clear.
+
+One row for each entry and record; reviews have a table of their own (`decisions`). Each column follows from the entry
+and its opened values. The rows of a record go when it is erased, and so does the content behind them that is about no
+other record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    delete,
+    select,
+)
+
+from auditlog.store import metadata
+from auditlog.store.insert import Row, RowInsert, insert_rows
+
+about_table = Table(
+    "auditlog_about",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("log", Integer, nullable=False),
+    Column("idx", BigInteger, nullable=False),
+    Column("minute", Text, nullable=False),
+    Column("code", Text, nullable=True),
+    Column("action", Text, nullable=True),
+    Column("role", Text, nullable=False),
+    PrimaryKeyConstraint("id", "record", name="auditlog_about_pkey"),
+    Index("auditlog_about_record", "record", "kind", "log", "idx"),
+)
+
+_insert_about = RowInsert(about_table)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """One entry about one record. `code`: purpose of an access, ground of a hold; `action`: placed or lifted."""
+
+    id: str
+    record: str
+    kind: str
+    log: int
+    idx: int
+    minute: str
+    code: str | None
+    action: str | None
+    role: str
+
+
+def about_rows(many: Sequence[About]) -> list[Row]:
+    """What `insert_about` inserts, for a unit that gives its rows."""
+    return [(_insert_about, asdict(one)) for one in many]
+
+
+def insert_about(conn: Connection, many: Sequence[About]) -> None:
+    """In the transaction that stores the entries."""
+    insert_rows(conn, about_rows(many))
+
+
+def find_about(conn: Connection, record: str, kind: str | None = None) -> list[About]:
+    """The rows of a record, oldest first; `kind` such as `hold/1`."""
+    columns = about_table.c
+    statement = select(about_table).where(columns.record == record).order_by(columns.log, columns.idx)
+    if kind is not None:
+        statement = statement.where(columns.kind == kind)
+    return [About(**row) for row in conn.execute(statement).mappings()]
+
+
+def delete_about(conn: Connection, records: Sequence[str]) -> list[str]:
+    """Delete the rows of these records; returns the ids of entries that are about no other record any more."""
+    columns = about_table.c
+    ids = set(conn.execute(select(columns.id).where(columns.record.in_(records))).scalars())
+    conn.execute(delete(about_table).where(columns.record.in_(records)))
+    left = set(conn.execute(select(columns.id).where(columns.id.in_(ids))).scalars())
+    return sorted(ids - left)
