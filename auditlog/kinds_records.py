@@ -78,6 +78,7 @@ RECORDS = (
         ),
         (
             Committed("records", "count, and the Merkle root over the ids of the records in rising order, salted"),
+            Committed("ids", "the secret of those salts, and the ids: kept to find the rows again, never given out"),
             Committed("scope", "the question that was asked, where it was one, or null"),
             Committed("account", "the account or key that read, or null"),
         ),

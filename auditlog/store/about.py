@@ -7,7 +7,7 @@ other record.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import (
@@ -23,6 +23,9 @@ from sqlalchemy import (
     select,
 )
 
+from auditlog.canonical import Json
+from auditlog.errors import FormatError
+from auditlog.record import Entry
 from auditlog.store import metadata
 from auditlog.store.insert import Row, RowInsert, insert_rows
 
@@ -58,6 +61,41 @@ class About:
     code: str | None
     action: str | None
     role: str
+
+
+def about_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[About]:
+    """The rows of an `access/1`, `hold/1` or `correction/1` at `place` (log, index), one for each record.
+
+    Pure; none for entries of other kinds. Raises FormatError, with the field's name, for values of another shape.
+    """
+    if entry.kind == "correction/1":
+        records: list[str] = [str(entry.members["record"])]
+    elif entry.kind == "hold/1":
+        records = [_id(values.get("reference"), "reference")]
+    elif entry.kind == "access/1":
+        records = ids_of(values)
+    else:
+        return []
+    members = entry.members
+    code, action = members.get("purpose", members.get("ground")), members.get("action")
+    return [
+        About(entry.id, record, entry.kind, *place, entry.time, code, action, str(members["role"])) for record in records
+    ]
+
+
+def ids_of(values: Mapping[str, Json]) -> list[str]:
+    """The records that an `access/1` is about, from its opened values."""
+    kept = values.get("ids")
+    listed = kept.get("ids") if isinstance(kept, dict) else None
+    if not isinstance(listed, list):
+        raise FormatError("must hold the ids of the records", field="ids")
+    return [_id(one, "ids") for one in listed]
+
+
+def _id(value: Json, field: str) -> str:
+    if not isinstance(value, str):
+        raise FormatError("must be the id of a record", field=field)
+    return value
 
 
 def about_rows(many: Sequence[About]) -> list[Row]:

@@ -769,6 +769,7 @@ export const KINDS = {
   ],
   "commits": [
    "records",
+   "ids",
    "scope",
    "account"
   ],
