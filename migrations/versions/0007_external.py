@@ -1,6 +1,9 @@
-"""Records from elsewhere."""
+"""Records from elsewhere: which record has which number of its source."""
 
 from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0007"
 down_revision = "0006"
@@ -9,8 +12,18 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    op.create_table(
+        "auditlog_source",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("log", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.Column("committed", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("source", "n", name="auditlog_source_pkey"),
+        sa.UniqueConstraint("id", name="auditlog_source_id"),
+    )
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    op.drop_table("auditlog_source")
