@@ -49,6 +49,8 @@ def verify_together(system: AISystem, manifest: Manifest | None) -> None:
         raise FormatError("is missing; a system that runs here names its model", field="version.model")
     if system.capture == "gateway" and manifest.remote is None:
         raise FormatError("is missing; a system asked through us names provider and endpoint", field="version.remote")
+    if manifest.undeclared is not None and system.capture != "external":
+        raise FormatError("is for records from elsewhere (capture external); leave it out", field="version.undeclared")
     if manifest.streaming and system.classification.annex_iii:
         raise FormatError(
             "is true for a system of Annex III; write false: a result leaves whole, after its record",

@@ -51,6 +51,10 @@ class NotRunning(GateClosed):
     reason = "not_running"
 
 
+class NotElsewhere(NotRunning):
+    """The decisions of this system are made here, or not recorded: no record of one is taken in."""
+
+
 class Suspended(GateClosed):
     """The system was stopped."""
 

@@ -31,6 +31,12 @@ RELEASES = Code(
         "after_review": {"en": "after a member of staff has looked", "nl": "nadat een medewerker heeft gekeken"},
     }
 )
+UNDECLARED = Code(
+    {
+        "refuse": {"en": "the record is refused", "nl": "het bericht wordt geweigerd"},
+        "count": {"en": "left out, and counted", "nl": "weggelaten, en geteld"},
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,10 +185,18 @@ class Manifest:
     streaming: bool = field(metadata=declared(Flag(), en="Streaming allowed", nl="Streaming toegestaan"))
     release: str = field(metadata=declared(RELEASES, en="A result leaves", nl="Een uitkomst gaat eruit"))
     remote: Remote | None = field(metadata=declared(Part(Remote), en="Remote", nl="Op afstand", presence="nullable"))
+    undeclared: str | None = field(
+        metadata=declared(UNDECLARED, en="Undeclared data", nl="Gegevens die niet zijn opgegeven", presence="omitted")
+    )
 
     def outcome(self, code: str) -> Outcome | None:
         """The declared outcome of that code; None for the reserved ones."""
         return next((outcome for outcome in self.outcomes if outcome.code == code), None)
+
+    @property
+    def counts_undeclared(self) -> bool:
+        """Whether a record from elsewhere with data beyond the declared fields is taken without them."""
+        return self.undeclared == "count"
 
     def release_of(self, code: str) -> str:
         """`immediate` or `after_review`: the outcome's rule, else the version's; reserved ones wait for a person."""

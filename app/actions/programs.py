@@ -13,6 +13,7 @@ from registry.manifest import Manifest
 from runtime.capture import Generation
 from runtime.program import Field, Outcome, Program, Shape, Step, check_fields, check_program
 from runtime.sampler import Sampler
+from runtime.schema import lint
 
 
 def program(manifest: Manifest) -> Program:
@@ -31,9 +32,16 @@ def program(manifest: Manifest) -> Program:
 
 
 def check(manifest: Manifest) -> None:
-    """Raises RuntimeFault, naming the member, for a version that could never run. Remote ones do not run here."""
+    """Raises RuntimeFault, naming the member, for a version that could never run.
+
+    Remote ones do not run here, but what is recorded of them is held against their schemas.
+    """
     if manifest.model is not None:
         check_program(program(manifest))
+        return
+    for field in manifest.fields:
+        lint(cast("Any", field.schema), f"fields.{field.id}.schema", inputs=True)
+    lint(cast("Any", manifest.output_schema), "output_schema")
 
 
 def inputs(manifest: Manifest, given: Mapping[str, Json]) -> dict[str, Json]:

@@ -34,7 +34,8 @@ def test_a_manifest_is_its_canonical_bytes(draft: Manifest, document: dict[str, 
 
 def test_every_member_is_in_the_digest(draft: Manifest) -> None:
     data = json.loads(manifest.format_manifest(draft))
-    assert set(data) == {"format", *(member.name for member in manifest.declaration.fields(Manifest))}
+    declared = {member.name for member in manifest.declaration.fields(Manifest) if member.presence != "omitted"}
+    assert set(data) == {"format", *declared}
     assert manifest.manifest_digest(manifest.numbered(draft, 2)) != manifest.manifest_digest(draft)
 
 
@@ -216,3 +217,21 @@ def test_words_for_a_value_that_is_not_allowed_are_refused(document: dict[str, A
     field["values"] = [{"value": value, "label": {"en": "in words"}}]
     with pytest.raises(FormatError, match=r"values\[0\]\.value: is not in the schema's enum"):
         parse_draft(changed, "colour-check")
+
+
+def test_a_version_says_what_becomes_of_undeclared_data(document: dict[str, Any]) -> None:
+    before = manifest.manifest_digest(parse_draft(document["version"], "colour-check"))
+    assert not parse_draft(document["version"], "colour-check").counts_undeclared
+    counting = parse_draft({**document["version"], "undeclared": "count"}, "colour-check")
+    assert counting.counts_undeclared
+    assert parse_manifest(manifest.format_manifest(counting)) == counting
+    assert manifest.manifest_digest(counting) != before
+    document["version"]["undeclared"] = "count"
+    with pytest.raises(FormatError, match="capture external") as caught:
+        parse_register_file(json.dumps(document).encode())
+    assert caught.value.field == "version.undeclared"
+    document["system"]["capture"] = "external"
+    assert parse_register_file(json.dumps(document).encode()).manifest == counting
+    document["version"]["undeclared"] = "ignore"
+    with pytest.raises(FormatError, match=r"version\.undeclared: is not one of the codes; write refuse or count"):
+        parse_register_file(json.dumps(document).encode())
