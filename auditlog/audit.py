@@ -29,6 +29,7 @@ from auditlog.tiles import (
     entry_bundles_of_size,
     format_entries_path,
     format_tile_path,
+    nodes_reader,
     parse_entry_bundle,
     root_from_edge,
 )
@@ -111,6 +112,7 @@ def audit(
         raise problem
     if strict and checkpoint.size:
         rules.finish(checkpoint.root)
+        rules.samples.check_roots(nodes_reader(lambda tile: _read(read, format_tile_path(tile)), checkpoint.size))
         check_ring(ring, checkpoint.origin, checkpoint.size, rules.keys)
     witnesses = {} if policy is None else check_policy(policy, signed.note)
     witnessed = None if policy is None else fresh_until(policy, witnesses)

@@ -63,6 +63,8 @@ VERIFIER_MODULES: Final = (
     "record",
     "rules",
     "runs",
+    "sample",
+    "sample_rules",
     "silence",
     "succession",
     "tiles",

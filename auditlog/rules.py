@@ -16,6 +16,7 @@ from auditlog.lineage import Lineage, Predecessor
 from auditlog.past import Opened, Past, RunKey, System, place, wrong
 from auditlog.record import Entry, OpaqueEntry
 from auditlog.runs import Runs
+from auditlog.sample_rules import SampleRules
 from auditlog.succession import Known, check_predecessor, check_rotation
 
 GENESIS = "genesis/1"
@@ -48,6 +49,7 @@ class LogRules:
         # purpose is shown by an older witnessed checkpoint that does not hold the entry (`auditlog.verifier`).
         self.times_before_start = 0
         self.lineage = Lineage()
+        self.samples = SampleRules()
         self.past: Past = Past() if predecessor is None else predecessor.past.carried()
         self._runs = Runs(self.past.boots, self._missing)
         self._predecessor = predecessor
@@ -82,6 +84,7 @@ class LogRules:
         check = _CHECKS.get(entry.kind)
         if check is not None:
             check(self, index, entry.members)
+        self.samples.add(index, entry)
         if entry.kind in _OF_THE_LOG:
             self.lineage.add(index, entry)
 
