@@ -5,6 +5,8 @@ Several processes share the file under a lock. A key is durable before the entry
 group), so a crash leaves at most keys that no record uses. Erasing overwrites the slot, and so makes unreadable every
 copy of the content in free pages, write-ahead logs and database backups. What overwriting cannot reach is stated in
 `docs/trust.md`: replicas of this file, copy-on-write file systems, spare cells of flash memory.
+
+With a key-encryption key the slots are masked (`key_encryption`); a file beside this one says so (`key_conversion`).
 """
 
 from __future__ import annotations
@@ -20,14 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditlog.errors import CannotRecord, Erased, VaultError
+from auditlog.vault.key_conversion import check_beside, open_settled
+from auditlog.vault.key_encryption import KeyEncryptionKey, demand_kek, mask
+from auditlog.vault.key_store import ERASED, KEY_SIZE, MISSING, lacks
 
-KEY_SIZE = 32
-_ERASED = bytes(KEY_SIZE)
+__all__ = ("KEY_SIZE", "RecordKeys", "sync_directory")
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_MISSING = (
-    "the key store is missing: put back its replica, of the same age as the database or younger "
-    "(setting key_store); without it no content can be read or recorded"
-)
+_AT_ONCE = 4096  # slots
 
 
 @dataclass(slots=True, eq=False)
@@ -42,24 +44,24 @@ class _Wish:
 class RecordKeys:
     """The open key store. Threads and processes may share it; close it at the end."""
 
-    def __init__(self, path: Path, *, random: Callable[[int], bytes] = os.urandom) -> None:
-        """Raises VaultError where the file is missing or is no key store."""
+    def __init__(
+        self, path: Path, *, kek: KeyEncryptionKey | None = None, random: Callable[[int], bytes] = os.urandom
+    ) -> None:
+        """Raises VaultError where the file is missing or is no key store, or `kek` is not the one that it needs."""
         self._path = path
+        self._kek = kek
         self._random = random
         self._threads = threading.Lock()
         self._syncing = threading.Lock()
         self._wishes: deque[_Wish] = deque()
         self._unsynced: dict[int, bytes] = {}
+        self._fd = open_settled(path)
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            raise VaultError(_MISSING, field="key_store") from None
-        except OSError as error:
-            message = f"the key store cannot be opened ({os.strerror(error.errno or 0)}): give the program its rights"
-            raise VaultError(message, field="key_store") from error
-        if os.fstat(self._fd).st_mode & 0o077:
+            _demand_private(self._fd)
+            demand_kek(kek, check_beside(path))
+        except BaseException:
             os.close(self._fd)
-            raise VaultError("others can read the key store: set its mode to 0600", field="key_store")
+            raise
 
     @classmethod
     def create(cls, path: Path) -> None:
@@ -99,13 +101,14 @@ class RecordKeys:
             with self._locked_file():
                 # A torn slot at the end (power loss) is stepped over: its rest belongs to no record.
                 first = -(-os.fstat(self._fd).st_size // KEY_SIZE)
-                self._write(first, b"".join([wish.key for wish in wishes]))
+                masked = [mask(self._kek, slot, wish.key) for slot, wish in enumerate(wishes, first)]
+                self._write(first, b"".join(masked))
         except OSError as error:
             for wish in wishes:
                 wish.error = error
             return
         for slot, wish in enumerate(wishes, first):
-            self._unsynced[slot] = wish.key
+            self._unsynced[slot] = masked[slot - first]
             wish.slot = slot
 
     def sync(self) -> None:
@@ -129,12 +132,14 @@ class RecordKeys:
         with self._reading():
             self._check_in_place()
             key = os.pread(self._fd, KEY_SIZE, slot * KEY_SIZE) if 0 <= slot < self.count() else b""
+            if key == ERASED:
+                # A file that was converted meanwhile is wiped, and that is no erasure.
+                self._check_in_place()
         if len(key) != KEY_SIZE:
-            message = f"has no slot {slot}: it is older than the database; put back a younger replica"
-            raise VaultError(message, field="key_store")
-        if key == _ERASED:
+            raise VaultError(lacks(slot), field="key_store")
+        if key == ERASED:
             raise Erased("the content was erased; its entry and proof remain", field=f"slot {slot}")
-        return key
+        return mask(self._kek, slot, key)
 
     def overwrite(self, slots: Iterable[int]) -> None:
         """Erase: zeros into these slots, durable on return. Doing it again changes nothing. Raises VaultError."""
@@ -142,16 +147,26 @@ class RecordKeys:
         if not slots:
             return
         with self._reading():
-            self._check_in_place()
             with self._locked():
+                # Within the lock: a conversion copies the file under it, and an order may not go into the old one.
+                self._check_in_place()
                 count = os.fstat(self._fd).st_size // KEY_SIZE
                 if slots[0] < 0 or slots[-1] >= count:
-                    message = f"has no slot {slots[-1]}: it is older than the database; put back a younger replica"
-                    raise VaultError(message, field="key_store")
+                    raise VaultError(lacks(slots[-1]), field="key_store")
                 for slot in slots:
                     self._unsynced.pop(slot, None)
-                    self._write(slot, _ERASED)
+                    self._write(slot, ERASED)
             os.fdatasync(self._fd)
+
+    def erased(self) -> Iterator[int]:
+        """The slots of zeros, in rising order. Raises VaultError."""
+        with self._reading():
+            self._check_in_place()
+            for first in range(0, self.count(), _AT_ONCE):
+                block = os.pread(self._fd, _AT_ONCE * KEY_SIZE, first * KEY_SIZE)
+                for place in range(len(block) // KEY_SIZE):
+                    if block[place * KEY_SIZE : (place + 1) * KEY_SIZE] == ERASED:
+                        yield first + place
 
     def count(self) -> int:
         """How many slots there are, erased ones included."""
@@ -172,7 +187,7 @@ class RecordKeys:
         try:
             here = self._path.stat()
         except FileNotFoundError:
-            raise VaultError(_MISSING, field="key_store") from None
+            raise VaultError(MISSING, field="key_store") from None
         ours = os.fstat(self._fd)
         if (here.st_dev, here.st_ino) != (ours.st_dev, ours.st_ino):
             raise VaultError("the file was replaced while it was open: start the program again", field="key_store")
@@ -209,6 +224,11 @@ class RecordKeys:
         except OSError as error:
             message = f"cannot be used ({os.strerror(error.errno or 0)}); check its disk, then try again"
             raise VaultError(message, field="key_store") from error
+
+
+def _demand_private(fd: int) -> None:
+    if os.fstat(fd).st_mode & 0o077:
+        raise VaultError("others can read the key store: set its mode to 0600", field="key_store")
 
 
 def sync_directory(path: Path) -> None:
