@@ -10,6 +10,7 @@ import binascii
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Final, NoReturn, TypeAlias, cast
 
 import rfc8785
@@ -27,7 +28,22 @@ _NO_TEXT = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,19})\Z")
 # For integers, strings and ASCII names the C encoder writes RFC 8785: names sort the same by code point as by UTF-16
 # unit, and both escape only quotation mark, backslash and controls (a property test compares them).
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
+_SORTED = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def _encoder() -> Callable[[Json], str]:
+    """`JSONEncoder.encode` makes its C encoder anew for each value, which costs more than a small value does.
+
+    Circles need no look-out here: what is encoded was checked for its depth before.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _SORTED.encode
+    chunks = make(None, _SORTED.default, json.encoder.encode_basestring, None, ":", ",", True, False, False)
+    return lambda value: "".join(chunks(value, 0))
+
+
+_encode = _encoder()
 
 
 class _BadValueError(Exception):
@@ -127,19 +143,26 @@ _WHOLE = frozenset({int})
 
 def _check_object(value: dict[str, Json], depth: int, fractions: bool) -> bool:
     simple = True
-    for name, member in value.items():
-        try:
-            if not _check_member_name(name):
+    name: object = None
+    try:
+        for name, member in value.items():
+            if not ((type(name) is str and name.isascii()) or _check_member_name(name)):
                 simple = False
-            if not _check(member, depth, fractions):
+            # The two commonest are looked at here: strings, and whole numbers that are not too large.
+            if type(member) is str:
+                if not member.isascii():
+                    _check_text(member)
+            elif type(member) is int and -MAX_INTEGER <= member <= MAX_INTEGER:
+                pass
+            elif not _check(member, depth, fractions):
                 simple = False
-        except _BadValueError as problem:
-            problem.path.insert(0, str(name))
-            raise
+    except _BadValueError as problem:
+        problem.path.insert(0, str(name))
+        raise
     return simple
 
 
-def _check_member_name(name: str) -> bool:
+def _check_member_name(name: object) -> bool:
     if not isinstance(name, str):
         raise _BadValueError("has a member whose name is not a string")
     _check_text(name)
