@@ -31,7 +31,7 @@ from auditlog.record import Entry
 from auditlog.store.insert import Row
 from auditlog.store.vault import SealedRow, find_erasure, find_sealed, ids_of_tag, insert_sealed, sealed_rows
 from auditlog.vault.idempotency import TAG_SIZE, Asked, key_tag
-from auditlog.vault.record_keys import RecordKeys
+from auditlog.vault.key_store import KeyStore
 from auditlog.vault.subjects import normalise, normalise_all, tag
 
 SUBJECTS = "subjects"
@@ -80,22 +80,35 @@ class Opened:
 
 
 class Vault:
-    """Seals and opens the records of one installation (`origin`: its name). `index_key`: 32 bytes, for tags."""
+    """Seals and opens the records of one installation (`origin`: its name).
+
+    `index_key`, 32 bytes: for tags. `previous_key`: the one before, while records are tagged anew (`retag`); look-ups
+    ask under both. `request_key`: for the tags of keys under which clients ask (by default the index key).
+    """
 
     def __init__(
         self,
-        keys: RecordKeys,
+        keys: KeyStore,
         origin: str,
         index_key: bytes,
         *,
+        previous_key: bytes | None = None,
+        request_key: bytes | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        if len(index_key) != SECRET_SIZE:
-            raise VaultError(f"must be {SECRET_SIZE} bytes; put back the right file", field="index_key")
         self.keys = keys
         self.origin = origin
-        self._index_key = index_key
+        self.use_index_keys(index_key, previous_key)
+        self._request_key = request_key or index_key
         self._random = random
+
+    def use_index_keys(self, index_key: bytes, previous_key: bytes | None) -> None:
+        """Tag under another key from now on; what was prepared before holds tags of the former one."""
+        for key in (index_key, previous_key):
+            if key is not None and len(key) != SECRET_SIZE:
+                raise VaultError(f"must be {SECRET_SIZE} bytes; put back the right file", field="index_key")
+        self._index_key = index_key
+        self._previous_key = previous_key
 
     def prepare(
         self,
@@ -158,7 +171,9 @@ class Vault:
 
     def find(self, conn: Connection, reference: str) -> list[str]:
         """Ids of the records that concern a person, by any spelling of the reference."""
-        return ids_of_tag(conn, self.tag(normalise(reference)))
+        normalised = normalise(reference)
+        keys = [self._index_key] if self._previous_key is None else [self._index_key, self._previous_key]
+        return sorted({id_ for key in keys for id_ in ids_of_tag(conn, tag(key, normalised))})
 
     def tag(self, normalised: str) -> bytes:
         """The tag of a normalised reference, as the index holds it."""
@@ -166,7 +181,7 @@ class Vault:
 
     def key_tag(self, scope: str, key: str) -> bytes:
         """The tag of a key under which a client asked, as its row holds it."""
-        return key_tag(self._index_key, scope, key)
+        return key_tag(self._request_key, scope, key)
 
     def tags_for(self, values: Mapping[str, Json]) -> list[bytes]:
         """The tags that a record's opened values call for, in rising order."""
