@@ -18,6 +18,7 @@ import uvicorn
 
 from app.access import keys
 from app.actions import decide, erase, lifecycle, receipts, register
+from app.actions.reading import CLI
 from app.demo.run import CASES, LIVE, ON_THE_WAY, model_path
 from app.home import Clock, Greffier, utc_now
 from app.http.server import config
@@ -83,8 +84,8 @@ def decide_some(g: Greffier) -> Records:
     held, gone = (decide.decide(g, HELD_SYSTEM, HELD_INPUT, subjects=(SUBJECT,)) for _ in range(2))
     assert held.held
     records.given, records.held, records.erased = given.id, held.id, gone.id
-    records.receipt = format_receipt(receipts.receipt(g, given.id, openings=True))
-    records.erased_receipt = format_receipt(receipts.receipt(g, gone.id, openings=True))
+    records.receipt = format_receipt(receipts.receipt(g, given.id, openings=CLI))
+    records.erased_receipt = format_receipt(receipts.receipt(g, gone.id, openings=CLI))
     erase.erase(g, gone.id, ground="consent_withdrawn")
     return records
 
@@ -92,7 +93,7 @@ def decide_some(g: Greffier) -> Records:
 def decide_one(g: Greffier) -> bytes:
     """The receipt of one short decision, which an officer still has."""
     made = decide.decide(g, HELD_SYSTEM, HELD_INPUT, subjects=(SUBJECT,))
-    return format_receipt(receipts.receipt(g, made.id, openings=True))
+    return format_receipt(receipts.receipt(g, made.id, openings=CLI))
 
 
 def altered(receipt: bytes) -> bytes:

@@ -1,25 +1,49 @@
-"""The only way to plaintext: every reading of sealed content names its purpose (DESIGN §3, §5.2)."""
+"""The only way to plaintext: every reading of sealed content names reader and purpose (DESIGN §3, §5.2).
+
+Content is given after its `access` entry is integrated. What was erased, what does not open, and what may not be used
+(GDPR 18) leaves no entry, since nothing was given.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from app.errors import UnknownRecord
+from app.actions import accesses
+from app.actions.accesses import CLI, Purpose, Reader
+from app.errors import UnknownRecord, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.checkpoint import Checkpoint, open_checkpoint
 from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store import log as log_store
+from auditlog.store import vault as vault_store
 from auditlog.vault.seal import Opened
 from auditlog.vocabulary import PATTERNS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+__all__ = (
+    "CLI",
+    "Found",
+    "Purpose",
+    "Reader",
+    "Record",
+    "behind",
+    "entry_at",
+    "find",
+    "find_live",
+    "head",
+    "known",
+    "note_scope",
+    "open",
+    "open_many",
+    "recount",
+)
 _RESTORE = "run `greffier log fsck`, and restore the database from a good backup"
-Purpose = Literal["receipt", "letter", "review", "erasure", "report", "repeat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +70,112 @@ class Record:
         return self.opened.values
 
 
-def open(g: Greffier, purpose: Purpose, record_id: str) -> Record:  # noqa: A001 - DESIGN's name: reading.open(purpose, …)
-    """Open a record's content; raises UnknownRecord, or auditlog's Erased or VaultError.
+def open(g: Greffier, reader: Reader, purpose: Purpose, record_id: str) -> Record:  # noqa: A001 - DESIGN's name
+    """Open a record's content for `reader`; the access is in the log when this returns.
 
-    The `access` entry that each reading of personal content leaves comes with the records issue, and goes here.
+    Raises UnknownRecord, Erased or VaultError, Refused under a restriction, CannotRecord where the log cannot take the
+    entry. What is about another record (a review) is read as content of that record.
     """
-    del purpose
-    found = find(g, record_id)
-    # An order counts from its line in the ledger on, also while the log cannot take the tombstone.
-    if any(order.record == record_id for order in g.ledger.read()):
-        raise Erased("the content was erased; its entry and proof remain", field="id")
+    found = find_live(g, record_id)
     with g.reading() as conn:
-        return Record(found.entry, found.log, found.index, g.vault.open(conn, record_id, found.entry))
+        ids = accesses.concerned(conn, found.entry)
+        accesses.demand(conn, reader, purpose, ids)
+        record = _open(g, conn, found)
+    accesses.note(g, reader, purpose, ids)
+    return record
+
+
+def open_many(g: Greffier, reader: Reader, purpose: Purpose, ids: Iterable[str], *, scope: Json = None) -> list[Record]:
+    """As `open`, of many records in the order given; those that were erased are left out.
+
+    One access entry a record for up to 16 of them, else one for a set; `scope`: the question that led to them. None of
+    them is given where one cannot be.
+    """
+    records, about = [], set()
+    erased = _ordered_erased(g)
+    for id_ in dict.fromkeys(ids):
+        found = find(g, id_)
+        try:
+            with g.reading() as conn:
+                _demand_live(conn, erased, id_)
+                behind = accesses.concerned(conn, found.entry)
+                accesses.demand(conn, reader, purpose, behind)
+                records.append(_open(g, conn, found))
+        except Erased:
+            continue
+        about.update(behind)
+    if records or scope is not None:
+        accesses.note(g, reader, purpose, sorted(about), scope=scope)
+    return records
+
+
+def note_scope(g: Greffier, reader: Reader, purpose: Purpose, ids: Sequence[str], scope: Json) -> frozenset[str]:
+    """Note that columns with content of these records are given: rows of a query, an export, ids of a look-up.
+
+    Returns those whose use is restricted (GDPR 18): they are not noted, and nothing of their content may be given.
+    """
+    with g.reading() as conn:
+        held = accesses.withheld(conn, reader, purpose, ids)
+    accesses.note(g, reader, purpose, [id_ for id_ in ids if id_ not in held], scope=scope)
+    return held
+
+
+def behind(g: Greffier, record: Record, ids: Iterable[str]) -> list[Record]:
+    """What was written about a record that was opened just now: its reviews, corrections, holds, by their ids.
+
+    Whoever may read a record may read these, and its access entry is theirs. Erased ones are left out. Raises
+    UsageError for an entry that is not about this record alone.
+    """
+    many = []
+    for id_ in ids:
+        found = find(g, id_)
+        with g.reading() as conn:
+            if accesses.concerned(conn, found.entry) != [record.entry.id]:
+                raise UsageError("is not about this record", field="id")
+            try:
+                many.append(_open(g, conn, found))
+            except Erased:
+                continue
+    return many
+
+
+def recount(g: Greffier, ids: Iterable[str]) -> Iterator[Record]:
+    """The program's own reading: nobody sees the content, so no access is noted. Erased records are left out.
+
+    Only for the actions that `tests/promises/test_reading.py` lists.
+    """
+    erased = _ordered_erased(g)
+    for id_ in ids:
+        found = find(g, id_)
+        try:
+            with g.reading() as conn:
+                _demand_live(conn, erased, id_)
+                record = _open(g, conn, found)
+        except Erased:
+            continue
+        yield record
+
+
+def find_live(g: Greffier, record_id: str) -> Found:
+    """A record without its content, which was not erased. Raises UnknownRecord, Erased."""
+    found = find(g, record_id)
+    with g.reading() as conn:
+        _demand_live(conn, _ordered_erased(g), record_id)
+    return found
+
+
+def _demand_live(conn: Connection, ordered: Collection[str], record_id: str) -> None:
+    # An order counts from its line in the ledger on, also while the log cannot take the tombstone.
+    if record_id in ordered or vault_store.find_erasure(conn, record_id) is not None:
+        raise Erased("the content was erased; its entry and proof remain", field="id")
+
+
+def _ordered_erased(g: Greffier) -> frozenset[str]:
+    return frozenset(order.record for order in g.ledger.read())
+
+
+def _open(g: Greffier, conn: Connection, found: Found) -> Record:
+    return Record(found.entry, found.log, found.index, g.vault.open(conn, found.entry.id, found.entry))
 
 
 def find(g: Greffier, record_id: str) -> Found:

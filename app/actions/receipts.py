@@ -35,10 +35,11 @@ class Check:
     facts: dict[str, str | int]
 
 
-def receipt(g: Greffier, record_id: str, *, openings: bool) -> receipts.Receipt:
-    """A record's receipt: entry, proof, and (for who may see them) the openings of inputs, output and outcome.
+def receipt(g: Greffier, record_id: str, *, openings: reading.Reader | None) -> receipts.Receipt:
+    """A record's receipt: entry, proof, and for a reader the openings of inputs, output and outcome (None: without).
 
-    Never staff fields. While an officer has the result, output and outcome stay closed. Raises UnknownRecord, Erased.
+    Never staff fields. While an officer has the result, output and outcome stay closed. Raises UnknownRecord, Erased,
+    and what `reading.open` raises.
     """
     found = reading.find(g, record_id)
     entry, index = found.entry, found.index
@@ -46,9 +47,9 @@ def receipt(g: Greffier, record_id: str, *, openings: bool) -> receipts.Receipt:
     with g.reading() as conn:
         head, _ = reading.head(g, conn, log=found.log, covering=index)
         hashes = prove_inclusion(index, head.size, log_store.reader(conn, found.log, head.size))
-    if openings:
-        record = reading.open(g, "receipt", record_id)
-        fields = receipts.fields_for_person(entry)
+    fields = receipts.fields_for_person(entry)
+    if openings is not None and fields:
+        record = reading.open(g, openings, "receipt", record_id)
         if _held(g, entry, record.values):
             fields = tuple(field for field in fields if field not in RESULT_FIELDS)
         opened = record.opened.openings(fields)

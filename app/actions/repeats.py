@@ -35,11 +35,15 @@ class Duplicate(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as a client sent it; `scope` names the client, `field` the header or option that it came in."""
+    """A key as a client sent it; `scope` names the client, `field` the header or option that it came in.
+
+    `reader`: who is given the answer again.
+    """
 
     scope: str
     text: str
     field: str
+    reader: reading.Reader
 
     def __post_init__(self) -> None:
         if _KEY.fullmatch(self.text) is None:
@@ -53,6 +57,7 @@ class Request:
     asked: Asked
     form: bytes
     field: str
+    reader: reading.Reader
 
 
 def request(
@@ -68,7 +73,7 @@ def request(
     """What is asked under `key`. Raises UsageError where a value has no form that could be recorded."""
     with asked():
         form = request_form(slug, inputs, normalise_all(subjects), parent, lang)
-    return Request(Asked(g.vault.key_tag(key.scope, key.text), lang), form, key.field)
+    return Request(Asked(g.vault.key_tag(key.scope, key.text), lang), form, key.field, key.reader)
 
 
 @contextlib.contextmanager
@@ -93,11 +98,13 @@ def find(g: Greffier, request: Request) -> tuple[reading.Record, Integrated] | N
         row = store.find_key(conn, request.asked.tag)
     if row is None:
         return None
-    record = reading.open(g, "repeat", row.record)
-    if request_digest(record.opened.secret, request.form) != row.digest:
-        raise KeyConflict(
-            "was used before with another request: send a new key with a new request", field=request.field
-        )
+    for record in reading.recount(g, [row.record]):
+        # Compared before it is opened for somebody: whose request is another one is given nothing.
+        if request_digest(record.opened.secret, request.form) != row.digest:
+            raise KeyConflict(
+                "was used before with another request: send a new key with a new request", field=request.field
+            )
+    record = reading.open(g, request.reader, "repeat", row.record)
     return record, _integrated(g, record)
 
 

@@ -57,11 +57,11 @@ def system_page(g: Greffier, slug: str, lang: str) -> SystemPage:
     )
 
 
-def letter(g: Greffier, record_id: str, lang: str) -> Letter:
+def letter(g: Greffier, reader: reading.Reader, record_id: str, lang: str) -> Letter:
     """The letter that explains one result. Raises UnknownRecord, Erased, UsageError for a record of another kind."""
     del lang
     agency = _agency(g)
-    record = reading.open(g, "letter", record_id)
+    record = reading.open(g, reader, "letter", record_id)
     if record.entry.kind != "decision/1":
         raise UsageError("only a decision can be explained in a letter", field="id")
     members: Any = record.entry.members
@@ -69,7 +69,7 @@ def letter(g: Greffier, record_id: str, lang: str) -> Letter:
         version = register_store.read_version(conn, members["system"], members["version"])
     system = register.show(g, members["system"]).system
     manifest, code = version.manifest, str(record.values["outcome"])
-    decision = _officer_decision(g, record_id)
+    decision = _officer_decision(g, record)
     return Letter(
         agency=agency,
         reference=record_id,
@@ -194,12 +194,13 @@ def _used(manifest: Manifest, values: dict[str, Any]) -> tuple[UsedValue, ...]:
     )
 
 
-def _officer_decision(g: Greffier, record_id: str) -> OfficerDecision | None:
+def _officer_decision(g: Greffier, record: reading.Record) -> OfficerDecision | None:
     with g.reading() as conn:
-        reviews = decision_store.find_reviews(conn, record_id)
-    if not reviews:
+        reviews = decision_store.find_reviews(conn, record.entry.id)
+    latest = reading.behind(g, record, [row["id"] for row in reviews[-1:]])
+    if not latest:
         return None
-    review = reading.open(g, "letter", reviews[-1]["id"])
+    review = latest[0]
     values: Any = review.values
     return OfficerDecision(
         action=values["action"],

@@ -46,9 +46,9 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def show(g: Greffier, record_id: str) -> dict[str, Json]:
+def show(g: Greffier, reader: reading.Reader, record_id: str) -> dict[str, Json]:
     """The held result and its inputs, for the officer."""
-    record = reading.open(g, "review", record_id)
+    record = reading.open(g, reader, "review", record_id)
     return {
         "id": record_id,
         "system": record.entry.members["system"],
@@ -64,8 +64,8 @@ def record_review(g: Greffier, record_id: str, review: Review) -> str:
 
     Raises UnknownRecord, Erased, or Refused where the record is no decision.
     """
-    record = reading.open(g, "review", record_id)
-    if record.entry.kind != "decision/1":
+    found = reading.find_live(g, record_id)
+    if found.entry.kind != "decision/1":
         raise Refused("only a decision can be reviewed", reason="not_a_decision", field="id")
     review_id = str(uuid.uuid4())
     values: dict[str, Json] = {

@@ -110,7 +110,7 @@ def late(g: Greffier) -> str | None:
     return f"the newest time stamp is of {newest.time}: run `greffier log timestamp`, and look whether it is refused"
 
 
-def stamped_receipt(g: Greffier, record_id: str, *, openings: bool) -> StampedReceipt:
+def stamped_receipt(g: Greffier, record_id: str, *, openings: reading.Reader | None) -> StampedReceipt:
     """A record's receipt against the oldest time-stamped checkpoint that covers it: the earliest time it can prove.
 
     Raises `tsa.NoToken` where none covers it, and what `receipts.receipt` raises.

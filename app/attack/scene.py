@@ -36,6 +36,7 @@ from app.actions import (
     timestamp,
 )
 from app.actions import witness as witness_action
+from app.actions.reading import CLI
 from app.attack.authority import Authority
 from app.attack.clerk import Clerk, model_bytes
 from app.demo.run import CASES, ON_THE_WAY
@@ -176,9 +177,9 @@ def portal(g: Greffier) -> Iterator[str]:
 
 def decide_one(s: Scene, g: Greffier, *, key: str | None = None) -> str:
     """A citizen asks and gets a letter with a reference, and a receipt; returns the reference."""
-    asked = None if key is None else repeats.Key("attack", key, "key")
+    asked = None if key is None else repeats.Key("attack", key, "key", CLI)
     answer = decide.decide(g, SYSTEM, {"message": "May I pay later?", "bill_year": 2026}, subjects=("P-1",), key=asked)
-    s.letters[answer.id] = format_receipt(receipts.receipt(g, answer.id, openings=True))
+    s.letters[answer.id] = format_receipt(receipts.receipt(g, answer.id, openings=CLI))
     s.texts[answer.id] = str(answer.outcome)
     s.ids.append(answer.id)
     return answer.id

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from app.actions import decide, erase, lifecycle, receipt_page, receipts, repeats, review
+from app.actions.reading import CLI
 from app.cli import log_time
 from app.cli.options import Home, plain, print_json, progress, read_file, reserved_file, write_file
 from app.errors import UsageError
@@ -49,7 +50,7 @@ def decide_one(
 ) -> None:
     """Decide one case; the answer is JSON on stdout."""
     inputs = _object(read_file(file, "--input"))
-    key = None if idempotency_key is None else repeats.Key("command line", idempotency_key, "--idempotency-key")
+    key = None if idempotency_key is None else repeats.Key("command line", idempotency_key, "--idempotency-key", CLI)
     with contextlib.ExitStack() as stack:
         # Before the decision: an answer that was recorded must not be lost to a folder that is not there.
         write = None if receipt is None else stack.enter_context(reserved_file(receipt, "--receipt"))
@@ -57,7 +58,7 @@ def decide_one(
         answer = decide.decide(g, slug, inputs, subjects=tuple(subject or ()), lang=lang, key=key)
         print_json(plain(answer))
         if write is not None:
-            write(format_receipt(receipts.receipt(g, answer.id, openings=True)))
+            write(format_receipt(receipts.receipt(g, answer.id, openings=CLI)))
 
 
 def write_receipt(
@@ -72,11 +73,13 @@ def write_receipt(
     ] = False,
 ) -> None:
     """Write a record's receipt."""
-    with open_home(home, tolerant=True) as g:
+    reader = CLI if openings else None
+    # What is opened is noted in the log first.
+    with open_home(home, tolerant=reader is None) as g:
         if time_stamped:
-            log_time.write_stamped_receipt(g, record_id, output, openings=openings)
+            log_time.write_stamped_receipt(g, record_id, output, openings=reader)
             return
-        made = receipts.receipt(g, record_id, openings=openings)
+        made = receipts.receipt(g, record_id, openings=reader)
         as_page = output.name.endswith(".receipt.html")
         data = receipt_page.receipt_html(g, made, g.settings.languages[0]) if as_page else format_receipt(made)
     write_file(output, data, "-o")
@@ -95,7 +98,7 @@ def review_one(
     """Show a held result; with --action, record the review and release it."""
     with open_home(home) as g:
         if action is None:
-            print_json(review.show(g, record_id))
+            print_json(review.show(g, CLI, record_id))
             return
         if not decision or not reasons:
             raise UsageError("both are needed with --action", field="--decision, --reasons")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.actions import timestamp, trust
+from app.actions.reading import Reader
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, print_text, progress, read_file, write_file
 from app.errors import SettingsError, UsageError
 from app.home import Greffier
@@ -66,7 +67,7 @@ def verify(
     print_text(f"Authority: {found.authority or 'not named in the token'}")
 
 
-def write_stamped_receipt(g: Greffier, record_id: str, output: Path, *, openings: bool) -> None:
+def write_stamped_receipt(g: Greffier, record_id: str, output: Path, *, openings: Reader | None) -> None:
     """Write X.receipt.json, and beside it X.receipt.checkpoint and X.receipt.tsr."""
     if not output.name.endswith(RECEIPT_ENDING):
         raise UsageError(f"must end in {RECEIPT_ENDING} with --time-stamped", field="-o")

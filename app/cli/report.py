@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from app.actions import report
+from app.actions.reading import CLI
 from app.cli.options import Home, write_file
 from app.errors import UsageError
 from app.wiring import open_home
@@ -39,12 +40,13 @@ def write_report(
         raise UsageError("must be html or json", field="--format")
     if kind != "transparency" and not of:
         raise UsageError("names the system or the record", field="--of")
-    with open_home(home, tolerant=True) as g:
+    # A letter opens a record, which is noted in the log first.
+    with open_home(home, tolerant=kind != "letter") as g:
         document: report.Document
         if kind == "system":
             document = report.system_page(g, str(of), lang)
         elif kind == "letter":
-            document = report.letter(g, str(of), lang)
+            document = report.letter(g, CLI, str(of), lang)
         else:
             first, last = parse_period(period, g.clock())
             document = report.period_report(g, first, last, lang)

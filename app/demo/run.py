@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from app.actions import decide, erase, lifecycle, log, receipts, register, report, review
+from app.actions import decide, erase, lifecycle, log, receipts, register, report, review, transparency
+from app.actions.reading import CLI
 from app.cli.report import parse_period
 from app.demo.tamper import change_byte_of_entry, change_model_byte
 from app.errors import Refused, UsageError
@@ -129,7 +130,7 @@ def _decide_all(g: Greffier, story: Story) -> dict[str, list[decide.Answer]]:
         for slug, entries in cases.items():
             for case in entries:
                 answer = decide.decide(g, slug, case["input"], subjects=(case["subject"],), lang="nl")
-                data = format_receipt(receipts.receipt(g, answer.id, openings=True))
+                data = format_receipt(receipts.receipt(g, answer.id, openings=CLI))
                 (folder / f"{answer.id}.receipt.json").write_bytes(data)
                 decided[slug].append(answer)
                 progress.advance(task)
@@ -156,7 +157,7 @@ def _review(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) 
     held = [answer for answers in decided.values() for answer in answers if answer.held]
     reviewed = held[::2]
     for answer in reviewed:
-        action, decision, reasons = officer_says(str(review.show(g, answer.id)["outcome"]))
+        action, decision, reasons = officer_says(str(review.show(g, CLI, answer.id)["outcome"]))
         made = review.Review(action, decision, reasons, notified=g.clock().date().isoformat())
         review.record_review(g, answer.id, made)
     story.step("review", True, f"{len(reviewed)} of {len(held)} held results released by an officer, with reasons")
@@ -199,10 +200,11 @@ def _report(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) 
     folder = g.home / "reports"
     folder.mkdir()
     first, last = parse_period(None, g.clock())
-    makers: dict[str, Callable[[str], report.Document]] = {"transparency": partial(report.period_report, g, first, last)}
+    makers: dict[str, Callable[[str], report.Document]] = {}
+    makers["transparency"] = partial(transparency.period_report, g, first, last)
     makers |= {slug: partial(report.system_page, g, slug) for slug in LIVE}
     for outcome, record in _first_of_each(g, decided["social-loan-check"]).items():
-        makers[f"letter-{outcome}"] = partial(report.letter, g, record)
+        makers[f"letter-{outcome}"] = partial(report.letter, g, CLI, record)
     for lang in g.settings.languages:
         for name, make in makers.items():
             (folder / f"{name}.{lang}.html").write_bytes(report.render(g, make(lang), lang, "html"))
@@ -213,7 +215,7 @@ def _first_of_each(g: Greffier, answers: list[decide.Answer]) -> dict[str, str]:
     """The first record of each outcome, for a letter of each sort."""
     found: dict[str, str] = {}
     for answer in answers:
-        found.setdefault(str(review.show(g, answer.id)["outcome"]), answer.id)
+        found.setdefault(str(review.show(g, CLI, answer.id)["outcome"]), answer.id)
     return found
 
 

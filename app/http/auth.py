@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from app.access.keys import known_key
 from app.access.roles import ROUTES, Access
 from app.access.token import ApiKey, Forbidden, KeyRejected
+from app.actions.reading import Reader
 from app.home import Greffier
 
 # A proxy on this machine makes everyone look local: what came through one is not.
@@ -54,6 +55,11 @@ def demand_scope(key: ApiKey | None, system: str) -> None:
     """Raise Forbidden where the key does not reach the system."""
     if key is None or not key.reaches(system):
         raise Forbidden("this key does not reach that system", field="system")
+
+
+def reader_of(caller: ApiKey) -> Reader:
+    """Who reads content with this key: its role, and its public id as the account."""
+    return Reader(caller.role, caller.prefix)
 
 
 def _bearer(request: Request) -> str | None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from app.actions import decide, query, repeats
 from app.errors import UsageError
-from app.http.auth import Caller, Installation, authorize, demand_scope
+from app.http.auth import Caller, Installation, authorize, demand_scope, reader_of
 from auditlog.canonical import parse_json
 from auditlog.store.cursor import DecisionFilter
 
@@ -68,11 +68,11 @@ async def _body(request: Request) -> bytes:
 def _key(request: Request, caller: Caller) -> repeats.Key | None:
     """The key of the request, of this caller's own; raises UsageError for two of them, or one of another form."""
     given = request.headers.getlist(_HEADER)
-    if not given:
+    if not given or caller is None:
         return None
     if len(given) > 1:
         raise UsageError("send it once", field=_HEADER)
-    return repeats.Key(f"key {caller.prefix if caller else ''}", given[0], _HEADER)
+    return repeats.Key(f"key {caller.prefix}", given[0], _HEADER, reader_of(caller))
 
 
 @router.post(

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from app.access.token import ApiKey
 from app.actions import receipts
-from app.http.auth import Caller, Installation, access_of, authorize
+from app.http.auth import Caller, Installation, access_of, authorize, reader_of
 from auditlog.receipt import Receipt, format_receipt
 from auditlog.record import Entry, parse_entry
 
@@ -36,9 +36,9 @@ def read_receipt(
 
     Output and outcome stay closed while an officer has the result. Nothing is opened for role operator.
     """
-    receipt = receipts.receipt(g, id, openings=False)
+    receipt = receipts.receipt(g, id, openings=None)
     if caller is not None and caller.role in access_of(request).opens and _in_scope(caller, receipt):
-        receipt = receipts.receipt(g, id, openings=True)
+        receipt = receipts.receipt(g, id, openings=reader_of(caller))
     return Response(
         format_receipt(receipt),
         media_type="application/json",

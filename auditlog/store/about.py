@@ -27,7 +27,9 @@ from auditlog.canonical import Json
 from auditlog.errors import FormatError
 from auditlog.record import Entry
 from auditlog.store import metadata
+from auditlog.store.decisions import decision_table, review_table
 from auditlog.store.insert import Row, RowInsert, insert_rows
+from auditlog.store.vault import sealed_table
 
 about_table = Table(
     "auditlog_about",
@@ -79,7 +81,8 @@ def about_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int])
     members = entry.members
     code, action = members.get("purpose", members.get("ground")), members.get("action")
     return [
-        About(entry.id, record, entry.kind, *place, entry.time, code, action, str(members["role"])) for record in records
+        About(entry.id, record, entry.kind, *place, entry.time, code, action, str(members["role"]))
+        for record in records
     ]
 
 
@@ -115,6 +118,39 @@ def find_about(conn: Connection, record: str, kind: str | None = None) -> list[A
     if kind is not None:
         statement = statement.where(columns.kind == kind)
     return [About(**row) for row in conn.execute(statement).mappings()]
+
+
+def records_behind(conn: Connection, id_: str) -> list[str]:
+    """The records that an entry is about, in rising order: none for one that is a record itself."""
+    about = select(about_table.c.record).where(about_table.c.id == id_)
+    reviewed = select(review_table.c.decision_id).where(review_table.c.id == id_)
+    return sorted({*conn.execute(about).scalars(), *conn.execute(reviewed).scalars()})
+
+
+def living(conn: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of these records (at most 500) that have content here, or a query row: what was erased has neither."""
+    sealed = conn.execute(select(sealed_table.c.id).where(sealed_table.c.id.in_(ids))).scalars()
+    rows = conn.execute(select(decision_table.c.id).where(decision_table.c.id.in_(ids))).scalars()
+    return {*sealed, *rows}
+
+
+def records_with(conn: Connection, ids: Sequence[str], kind: str) -> set[str]:
+    """Those of these records (at most 500) that have entries of a kind."""
+    columns = about_table.c
+    return set(conn.execute(select(columns.record).where(columns.record.in_(ids), columns.kind == kind)).scalars())
+
+
+def read_on(conn: Connection, record: str, role: str, day: str) -> bool:
+    """Whether an access of this role to the record is noted for that day (UTC, YYYY-MM-DD)."""
+    columns = about_table.c
+    statement = select(columns.id).where(
+        columns.record == record,
+        columns.kind == "access/1",
+        columns.role == role,
+        columns.minute >= day,
+        columns.minute < f"{day}U",
+    )
+    return conn.execute(statement.limit(1)).first() is not None
 
 
 def delete_about(conn: Connection, records: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.actions import decide, erase, lifecycle, log, query, reading, receipts, register, review
+from app.actions.reading import CLI
 from app.demo.run import CASES
 from app.errors import Refused
 from app.wiring import create_home, open_home
@@ -40,12 +41,12 @@ def test_the_whole_chain_on_postgresql(
         lifecycle.resume(g, LOAN)
         erase.erase(g, gone, ground="objection")
         with pytest.raises(Erased):
-            reading.open(g, "report", gone)
+            reading.open(g, CLI, "export", gone)
     # Opened again, as the next command would.
     with open_home(home) as g:
         assert not (home / "greffier.db").exists()
         assert [row["id"] for row in query.decisions(g, DecisionFilter(system=LOAN)).rows] == [kept]
-        receipt = receipts.receipt(g, kept, openings=True)
+        receipt = receipts.receipt(g, kept, openings=CLI)
         assert {opening.field for opening in receipt.openings} >= {"outcome", "output"}
         assert log.check_all(g) == []
         assert log.read_gaps(g).boots[0].ended == "closed"

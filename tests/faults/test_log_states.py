@@ -140,7 +140,7 @@ class LogStates(RuleBasedStateMachine):
     def give_a_receipt(self, pick: int) -> None:
         present = [name for name in self.world.book.acknowledged if name not in self.world.book.lost]
         if present:
-            receipt = receipts.receipt(self.g, present[pick % len(present)], openings=False)
+            receipt = receipts.receipt(self.g, present[pick % len(present)], openings=None)
             self.world.book.receipts.append(format_receipt(receipt))
             self.world.book.see(receipt.proof.checkpoint)
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from app.actions import reading
+from app.actions.reading import CLI
 from app.attack import __main__ as command
 from app.attack import page
 from app.attack.attacks import ATTACKS, GROUPS
@@ -156,10 +157,10 @@ def test_what_a_backup_brings_back_of_an_erased_record(base: Scene, name: str, r
     assert left is not None
     with left.opened() as g:
         if readable:
-            assert reading.open(g, "receipt", base.ids[2]).values["outcome"] == "pay"
+            assert reading.open(g, CLI, "receipt", base.ids[2]).values["outcome"] == "pay"
         else:
             with pytest.raises(Erased):
-                reading.open(g, "receipt", base.ids[2])
+                reading.open(g, CLI, "receipt", base.ids[2])
 
 
 def test_the_page_has_every_attack_and_every_party() -> None:

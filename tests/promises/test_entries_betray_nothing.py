@@ -18,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.actions import reading
+from app.actions.reading import CLI
 from app.wiring import open_home
 from auditlog.record import Entry, make_entry, parse_entry, parse_time
 from auditlog.store import log as log_store
@@ -39,7 +40,7 @@ def seen(demo_home: Path) -> list[tuple[Entry, str, tuple[str, ...]]]:
         erased = {entry.members["record"] for entry in entries if entry.kind == "erasure/1"}
         for entry in entries:
             if entry.kind == "decision/1" and entry.id not in erased:
-                values: Any = reading.open(g, "report", entry.id).values
+                values: Any = reading.open(g, CLI, "export", entry.id).values
                 found.append((entry, values["outcome"], tuple(values["subjects"])))
     return found
 
@@ -51,7 +52,7 @@ def many(seen: Any, demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -
     RecordKeys.create(path)
     vault = Vault(RecordKeys(path), "waterveen.example/log/1", bytes(32))
     with open_home(demo_home) as g:
-        values = {entry.id: reading.open(g, "report", entry.id).values for entry, _, _ in seen}
+        values = {entry.id: reading.open(g, CLI, "export", entry.id).values for entry, _, _ in seen}
     found = []
     for entry, outcome, subjects in seen * REPEATS:
         content = {name: value for name, value in values[entry.id].items() if name != "subjects"}

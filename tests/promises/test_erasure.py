@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from app.actions import decide, erase, log, query, reading, receipts, review
+from app.actions.reading import CLI
 from app.home import Greffier
 from app.wiring import open_home
 from auditlog.errors import Erased
@@ -46,14 +47,14 @@ def test_an_erased_record_is_gone_and_its_receipt_still_verifies(
     with open_home(loan_home) as g:
         record = decide_and_review(g, loan_input)
         kept = decide.decide(g, LOAN, loan_input).id
-        receipt.write_bytes(format_receipt(receipts.receipt(g, record, openings=True)))
+        receipt.write_bytes(format_receipt(receipts.receipt(g, record, openings=CLI)))
         erase.erase(g, record, ground="objection")
         with pytest.raises(Erased):
-            reading.open(g, "report", record)
+            reading.open(g, CLI, "export", record)
         with pytest.raises(Erased):
             erase.erase(g, record, ground="objection")
         assert receipts.check(g, receipt.read_bytes()).verdict == "erased"
-        assert reading.open(g, "report", kept).values["outcome"]
+        assert reading.open(g, CLI, "export", kept).values["outcome"]
         assert log.check_all(g) == []
     told = verify_offline(loan_home, receipt)
     assert told.returncode == 0, told.stdout + told.stderr
@@ -62,7 +63,7 @@ def test_an_erased_record_is_gone_and_its_receipt_still_verifies(
 def test_no_value_of_the_erased_record_is_left_in_any_file(loan_home: Path, loan_input: dict[str, Any]) -> None:
     with open_home(loan_home) as g:
         record = decide_and_review(g, loan_input)
-        opened = reading.open(g, "report", record).opened
+        opened = reading.open(g, CLI, "export", record).opened
         secret, tags = opened.secret, g.vault.tags_for(opened.values)
         with g.reading() as conn:
             rows = slots_of(conn, [record])
@@ -93,7 +94,7 @@ def test_nothing_of_it_is_left_in_the_database_while_the_program_runs(
     """The write-ahead log holds deleted rows in clear: outcome beside id, and the tags of persons."""
     with open_home(loan_home) as g:
         record = decide_and_review(g, loan_input)
-        opened = reading.open(g, "report", record).opened
+        opened = reading.open(g, CLI, "export", record).opened
         row = query.decisions(g, DecisionFilter()).rows[0]
         beside = f"live{row['minute']}{row['outcome']}".encode()
         found = {path.name for path in loan_home.glob("greffier.db*") if beside in path.read_bytes()}
@@ -135,7 +136,7 @@ def test_an_interrupted_erasure_is_completed_at_the_next_start(
     with open_home(loan_home) as g:
         assert receipts.find(g, record).verdict == "erased"
         with pytest.raises(Erased):
-            reading.open(g, "report", record)
+            reading.open(g, CLI, "export", record)
         assert log.check_all(g) == []
 
 
@@ -149,4 +150,4 @@ def test_the_command_refuses_an_unknown_ground(loan_home: Path, loan_input: dict
     assert "ground" in told.stderr
     with open_home(loan_home) as g:
         assert g.log.state().size == size
-        assert json.dumps(reading.open(g, "report", record).values)
+        assert json.dumps(reading.open(g, CLI, "export", record).values)

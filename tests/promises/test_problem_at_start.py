@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.actions import decide, log, reading
+from app.actions.reading import CLI
 from app.http.server import pulsing
 from app.wiring import open_home
 from auditlog.errors import CannotRecord, Erased
@@ -49,14 +50,14 @@ def test_an_ordered_erasure_holds_while_the_log_cannot_take_it(loan_home: Path, 
         minute = reading.find(g, record).entry.time
         g.ledger.append(erasure.Erasure(record, "objection", "administrator", minute))
         with pytest.raises(Erased):
-            reading.open(g, "report", record)
+            reading.open(g, CLI, "export", record)
     holder = sqlite3.connect(loan_home / "greffier.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     try:
         with open_home(loan_home, tolerant=True) as g:
             assert not log.health(g).recording
             with pytest.raises(Erased):
-                reading.open(g, "report", record)
+                reading.open(g, CLI, "export", record)
             with pytest.raises(CannotRecord):
                 decide.decide(g, LOAN, loan_input)
     finally:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from app.actions import decide, erase, lifecycle, log, receipts, register
+from app.actions.reading import CLI
 from app.actions.repeats import Key
 from app.demo.run import CASES
 from app.errors import KeyConflict
@@ -25,7 +26,7 @@ from auditlog.store import log as log_store
 from auditlog.vault.idempotency import request_digest, request_form
 
 LOAN = "social-loan-check"
-KEY = Key("test", "case-7731", "key")
+KEY = Key("test", "case-7731", "key", CLI)
 
 
 def ended(g: Greffier) -> list[tuple[str, str | None]]:
@@ -40,13 +41,14 @@ KILLED = """
 import json, os, signal, sys
 from pathlib import Path
 from app.actions import decide
+from app.actions.reading import CLI
 from app.actions.repeats import Key
 from app.wiring import open_home
 home, point, data = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
 with open_home(home) as g:
     g.runtime.start()
     g.log._trace = lambda reached: os.kill(os.getpid(), signal.SIGKILL) if reached == point else None
-    decide.decide(g, "social-loan-check", data, key=Key("test", "case-7731", "key"))
+    decide.decide(g, "social-loan-check", data, key=Key("test", "case-7731", "key", CLI))
 """
 
 
@@ -61,7 +63,7 @@ def test_a_kill_between_record_and_answer(
         answer = decide.decide(g, LOAN, loan_input, key=KEY)
         assert ended(g) == [("decision/1", None)]
         assert decide.decide(g, LOAN, loan_input, key=KEY) == answer
-        verify_receipt(receipts.receipt(g, answer.id, openings=True), g.keys, origin=g.log.origin)
+        verify_receipt(receipts.receipt(g, answer.id, openings=CLI), g.keys, origin=g.log.origin)
         assert log.check_all(g) == []
         lost = sum(boot.lost for boot in log.read_gaps(g).boots)
     # A number that was taken and not recorded stays visible as a gap.
@@ -177,5 +179,5 @@ def test_a_key_of_the_log_before_still_leads_to_its_record(loan_home: Path, loan
     with open_home(loan_home) as g:
         assert decide.decide(g, LOAN, loan_input, key=KEY) == first
         assert ended(g) == []
-        assert decide.decide(g, LOAN, loan_input, key=Key("test", "case-7732", "key")).id != first.id
+        assert decide.decide(g, LOAN, loan_input, key=Key("test", "case-7732", "key", CLI)).id != first.id
         assert log.check_all(g) == []

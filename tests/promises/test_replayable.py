@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.actions import decide, programs, reading
+from app.actions.reading import CLI
 from app.wiring import open_home
 from registry.store import systems as register_store
 from runtime.program import Request
@@ -21,7 +22,7 @@ def test_a_record_runs_again_to_the_same_tokens_and_log_probabilities(
     with open_home(loan_home) as g:
         record = decide.decide(g, "social-loan-check", loan_input).id
     with open_home(loan_home) as g:
-        recorded: Any = reading.open(g, "report", record)
+        recorded: Any = reading.open(g, CLI, "export", record)
         with g.reading() as conn:
             version = register_store.read_version(conn, "social-loan-check", recorded.entry.members["version"])
         assert version.digest == recorded.entry.members["manifest"]

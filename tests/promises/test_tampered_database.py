@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import Column, Connection, Engine, Table, insert, select, text, update
 
 from app.actions import decide, erase, lifecycle, log, register, repeats, review, rotation
+from app.actions.reading import CLI
 from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import create_home, open_home
@@ -75,7 +76,7 @@ def populate(g: Greffier, model_file: Path, loan_input: Any) -> None:
             lifecycle.change_state(g, slug, state)
     lifecycle.stop(g, QUESTION, reason="maintenance")
     ids = [
-        decide.decide(g, LOAN, loan_input, subjects=("TEST-7731",), key=repeats.Key("test", f"case-{n}", "key")).id
+        decide.decide(g, LOAN, loan_input, subjects=("TEST-7731",), key=repeats.Key("test", f"case-{n}", "key", CLI)).id
         for n in range(4)
     ]
     for record in ids[:2]:

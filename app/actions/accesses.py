@@ -1,0 +1,171 @@
+"""Who read what: the `access/1` entry that is in the log before any content is given (issue 4, GDPR 5(2) and 15).
+
+The entry says purpose and role. Which records, by which account, and what was asked are committed and sealed, since all
+of it is about persons: it goes when the last of those records is erased.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
+
+from app.errors import Refused, UsageError
+from app.home import Greffier
+from auditlog.canonical import Json
+from auditlog.errors import Erased
+from auditlog.id_set import SECRET_SIZE, id_root
+from auditlog.log import Check, Sequenced, Unit
+from auditlog.record import Entry
+from auditlog.store import about as about_store
+from auditlog.vault.holds import HOLD_KIND, RESTRICTION, holds_in_force
+from auditlog.vault.seal import Prepared
+from auditlog.vocabulary import READERS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from auditlog.store.insert import Row
+
+T = TypeVar("T")
+Purpose = Literal[
+    "receipt",
+    "letter",
+    "review",
+    "repeat",
+    "correction",
+    "lookup",
+    "access_file",
+    "explanation",
+    "replay",
+    "evidence",
+    "sample",
+    "export",
+    "query",
+]
+PERSON: Final = "person"
+# What may still be read while the person has had the use of a record restricted (GDPR 18(2)).
+_UNDER_RESTRICTION: Final = frozenset({"access_file", "lookup", "evidence", "correction"})
+# Up to so many records each have an entry of their own; more of them stand in sets.
+SINGLY: Final = 16
+SET: Final = 256
+_ENTRIES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads: a role (`vocabulary.READERS`) and the public id of the key or account, None where there is none."""
+
+    role: str
+    account: str | None
+
+    def __post_init__(self) -> None:
+        if self.role not in READERS:
+            raise UsageError(f"must be one of {', '.join(READERS)}", field="role")
+
+
+# Commands of the machine's owner.
+CLI: Final = Reader("administrator", None)
+
+
+class CountedToday(Exception):
+    """The person's own reading of this record stands in the log for today already."""
+
+
+def demand(conn: Connection, reader: Reader, purpose: Purpose, ids: Sequence[str]) -> None:
+    """Raise Refused where the person has had the use of one of these records restricted, and this is such a use."""
+    if withheld(conn, reader, purpose, ids):
+        message = (
+            "the use of its content is restricted (GDPR 18): it may be read for the person's own access, a look-up, a "
+            "correction or evidence; or lift the hold first"
+        )
+        raise Refused(message, reason="restricted", field="id")
+
+
+def withheld(conn: Connection, reader: Reader, purpose: Purpose, ids: Sequence[str]) -> frozenset[str]:
+    """Those of these records whose content may not be given for this purpose while a restriction is in force."""
+    if purpose in _UNDER_RESTRICTION or (purpose == "receipt" and reader.role == PERSON):
+        return frozenset()
+    held = {id_ for part in _parts(ids, SET) for id_ in about_store.records_with(conn, part, HOLD_KIND)}
+    return frozenset(id_ for id_ in held if RESTRICTION in holds_in_force(conn, id_))
+
+
+def note(g: Greffier, reader: Reader, purpose: Purpose, ids: Sequence[str], *, scope: Json = None) -> None:
+    """Put the access to these records into the log, and wait until it is integrated.
+
+    One entry a record for up to 16 of them, else one for each set of 256; one with count 0 where there are none. A
+    person's own reading is noted once a day (UTC) and record. Raises CannotRecord: then nothing may be given; Erased
+    where a record was erased meanwhile; Refused where its use was restricted meanwhile.
+    """
+    if g.problem is not None:
+        raise g.problem
+    ordered = sorted(set(ids))
+    sets = list(_parts(ordered, 1 if len(ordered) <= SINGLY else SET)) or [[]]
+    if reader.role == PERSON:
+        for one in ordered:
+            _note_once(g, reader, purpose, one, scope)
+        return
+    for some in _parts(sets, _ENTRIES):
+        g.log.append(_unit(g, reader, purpose, some, scope)).result()
+
+
+def concerned(conn: Connection, entry: Entry) -> list[str]:
+    """The records whose content an entry's is: those that it is about, else itself."""
+    return about_store.records_behind(conn, entry.id) or [entry.id]
+
+
+def _note_once(g: Greffier, reader: Reader, purpose: Purpose, id_: str, scope: Json) -> None:
+    today = g.clock().date().isoformat()
+    with g.reading() as conn:
+        if about_store.read_on(conn, id_, reader.role, today):
+            return
+    try:
+        g.log.append(_unit(g, reader, purpose, [[id_]], scope)).result()
+    except CountedToday:
+        return
+
+
+def _unit(g: Greffier, reader: Reader, purpose: Purpose, sets: Sequence[Sequence[str]], scope: Json) -> Unit:
+    made = [_entry(g, reader, purpose, ids, scope) for ids in sets]
+    wanted = [id_ for ids in sets for id_ in ids]
+
+    def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
+        kept: list[Row] = []
+        for (entry, values, prepared), at in zip(made, sequenced, strict=True):
+            kept += prepared.rows()
+            kept += about_store.about_rows(about_store.about_from(entry, values, at.place))
+        return kept
+
+    def ask(conn: Connection) -> None:
+        for part in _parts(wanted, SET):
+            if len(about_store.living(conn, part)) < len(part):
+                raise Erased("the content was erased; its entry and proof remain", field="id")
+        demand(conn, reader, purpose, wanted)
+        day = made[0][0].time.partition("T")[0]
+        if reader.role == PERSON and any(about_store.read_on(conn, id_, reader.role, day) for id_ in wanted):
+            raise CountedToday
+
+    entries = tuple(entry for entry, _, _ in made)
+    return Unit(entries, rows=rows, check=Check(("access", entries[0].id), ask))
+
+
+def _entry(
+    g: Greffier, reader: Reader, purpose: Purpose, ids: Sequence[str], scope: Json
+) -> tuple[Entry, dict[str, Json], Prepared]:
+    id_, secret = str(uuid.uuid4()), os.urandom(SECRET_SIZE)
+    values: dict[str, Json] = {
+        "records": {"count": len(ids), "root": id_root(secret, ids).hex()},
+        "ids": {"ids": [*ids], "secret": secret.hex()},
+        "scope": scope,
+        "account": reader.account,
+    }
+    prepared = g.vault.prepare(id_, values)
+    entry = g.make("access/1", id=id_, purpose=purpose, role=reader.role, commitments=prepared.commitments)
+    return entry, values, prepared
+
+
+def _parts(many: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(many), size):
+        yield many[start : start + size]
