@@ -1,18 +1,15 @@
 """Figures: each has a name, a version and a unit, and is a pure function of summed cells.
 
-A record gives cells (name → whole number); cells of any number of records are added name by name; figures are read off
-the sum. Whoever has the openings can therefore count again, and a published sum can be checked against its records.
+A record gives cells (name → whole number, see `cells`); cells of any number of records are added name by name; figures
+are read off the sum. Whoever has the openings can therefore count again, and check a published sum against its records.
 Latencies are counted in fixed buckets: a median read off them is a bound ("at most"), never an interpolated guess.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from auditlog.errors import FormatError
+from typing import Literal
 
 COUNTED_MODES = ("live", "pilot")
 """Only decisions in these modes enter figures (the caller leaves out the others)."""
@@ -22,6 +19,12 @@ LATENCY_BOUNDS_MS = (
     *(1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 7_500, 10_000, 15_000, 20_000, 30_000, 60_000, 120_000, 300_000),
 )
 """Upper ends of the buckets, included; one bucket more holds what took longer. Changing them changes the version."""
+
+REVIEW_BOUNDS_MIN = (
+    *(1, 5, 15, 30, 60, 120, 240, 480),
+    *(1_440, 2_880, 4_320, 7_200, 10_080, 14_400, 20_160, 43_200, 86_400),
+)
+"""Upper ends of the buckets of the time from a result to its first review: up to eight hours, then days. As above."""
 
 Cells = dict[str, int]
 
@@ -87,30 +90,7 @@ DEFINITIONS = (
 _BY_NAME = {definition.name: definition for definition in DEFINITIONS}
 _LATENCY = "latency."
 _LONGER = "latency.longer"
-
-
-def cells(values: Mapping[str, Any], *, review: str | None = None) -> Cells:
-    """Cells of one decision: its opened `outcome` and `usage` (other values are not looked at), its latest review.
-
-    Raises FormatError, with the field's name, where `usage` lacks a member.
-    """
-    counted: Cells = {"decisions": 1}
-    outcome = values.get("outcome")
-    if outcome is not None:
-        counted[f"outcomes.{outcome}"] = 1
-    if review is not None:
-        counted["reviewed"] = counted[f"reviews.{review}"] = 1
-    usage = values.get("usage") or dict.fromkeys(_USAGE)
-    for name in _USAGE:
-        if name not in usage:
-            raise FormatError("is missing", field=f"usage.{name}")
-    _count_usage(counted, usage)
-    return counted
-
-
-def cells_of_refusal(reason: str) -> Cells:
-    """Cells of one `refused/1` entry."""
-    return {"refusals": 1, f"refusals.{reason}": 1}
+_REPLACED = "reviews.replaced."
 
 
 def add(many: Iterable[Mapping[str, int]]) -> Cells:
@@ -135,47 +115,19 @@ def figures(summed: Mapping[str, int], *, target_ms: int | None = None) -> list[
             if target_ms is not None:
                 found.append(_within(summed, definition, target_ms))
         elif definition.name.endswith("."):
-            names = sorted(n for n in summed if n.startswith(definition.name) and n not in _BY_NAME)
-            found.extend(Figure(name, definition.version, summed[name], definition.unit) for name in names)
+            latest = without_replaced(summed) if definition.name == "reviews." else summed
+            names = sorted(n for n in latest if n.startswith(definition.name) and n not in _BY_NAME)
+            found.extend(Figure(name, definition.version, latest[name], definition.unit) for name in names)
         else:
             found.append(Figure(definition.name, definition.version, summed.get(definition.name, 0), definition.unit))
     return found
 
 
-_USAGE = (
-    "prompt_tokens",
-    "output_tokens",
-    "total_us",
-    "energy_uj",
-    "energy_method",
-    "cost_millionths",
-    "currency",
-)
-
-
-def _count_usage(counted: Cells, usage: Mapping[str, Any]) -> None:
-    counted[bucket_of(usage["total_us"])] = 1
-    if usage["prompt_tokens"] is None or usage["output_tokens"] is None:
-        counted["tokens.unknown"] = 1
-    else:
-        counted["tokens.prompt"] = usage["prompt_tokens"]
-        counted["tokens.output"] = usage["output_tokens"]
-    if usage["energy_uj"] is None or usage["energy_method"] in (None, "not_measured"):
-        counted["energy.not_measured"] = 1
-    else:
-        counted[f"energy.{usage['energy_method']}"] = usage["energy_uj"]
-    if usage["cost_millionths"] is None or usage["currency"] is None:
-        counted["cost.unknown"] = 1
-    else:
-        counted[f"cost.{usage['currency']}"] = usage["cost_millionths"]
-
-
-def bucket_of(total_us: int | None) -> str:
-    """The cell in which a latency (µs) is counted."""
-    if total_us is None:
-        return "latency.unknown"
-    position = bisect_left(LATENCY_BOUNDS_MS, -(-total_us // 1000))
-    return _LONGER if position == len(LATENCY_BOUNDS_MS) else f"{_LATENCY}{LATENCY_BOUNDS_MS[position]}"
+def without_replaced(summed: Mapping[str, int]) -> Cells:
+    """`reviews.<action>` by the latest review of each result: reviews that others took the place of are taken off."""
+    actions = [name for name in summed if name.startswith("reviews.") and not name.startswith(_REPLACED)]
+    latest = {name: summed[name] - summed.get(_REPLACED + name.removeprefix("reviews."), 0) for name in actions}
+    return {name: number for name, number in latest.items() if number}
 
 
 def _buckets(summed: Mapping[str, int]) -> list[tuple[int | None, int]]:

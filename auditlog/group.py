@@ -13,11 +13,13 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from auditlog.errors import CannotRecord, FormatError
+from auditlog.figures import Counted
 from auditlog.head import Tip
 from auditlog.merkle import leaf_hash
 from auditlog.store.engine import cannot_record, is_database_error, outage_cause, reading
 from auditlog.store.insert import Row, insert_rows
 from auditlog.store.log import insert_entries, taken_ids
+from auditlog.store.rollup import add_counts, set_events
 from auditlog.ticket import Ticket, settle
 from auditlog.tiles import Growth, grow
 from auditlog.unit import Integrated, Sequenced, Unit
@@ -78,15 +80,20 @@ def sequence(conn: Connection, group: list[Waiting], tip: Tip, *, log: int, orig
 
 
 def apply_rows(conn: Connection, group: list[Waiting], *, singly: bool = False) -> None:
-    """The rows of every unit. Raises UnitFailed for what a unit did wrong, and outages of the database as they are.
+    """The rows of every unit, and what its entries add to the roll-up.
+
+    Raises UnitFailed for what a unit did wrong, and outages of the database as they are.
 
     Units that only give rows are inserted together. RowsFailed: do the group again, `singly`, to find the one at fault.
     """
     asked: set[Hashable] = set()
     together: list[Row] = []
+    counted: list[Counted] = []
     for waiting in group:
         unit = waiting.unit
         with _blamed(waiting):
+            if unit.counts is not None:
+                counted += unit.counts(waiting.sequenced)
             if unit.check is not None and unit.check.key not in asked:
                 unit.check.ask(conn)
                 asked.add(unit.check.key)
@@ -101,6 +108,16 @@ def apply_rows(conn: Connection, group: list[Waiting], *, singly: bool = False) 
             with _blamed(waiting):
                 unit.apply(conn, waiting.sequenced)
     _insert_together(conn, together)
+    _roll_up(conn, group, counted)
+
+
+def _roll_up(conn: Connection, group: list[Waiting], counted: list[Counted]) -> None:
+    """After all units: a table that is locked or full here is an outage, and no unit's fault."""
+    sequenced = [one for waiting in group for one in waiting.sequenced]
+    if sequenced:
+        log, size = sequenced[0].log, sequenced[-1].index + 1
+        set_events(conn, log, [(one.index, one.entry) for one in sequenced])
+        add_counts(conn, log, counted, size=size)
 
 
 @contextmanager

@@ -10,11 +10,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from app.actions import boots, costs, notices, programs, repeats
+from app.actions.counting import is_held
 from app.actions.endings import refuse, refused, unfinished
 from app.errors import Refused, Unfinished, UsageError, asked
 from app.home import Greffier
 from auditlog.canonical import Json
+from auditlog.cells import counted
 from auditlog.errors import CannotRecord, TooLarge
+from auditlog.figures import Counted
 from auditlog.log import Check, Integrated, Sequenced, Unit
 from auditlog.store import decisions as decision_store
 from auditlog.vault.subjects import normalise_all
@@ -285,6 +288,9 @@ def _record(
     def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
         return [*prepared.rows(), *decision_store.decision_rows(entry, content, sequenced[0].place)]
 
+    def counts(_: tuple[Sequenced, ...]) -> list[Counted]:
+        return counted(entry, content, held=is_held(gate.running.manifest, generation.outcome))
+
     def note(conn: Connection, _: tuple[Sequenced, ...]) -> None:
         if request is not None:
             repeats.note(conn, request, prepared)
@@ -292,7 +298,7 @@ def _record(
     # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
     check = Check((gate.system, gate.manifest_digest, gate.mode), lambda conn: register_store.gate_again(conn, gate))
     try:
-        return _append(g, Unit((entry,), None if request is None else note, rows, check))
+        return _append(g, Unit((entry,), None if request is None else note, rows, check, counts))
     except repeats.Duplicate:
         unfinished(g, gate, generation.boot, generation.n, reason="duplicate", reached=generation.usage.output_tokens)
         raise

@@ -6,6 +6,7 @@ import uuid
 
 from app.errors import Refused
 from app.home import Greffier
+from auditlog.cells import counted
 from auditlog.log import Unit
 from registry.lifecycle import Gate
 
@@ -20,7 +21,7 @@ def refused(
 ) -> Refused:
     """Record a `refused` entry, which never holds the caller's words, and return what to raise."""
     entry = g.make("refused/1", system=system, version=version, reason=reason, boot=None, n=None)
-    g.log.append(Unit((entry,))).result()
+    g.log.append(Unit((entry,), counts=lambda _: counted(entry, {}))).result()
     return Refused(message.removeprefix(f"{field}: "), reason=reason, field=field)
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import chain
+from datetime import UTC, date
 from typing import Any, cast
 
 from app.actions import notices, query, reading, register
 from app.errors import UsageError
 from app.home import Greffier
 from app.settings import AgencyProfile
-from auditlog import figures
 from auditlog.record import parse_time
 from auditlog.store import decisions as decision_store
-from auditlog.store import log as log_store
-from auditlog.store.cursor import DecisionFilter
 from registry.manifest import Manifest, SystemVersion
 from registry.store import systems as register_store
 from registry.system import AISystem, rows
@@ -23,7 +19,7 @@ from reports.letter.context import Basis, Letter, OfficerDecision, Result, UsedV
 from reports.notice_decision.context import notice_of
 from reports.render import json_twin
 from reports.system_page.context import DeclaredField, PossibleResult, SystemPage, VersionFacts
-from reports.transparency.context import SystemFigures, TransparencyReport
+from reports.transparency.context import TransparencyReport
 
 DEMO_MARKER = "THIS-IS-A-DEMO.txt"
 Document = SystemPage | TransparencyReport | Letter
@@ -42,7 +38,7 @@ def system_page(g: Greffier, slug: str, lang: str) -> SystemPage:
     public = register.show(g, slug)
     version = public.version or _newest(g, slug)
     url = notices.system_url(g, slug)
-    agency = _agency(g)
+    agency = agency_here(g)
     return SystemPage(
         agency=agency,
         system=public.system,
@@ -60,7 +56,7 @@ def system_page(g: Greffier, slug: str, lang: str) -> SystemPage:
 def letter(g: Greffier, reader: reading.Reader, record_id: str, lang: str) -> Letter:
     """The letter that explains one result. Raises UnknownRecord, Erased, UsageError for a record of another kind."""
     del lang
-    agency = _agency(g)
+    agency = agency_here(g)
     record = reading.open(g, reader, "letter", record_id)
     if record.entry.kind != "decision/1":
         raise UsageError("only a decision can be explained in a letter", field="id")
@@ -89,72 +85,6 @@ def letter(g: Greffier, reader: reading.Reader, record_id: str, lang: str) -> Le
         index=record.index,
         log=_stamp(g),
     )
-
-
-def period_report(g: Greffier, first: date, last: date, lang: str) -> TransparencyReport:
-    """The figures of the days `first` to `last`, both included (UTC), from live records of modes live and pilot."""
-    del lang
-    since = datetime.combine(first, time(), UTC)
-    until = datetime.combine(last, time(), UTC) + timedelta(days=1)
-    cells: dict[str, list[figures.Cells]] = {}
-    versions: dict[str, set[int]] = {}
-    with g.reading() as conn:
-        for row in decision_store.iterate_decisions(conn, DecisionFilter.between(since, until)):
-            if row["mode"] not in figures.COUNTED_MODES:
-                continue
-            values = {"outcome": row["outcome"], "usage": decision_store.usage_from(row)}
-            cells.setdefault(row["system"], []).append(figures.cells(values, review=row["review"]))
-            versions.setdefault(row["system"], set()).add(row["version"])
-        refusals = _refusals(g, conn, since, until)
-    for slug, counted in refusals.items():
-        cells.setdefault(slug, []).extend(counted)
-    systems = [_system_figures(g, public, cells, versions) for public in register.list_systems(g)]
-    total = figures.add(one for counted in cells.values() for one in counted)
-    return TransparencyReport(
-        agency=_agency(g),
-        since=first,
-        until=last,
-        log=_stamp(g),
-        total=tuple(f for f in figures.figures(total) if not f.name.startswith("outcomes.")),
-        systems=tuple(item for item in systems if item is not None),
-    )
-
-
-def _system_figures(
-    g: Greffier, public: register.PublicSystem, cells: dict[str, list[figures.Cells]], versions: dict[str, set[int]]
-) -> SystemFigures | None:
-    slug = public.system.slug
-    if slug not in cells and public.version is None:
-        return None
-    with g.reading() as conn:
-        manifests = [version.manifest for version in register_store.list_versions(conn, slug)]
-    labels = {outcome.code: outcome.label for manifest in manifests for outcome in manifest.outcomes}
-    target = public.system.target_latency_ms
-    return SystemFigures(
-        slug=slug,
-        name=public.system.name,
-        url=notices.system_url(g, slug),
-        state=public.state,
-        versions=tuple(sorted(versions.get(slug, ()))),
-        target_ms=target,
-        outcomes=labels,
-        figures=tuple(figures.figures(figures.add(cells.get(slug, ())), target_ms=target)),
-    )
-
-
-def _refusals(g: Greffier, conn: Any, since: datetime, until: datetime) -> dict[str, list[figures.Cells]]:
-    """Cells of the period's `refused` entries, by system; those of no registered system stand under an empty slug."""
-    counted: dict[str, list[figures.Cells]] = {}
-    ends = dict.fromkeys(sorted(g.publishers)) | {g.log.number: g.log.state().size}
-    entries = chain.from_iterable(log_store.iterate_entries(conn, number, 0, end) for number, end in ends.items())
-    for _, data in entries:
-        if b'"kind":"refused/1"' not in data:
-            continue
-        entry = reading.known(data)
-        if since <= parse_time(entry.time) < until:
-            members: Any = entry.members
-            counted.setdefault(members["system"] or "", []).append(figures.cells_of_refusal(members["reason"]))
-    return counted
 
 
 def _basis(system: AISystem, manifest: Manifest, code: str, decision: OfficerDecision | None) -> Basis:
@@ -247,7 +177,7 @@ def _stamp(g: Greffier) -> LogStamp:
     return LogStamp(origin=stamp.origin, size=stamp.size, root=stamp.root)
 
 
-def _agency(g: Greffier) -> Agency:
+def agency_here(g: Greffier) -> Agency:
     """The agency as documents name it; without a written profile only what is known: its slug."""
     profile = g.profile
     if profile is None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app.actions import report
+from app.actions import report, transparency
 from app.actions.reading import CLI
 from app.cli.options import Home, write_file
 from app.errors import UsageError
@@ -49,7 +49,7 @@ def write_report(
             document = report.letter(g, CLI, str(of), lang)
         else:
             first, last = parse_period(period, g.clock())
-            document = report.period_report(g, first, last, lang)
+            document = transparency.period_report(g, first, last, lang)
         data = report.render(g, document, lang, output_format)
     write_file(output, data, "-o")
 

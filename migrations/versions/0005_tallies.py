@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
 
+def _key() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("log", sa.Integer(), nullable=False),
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("day", sa.Text(), nullable=False),
+    ]
+
+
+_KEY = ("log", "system", "version", "mode", "day")
+
+
 def upgrade() -> None:
-    """Nothing yet."""
+    for name in ("auditlog_rollup", "auditlog_rollup_tallied"):
+        op.create_table(
+            name,
+            *_key(),
+            sa.Column("cell", sa.Text(), nullable=False),
+            sa.Column("number", sa.BigInteger(), nullable=False),
+            sa.PrimaryKeyConstraint(*_KEY, "cell", name=f"{name}_pkey"),
+        )
+    op.create_index("auditlog_rollup_day", "auditlog_rollup", ["day", "system"], unique=False)
+    op.create_table(
+        "auditlog_rollup_due",
+        *_key(),
+        sa.Column("changed", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(*_KEY, name="auditlog_rollup_due_pkey"),
+    )
+    op.create_table(
+        "auditlog_event",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("log", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("minute", sa.Text(), nullable=False),
+        sa.Column("system", sa.Text(), nullable=True),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("log", "idx", name="auditlog_event_pkey"),
+    )
+    op.create_index("auditlog_event_kind", "auditlog_event", ["kind", "minute"], unique=False)
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    for name in ("auditlog_event", "auditlog_rollup_due", "auditlog_rollup_tallied", "auditlog_rollup"):
+        op.drop_table(name)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditlog.cells import bucket_of, cells, cells_of_refusal, cells_of_review
 from auditlog.errors import FormatError
-from auditlog.figures import DEFINITIONS, LATENCY_BOUNDS_MS, add, bucket_of, cells, cells_of_refusal, figures
+from auditlog.figures import DEFINITIONS, LATENCY_BOUNDS_MS, add, figures
 from auditlog.vocabulary import ENERGY_METHODS, REFUSALS, REVIEW_ACTIONS
 
 MAYBE = st.none() | st.integers(0, 10**9)
@@ -28,13 +29,21 @@ VALUES = st.fixed_dictionaries({"outcome": st.sampled_from(["grant", "refer", "r
 RECORDS = st.lists(st.tuples(VALUES, st.none() | st.sampled_from(REVIEW_ACTIONS)), max_size=30)
 
 
+def counts_of(records):
+    """Each decision, and its review where it has one."""
+    return [
+        *(cells(values) for values, _ in records),
+        *(cells_of_review(review, None, 7) for _, review in records if review),
+    ]
+
+
 def named(found):
     return {figure.name: figure for figure in found}
 
 
 @given(RECORDS, st.lists(st.sampled_from(REFUSALS), max_size=5), st.integers(1, 400_000))
 def test_figures_are_what_a_plain_count_gives(records, refusals, target_ms):
-    summed = add([*(cells(values, review=review) for values, review in records), *map(cells_of_refusal, refusals)])
+    summed = add([*counts_of(records), *map(cells_of_refusal, refusals)])
     found = named(figures(summed, target_ms=target_ms))
     usages = [values["usage"] for values, _ in records]
     assert found["decisions"].value == len(records)
@@ -74,14 +83,14 @@ def check_latencies(found, latencies, target_ms):
 
 @given(RECORDS, RECORDS)
 def test_sums_of_sums_are_sums(first, second):
-    one, two = ([cells(values, review=review) for values, review in part] for part in (first, second))
+    one, two = (counts_of(part) for part in (first, second))
     assert add([add(one), add(two)]) == add(two + one)
 
 
 @given(RECORDS)
 def test_each_figure_has_a_definition(records):
     known = {definition.name: definition for definition in DEFINITIONS}
-    for figure in figures(add(cells(values, review=review) for values, review in records), target_ms=500):
+    for figure in figures(add(counts_of(records)), target_ms=500):
         definition = known.get(figure.name) or known[figure.name.split(".")[0] + "."]
         assert (figure.version, figure.unit) == (definition.version, definition.unit)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
-from app.actions import register, report
+from app.actions import register, report, transparency
 from app.http.auth import Installation, authorize
 from app.http.pages.site import Link, demand_profile, document, language, page
 from app.http.systems import CACHE, Slug, published, show_published
@@ -78,7 +78,7 @@ def show_report(request: Request, g: Installation) -> Response:
     demand_profile(g)
     since, until = this_month(g.clock().date())
     lang = language(request, g)
-    context = report.period_report(g, since, until, lang)
+    context = transparency.period_report(g, since, until, lang)
     return document(request, g, "transparency", context, related=(Link("report_json", f"/reports.json?lang={lang}"),))
 
 
@@ -87,7 +87,7 @@ def show_report_json(request: Request, g: Installation) -> Response:
     """The same report for machines."""
     demand_profile(g)
     since, until = this_month(g.clock().date())
-    context: Any = report.period_report(g, since, until, language(request, g))
+    context: Any = transparency.period_report(g, since, until, language(request, g))
     return Response(json_twin(context), media_type="application/json", headers=CACHE)
 
 

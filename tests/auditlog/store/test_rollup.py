@@ -1,0 +1,84 @@
+"""The writer keeps the roll-up and a row for each entry that is no decision, in the transaction of the entries."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from auditlog.figures import CellKey
+from auditlog.log import Unit
+from auditlog.store.engine import reading
+from auditlog.store.rollup import due_table, event_table, iterate_rollup
+
+DAY = CellKey("parking-permit", 3, "live", "2026-03-02")
+OTHER = CellKey("parking-permit", None, None, "2026-03-01")
+
+
+def rollup(database):
+    with reading(database.engine) as conn:
+        return list(iterate_rollup(conn))
+
+
+def test_counts_of_many_units_are_summed(database, make):
+    log = database.started()
+    for _ in range(3):
+        unit = Unit((make(),), counts=lambda _: [(DAY, {"decisions": 1, "tokens.prompt": 7}), (OTHER, {"refusals": 1})])
+        log.append(unit).result()
+    waiting = [log.append(Unit((make(),), counts=lambda _: [(DAY, {"decisions": 2})])) for _ in range(20)]
+    for one in waiting:
+        one.result()
+    assert rollup(database) == [
+        (1, OTHER, {"refusals": 3}),
+        (1, DAY, {"decisions": 43, "tokens.prompt": 21}),
+    ]
+    with reading(database.engine) as conn:
+        changed = {row.day: row.changed for row in conn.execute(select(due_table))}
+    assert changed["2026-03-01"] == 3
+    assert changed["2026-03-02"] == 23
+
+
+def test_the_count_knows_the_place_of_its_entry(database, make):
+    log = database.started()
+    log.append(Unit((make(),))).result()
+    unit = Unit((make(), make()), counts=lambda found: [(DAY, {"decisions": one.index}) for one in found])
+    log.append(unit).result()
+    assert rollup(database) == [(1, DAY, {"decisions": 3})]
+
+
+def test_a_unit_that_fails_counts_nothing(database, make):
+    log = database.started()
+
+    def fail(_conn, _sequenced):
+        raise ValueError("no")
+
+    bad = log.append(Unit((make(),), fail, counts=lambda _: [(DAY, {"decisions": 100})]))
+    good = log.append(Unit((make(),), counts=lambda _: [(DAY, {"decisions": 1})]))
+    with pytest.raises(ValueError, match="no"):
+        bad.result()
+    good.result()
+    assert rollup(database) == [(1, DAY, {"decisions": 1})]
+    with reading(database.engine) as conn:
+        assert len(conn.execute(select(event_table)).all()) == 1
+
+
+def test_a_count_that_fails_drops_its_unit_alone(database, make):
+    log = database.started()
+    bad = log.append(Unit((make(),), counts=lambda found: [(DAY, {"decisions": found[1].index})]))
+    good = log.append(Unit((make(),), counts=lambda _: [(DAY, {"decisions": 1})]))
+    with pytest.raises(IndexError):
+        bad.result()
+    assert good.result().size == 1
+    assert rollup(database) == [(1, DAY, {"decisions": 1})]
+
+
+def test_each_entry_that_is_no_decision_has_a_row(database, make):
+    log = database.started()
+    refused = make("refused/1", system="parking-permit", version=3, reason="suspended", boot=None, n=None)
+    pulse = make()
+    log.append(Unit((refused, pulse))).result()
+    with reading(database.engine) as conn:
+        rows = [tuple(row) for row in conn.execute(select(event_table).order_by(event_table.c.idx))]
+    assert rows == [
+        (refused.id, 1, 0, "refused/1", refused.time, "parking-permit", "suspended"),
+        (pulse.id, 1, 1, "pulse/1", pulse.time, None, "ok"),
+    ]
