@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, insert
 from auditlog.errors import AuditLogError, Erased
 from auditlog.record import Entry, parse_entry
 from auditlog.store.aside import Old
-from auditlog.store.decisions import decision_table, review_row_from, review_table, row_from
+from auditlog.store.decisions import decision_table, review_row_from, review_table, row_from, show_review
 from auditlog.store.idempotency import idempotency_table
 from auditlog.store.log import StoredEntry, find_entry
 from auditlog.store.vault import SealedRow, find_erasure, insert_sealed, sealed_table
@@ -90,7 +90,9 @@ def _insert_query_row(new: Connection, stored: StoredEntry, entry: Entry, opened
     if entry.kind == "decision/1":
         new.execute(insert(decision_table), row_from(entry, opened.values, place))
     elif entry.kind == "review/1":
-        new.execute(insert(review_table), review_row_from(entry, opened.values, place))
+        row = review_row_from(entry, opened.values, place)
+        new.execute(insert(review_table), row)
+        show_review(new, row["decision_id"])
 
 
 def _copy(new: Connection, table: Table, rows: Iterable[Mapping[str, object]]) -> int:

@@ -9,7 +9,7 @@ from app.actions import reading
 from app.errors import asked
 from app.home import Greffier
 from auditlog.canonical import Json
-from auditlog.store import decisions as store
+from auditlog.store import listing as store
 from auditlog.store.cursor import DecisionFilter
 
 

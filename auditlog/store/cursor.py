@@ -7,22 +7,41 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from auditlog.canonical import format_canonical, parse_canonical
 from auditlog.errors import FormatError
+from auditlog.kinds import KINDS
 from auditlog.record import format_time, parse_time
+from auditlog.vocabulary import CAPTURES, MAX_UINT, MEANING, MODES, PATTERNS, REVIEW_ACTIONS
 
 _STALE = "belongs to another query; begin again without it"
 
 
+NO_REVIEW, ANY_REVIEW = "none", "any"
+DECISION = "decision/1"
+_RANGES = (("min_total_us", "max_total_us"), ("min_tokens", "max_tokens"), ("min_cost", "max_cost"))
+_CODES: Mapping[str, Sequence[str]] = {
+    "mode": MODES,
+    "capture": CAPTURES,
+    "review": (NO_REVIEW, ANY_REVIEW, *REVIEW_ACTIONS),
+    "kind": tuple(KINDS),
+}
+_OF_EVENTS = {"kind", "system", "since", "until", "reason"}
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionFilter:
-    """What to look for; None means any. `since` (included) and `until` (excluded) are minutes: `2026-11-24T08:15Z`."""
+    """What to look for; None means any. `since` (included) and `until` (excluded) are minutes: `2026-11-24T08:15Z`.
+
+    `review`: an action (that of the latest review), `none` or `any`. Ranges include both ends: latency in µs, prompt
+    and output tokens together, cost in millionths of `currency`. `kind`: entries of another kind than decisions, which
+    have neither content nor usage; `reason` is their code.
+    """
 
     system: str | None = None
     version: int | None = None
@@ -30,6 +49,19 @@ class DecisionFilter:
     outcome: str | None = None
     since: str | None = None
     until: str | None = None
+    capture: str | None = None
+    boot: str | None = None
+    source: str | None = None
+    review: str | None = None
+    currency: str | None = None
+    min_total_us: int | None = None
+    max_total_us: int | None = None
+    min_tokens: int | None = None
+    max_tokens: int | None = None
+    min_cost: int | None = None
+    max_cost: int | None = None
+    kind: str | None = None
+    reason: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("since", "until"):
@@ -40,6 +72,45 @@ class DecisionFilter:
                 parse_time(value)
             except FormatError as error:
                 raise FormatError(str(error).removeprefix("time: "), field=name) from None
+        for name, codes in _CODES.items():
+            if getattr(self, name) not in (None, *codes):
+                raise FormatError(f"must be one of {', '.join(codes)}", field=name)
+        if self.boot is not None and PATTERNS["id"].fullmatch(self.boot) is None:
+            raise FormatError(f"must be {MEANING['id']}", field="boot")
+        self._check_ranges()
+        self._check_kind()
+
+    def _check_ranges(self) -> None:
+        for low, high in _RANGES:
+            least, most = getattr(self, low), getattr(self, high)
+            for name, value in ((low, least), (high, most)):
+                if value is not None and (type(value) is not int or not 0 <= value <= MAX_UINT):
+                    raise FormatError(f"must be {MEANING['uint']}", field=name)
+            if least is not None and most is not None and least > most:
+                raise FormatError(f"must not lie below {low}", field=high)
+        if (self.min_cost, self.max_cost) != (None, None) and self.currency is None:
+            raise FormatError(
+                "must be given with a range of cost: amounts of two currencies do not compare", field="currency"
+            )
+
+    def _check_kind(self) -> None:
+        if self.of_decisions:
+            if self.reason is not None:
+                raise FormatError("is for entries of another kind; give the kind, such as refused/1", field="reason")
+            return
+        for name in given(self):
+            if name not in _OF_EVENTS:
+                raise FormatError(f"is for decisions; entries of {self.kind} have none", field=name)
+
+    @property
+    def of_decisions(self) -> bool:
+        """Whether it asks for decisions, and not for entries of another kind."""
+        return self.kind in (None, DECISION)
+
+    @property
+    def scoped(self) -> bool:
+        """Whether it names a part of the log that an index leads to: a system, a period, a boot or a source."""
+        return any(value is not None for value in (self.system, self.since, self.until, self.boot, self.source))
 
     @classmethod
     def between(cls, since: datetime | None, until: datetime | None, **others: Any) -> DecisionFilter:
@@ -59,14 +130,14 @@ class Page:
     next: str | None
 
 
-def format_cursor(place: tuple[int, int], where: DecisionFilter) -> str:
-    """The cursor behind the row of the entry at `place`: number of its log, index."""
+def format_cursor(place: Sequence[str | int], where: DecisionFilter) -> str:
+    """The cursor behind the row at `place`: minute, number of its log, index."""
     data = format_canonical({"before": [*place], "query": _digest(where)})
     return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 
-def parse_cursor(cursor: str, where: DecisionFilter) -> tuple[int, int]:
-    """The log and index to go on below. Raises FormatError for a cursor that is damaged or of another query."""
+def parse_cursor(cursor: str, where: DecisionFilter) -> tuple[str, int, int]:
+    """The minute, log and index to go on below. Raises FormatError for a cursor that is damaged or of another query."""
     try:
         data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         value = parse_canonical(data)
@@ -76,10 +147,32 @@ def parse_cursor(cursor: str, where: DecisionFilter) -> tuple[int, int]:
         raise FormatError(_STALE, field="cursor")
     before = value["before"]
     match before:
-        case [int(log), int(idx)] if format_cursor((log, idx), where) == cursor:
-            return log, idx
+        case [str(minute), int(log), int(idx)] if format_cursor((minute, log, idx), where) == cursor:
+            return minute, log, idx
     raise FormatError("is damaged; begin again without it", field="cursor")
 
 
+def given(where: DecisionFilter) -> dict[str, Any]:
+    """What is asked: name → value, without what may be anything."""
+    return {name: value for name, value in asdict(where).items() if value is not None}
+
+
+def format_filter(where: DecisionFilter) -> str:
+    """Canonical JSON of what is asked."""
+    return format_canonical(given(where)).decode("utf-8")
+
+
+def parse_filter(text: str) -> DecisionFilter:
+    """What `format_filter` wrote. Raises FormatError for anything else."""
+    value = parse_canonical(text.encode("utf-8"))
+    known = {field.name: field.type for field in fields(DecisionFilter)}
+    if not isinstance(value, dict) or not value.keys() <= known.keys():
+        raise FormatError("holds members that this version does not know: use a newer version", field="view")
+    for name, one in value.items():
+        if type(one) is not (int if known[name] == "int | None" else str):
+            raise FormatError("is of another type", field=name)
+    return DecisionFilter(**cast("dict[str, Any]", value))
+
+
 def _digest(where: DecisionFilter) -> str:
-    return sha256(format_canonical({**asdict(where), "of": "decisions"})).hexdigest()[:16]
+    return sha256(format_canonical({**given(where), "of": "decisions"})).hexdigest()[:16]

@@ -1,12 +1,12 @@
 """Query rows over decisions and their reviews: what lists, filters and figures read.
 
 Each column follows from an entry and its opened values (`row_from`, `review_row_from`, both pure), so `log fsck` can
-compute every one again. A review adds a row and changes none.
+compute every one again. A review adds a row, and shows on its decision's row as long as it is the latest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -16,25 +16,28 @@ from sqlalchemy import (
     Index,
     Integer,
     PrimaryKeyConstraint,
-    Select,
     Table,
     Text,
     delete,
     select,
-    tuple_,
+    text,
+    update,
 )
 
 from auditlog.canonical import Json
 from auditlog.errors import FormatError, NotFound
 from auditlog.record import Entry
 from auditlog.store import metadata
-from auditlog.store.cursor import DecisionFilter, Page, format_cursor, parse_cursor
 from auditlog.store.insert import Row, RowInsert
 from auditlog.vocabulary import ENERGY_METHODS, REVIEW_ACTIONS
 
-MAX_PAGE = 1000
 _NUMBERS = ("prompt_tokens", "output_tokens", "queue_us", "first_us", "total_us", "energy_uj", "cost_millionths")
 _USAGE = {*_NUMBERS, "energy_method", "currency", "tariff_valid_from"}
+
+ORDER = ("minute", "log", "idx")
+"""Lists run so (see `listing`), and each index of a filter ends in it."""
+HELD, EXTERNAL = "held", "external"
+"""Where a decision's content is: sealed here, or with the client who committed to it."""
 
 decision_table = Table(
     "auditlog_decision",
@@ -56,11 +59,27 @@ decision_table = Table(
     Column("energy_method", Text, nullable=True),
     Column("cost_millionths", BigInteger, nullable=True),
     Column("currency", Text, nullable=True),
+    Column("capture", Text, nullable=False),
+    Column("boot", Text, nullable=True),
+    Column("source", Text, nullable=True),
+    Column("n", BigInteger, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("review", Text, nullable=True),
+    Column("reviewed", Text, nullable=True),
     PrimaryKeyConstraint("id", name="auditlog_decision_pkey"),
     Index("auditlog_decision_idx", "log", "idx"),
-    Index("auditlog_decision_system", "system", "log", "idx"),
-    Index("auditlog_decision_outcome", "outcome", "log", "idx"),
-    Index("auditlog_decision_minute", "minute"),
+    Index("auditlog_decision_minute", *ORDER),
+    Index("auditlog_decision_system", "system", *ORDER),
+    Index("auditlog_decision_outcome", "system", "outcome", *ORDER),
+    *(
+        Index(f"auditlog_decision_{name}", *columns, *ORDER, sqlite_where=text(where), postgresql_where=text(where))
+        for name, columns, where in (
+            ("boot", ("boot",), "boot IS NOT NULL"),
+            ("source", ("source",), "source IS NOT NULL"),
+            ("reviewed", ("system", "review"), "review IS NOT NULL"),
+            ("waiting", ("system",), "review IS NULL"),
+        )
+    ),
 )
 review_table = Table(
     "auditlog_review",
@@ -70,17 +89,22 @@ review_table = Table(
     Column("idx", BigInteger, nullable=False),
     Column("decision_id", Text, nullable=False),
     Column("action", Text, nullable=False),
+    Column("minute", Text, nullable=False),
     PrimaryKeyConstraint("id", name="auditlog_review_pkey"),
     Index("auditlog_review_decision", "decision_id", "log", "idx"),
 )
+
+_SHOWN = {"review": "action", "reviewed": "minute"}
+"""Column of a decision's row → column of its latest review."""
 
 _insert_decision = RowInsert(decision_table)
 _insert_review = RowInsert(review_table)
 
 
 def row_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> dict[str, Any]:
-    """The row of the decision at `place` (log, index): column → value.
+    """The row of the decision at `place` (log, index), as long as nobody reviewed it: column → value.
 
+    Without values the content is `external`: the client who committed to it kept it, and usage is not known here.
     Raises FormatError, with the field's name, for values of another shape.
     """
     usage = _usage(values)
@@ -99,6 +123,10 @@ def row_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -
         **{name: _number(usage.get(name), f"usage.{name}") for name in _NUMBERS},
         "energy_method": method,
         "currency": _text(currency, "usage.currency"),
+        **{name: entry.members[name] for name in ("capture", "boot", "source", "n")},
+        "content": HELD if values else EXTERNAL,
+        "review": None,
+        "reviewed": None,
     }
 
 
@@ -109,7 +137,20 @@ def review_row_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, 
         raise FormatError(f"must be one of {', '.join(REVIEW_ACTIONS)}", field="action")
     if not isinstance(reference, str):
         raise FormatError("must be the id of the decision", field="reference")
-    return {"id": entry.id, "log": place[0], "idx": place[1], "decision_id": reference, "action": action}
+    return {
+        "id": entry.id,
+        "log": place[0],
+        "idx": place[1],
+        "decision_id": reference,
+        "action": action,
+        "minute": entry.time,
+    }
+
+
+def reviewed_row(row: Mapping[str, Any], reviews: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The row of a decision with what its reviews (rows, oldest first) make of it."""
+    latest = reviews[-1] if reviews else dict.fromkeys(_SHOWN.values())
+    return {**row, **{name: latest[column] for name, column in _SHOWN.items()}}
 
 
 def usage_from(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,17 +174,29 @@ def insert_review(conn: Connection, row: Mapping[str, Any]) -> None:
     if found is None:
         raise NotFound("no such decision; it may have been erased meanwhile", field="reference")
     _insert_review(conn, [row])
+    show_review(conn, row["decision_id"])
+
+
+def show_review(conn: Connection, id_: str) -> None:
+    """Bring the row of a decision in step with the rows of its reviews."""
+    shown = reviewed_row({}, find_reviews(conn, id_))
+    conn.execute(update(decision_table).where(decision_table.c.id == id_).values(shown))
 
 
 def delete_decision(conn: Connection, id_: str) -> None:
     """The query rows of a decision and of its reviews."""
-    conn.execute(delete(review_table).where(review_table.c.decision_id == id_))
-    conn.execute(delete(decision_table).where(decision_table.c.id == id_))
+    delete_decisions(conn, [id_])
+
+
+def delete_decisions(conn: Connection, ids: Sequence[str]) -> None:
+    """The query rows of decisions and of their reviews. Rows that are gone already are no error."""
+    conn.execute(delete(review_table).where(review_table.c.decision_id.in_(ids)))
+    conn.execute(delete(decision_table).where(decision_table.c.id.in_(ids)))
 
 
 def find_decision(conn: Connection, id_: str) -> dict[str, Any] | None:
     """One row with its latest `review` action, or None."""
-    row = conn.execute(_rows().where(decision_table.c.id == id_)).mappings().one_or_none()
+    row = conn.execute(select(decision_table).where(decision_table.c.id == id_)).mappings().one_or_none()
     return None if row is None else dict(row)
 
 
@@ -159,29 +212,6 @@ def find_review(conn: Connection, id_: str) -> dict[str, Any] | None:
     return None if row is None else dict(row)
 
 
-def list_decisions(conn: Connection, where: DecisionFilter, *, cursor: str | None = None, limit: int = 50) -> Page:
-    """One page, newest first, each row with its latest `review` action.
-
-    Raises FormatError for a limit outside 1 to 1,000 and for a cursor of another query.
-    """
-    if not 1 <= limit <= MAX_PAGE:
-        raise FormatError(f"must be 1 to {MAX_PAGE}", field="limit")
-    statement = _filtered(where).order_by(decision_table.c.log.desc(), decision_table.c.idx.desc()).limit(limit + 1)
-    if cursor is not None:
-        statement = statement.where(tuple_(*_place(decision_table)) < tuple_(*parse_cursor(cursor, where)))
-    rows = [dict(row) for row in conn.execute(statement).mappings()]
-    more = len(rows) > limit
-    last = rows[min(limit, len(rows)) - 1] if more else None
-    return Page(tuple(rows[:limit]), None if last is None else format_cursor((last["log"], last["idx"]), where))
-
-
-def iterate_decisions(conn: Connection, where: DecisionFilter | None = None) -> Iterator[dict[str, Any]]:
-    """All rows that match, oldest first, read as a stream."""
-    statement = _filtered(where or DecisionFilter()).order_by(*_place(decision_table))
-    for row in conn.execute(statement.execution_options(yield_per=500)).mappings():
-        yield dict(row)
-
-
 def iterate_reviews(conn: Connection) -> Iterator[dict[str, Any]]:
     """All review rows, oldest first, read as a stream."""
     statement = select(review_table).order_by(*_place(review_table)).execution_options(yield_per=500)
@@ -189,40 +219,9 @@ def iterate_reviews(conn: Connection) -> Iterator[dict[str, Any]]:
         yield dict(row)
 
 
-def stored_columns(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A read row without what reading added: what `row_from` gave."""
-    return {column.name: row[column.name] for column in decision_table.columns}
-
-
 def _place(table: Table) -> tuple[Column[int], Column[int]]:
     """The order of entries: log after log."""
     return table.c.log, table.c.idx
-
-
-def _rows() -> Select[Any]:
-    latest = (
-        select(review_table.c.action)
-        .where(review_table.c.decision_id == decision_table.c.id)
-        .order_by(review_table.c.log.desc(), review_table.c.idx.desc())
-        .limit(1)
-        .scalar_subquery()
-        .label("review")
-    )
-    return select(decision_table, latest)
-
-
-def _filtered(where: DecisionFilter) -> Select[Any]:
-    columns = decision_table.c
-    statement = _rows()
-    for name in ("system", "version", "mode", "outcome"):
-        wanted = getattr(where, name)
-        if wanted is not None:
-            statement = statement.where(columns[name] == wanted)
-    if where.since is not None:
-        statement = statement.where(columns.minute >= where.since)
-    if where.until is not None:
-        statement = statement.where(columns.minute < where.until)
-    return statement
 
 
 def _usage(values: Mapping[str, Json]) -> dict[str, Json]:

@@ -10,7 +10,14 @@ from sqlalchemy import Connection, Table, func, select
 
 from auditlog.errors import AuditLogError, Erased
 from auditlog.record import Entry, parse_entry
-from auditlog.store.decisions import decision_table, review_row_from, review_table, row_from
+from auditlog.store.decisions import (
+    decision_table,
+    find_reviews,
+    review_row_from,
+    review_table,
+    reviewed_row,
+    row_from,
+)
 from auditlog.store.log import entry_table, find_entry
 from auditlog.store.vault import SealedRow, erasure_table, find_erasure, find_sealed, sealed_table, subject_table
 from auditlog.vault.idempotency import key_differences, key_row, keys_without_record
@@ -119,7 +126,7 @@ def _expected(entry: Entry, opened: Opened, at: tuple[int, int]) -> Mapping[str,
 
 
 def _check_query_row(conn: Connection, entry: Entry, expected: Mapping[str, Any] | None) -> Iterator[Finding]:
-    """The query row of an entry is what its opened values make; without content there is none."""
+    """The query row of an entry is what its opened values and the rows of its reviews make; without content none."""
     if entry.kind not in ("decision/1", "review/1"):
         return
     table = decision_table if entry.kind == "decision/1" else review_table
@@ -132,6 +139,8 @@ def _check_query_row(conn: Connection, entry: Entry, expected: Mapping[str, Any]
     if row is None:
         yield Finding(place, "is missing")
         return
+    if table is decision_table:
+        expected = reviewed_row(expected, find_reviews(conn, entry.id))
     for name in [column.name for column in table.columns]:
         if row[name] != expected[name] or type(row[name]) is not type(expected[name]):
             yield Finding(f"{place}.{name}", "is not what entry and content say")

@@ -17,15 +17,14 @@ from auditlog.store.decisions import (
     find_reviews,
     insert_decision,
     insert_review,
-    iterate_decisions,
     iterate_reviews,
-    list_decisions,
     review_row_from,
+    reviewed_row,
     row_from,
-    stored_columns,
     usage_from,
 )
 from auditlog.store.engine import reading, writing
+from auditlog.store.listing import iterate_decisions, list_decisions
 
 BEGIN = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 USAGE = {
@@ -101,9 +100,28 @@ def test_a_row_follows_from_entry_and_values():
         "minute": "2026-11-24T08:07Z",
         "outcome": "refer",
         **{name: one for name, one in USAGE.items() if name != "tariff_valid_from"},
+        "capture": "external",
+        "boot": None,
+        "source": "cases",
+        "n": 7,
+        "content": "held",
+        "review": None,
+        "reviewed": None,
     }
     assert set(found) == {column.name for column in decision_table.columns}
     assert usage_from(found) == {name: one for name, one in USAGE.items() if name != "tariff_valid_from"}
+
+
+def test_a_review_that_is_stored_late_does_not_hide_a_later_one(filled):
+    with writing(filled.engine) as conn:
+        insert_review(conn, review_row(101, 3, "override"))
+        insert_review(conn, review_row(100, 3, "refer"))
+        assert find_decision(conn, decision(3).id)["review"] == "override"
+
+
+def test_a_decision_whose_content_the_client_kept():
+    found = row_from(decision(7), {}, (1, 0))
+    assert (found["content"], found["outcome"], found["total_us"]) == ("external", None, None)
 
 
 def test_a_row_without_usage_has_none():
@@ -143,8 +161,7 @@ def test_review_values_of_another_shape_are_named():
 def test_rows_come_back(filled):
     with reading(filled.engine) as conn:
         found = find_decision(conn, decision(4).id)
-        assert found == {**row(4), "review": None}
-        assert stored_columns(found) == row(4)
+        assert found == row(4)
         assert find_decision(conn, str(uuid.uuid4())) is None
         assert numbers(iterate_decisions(conn)) == list(range(60))
 
@@ -212,8 +229,8 @@ def test_a_damaged_cursor_is_refused(damage):
 
 def test_a_cursor_has_one_form():
     where = DecisionFilter(system="loan-check")
-    cursor = format_cursor((1, 17), where)
-    assert parse_cursor(cursor, where) == (1, 17)
+    cursor = format_cursor(("2026-11-24T08:15Z", 1, 17), where)
+    assert parse_cursor(cursor, where) == ("2026-11-24T08:15Z", 1, 17)
     for other in (cursor + "=", cursor[:-1], cursor + "A", cursor.swapcase()):
         with pytest.raises(FormatError):
             parse_cursor(other, where)
@@ -232,13 +249,15 @@ def test_minutes_are_minutes(text):
         DecisionFilter(until=text)
 
 
-def test_the_latest_review_is_shown_and_no_row_is_changed(filled):
+def test_the_latest_review_is_shown(filled):
     with writing(filled.engine) as conn:
         insert_review(conn, review_row(100, 3, "refer"))
         insert_review(conn, review_row(101, 3, "override"))
         insert_review(conn, review_row(102, 6, "confirm"))
     with reading(filled.engine) as conn:
-        assert find_decision(conn, decision(3).id) == {**row(3, "refuse"), "review": "override"}
+        shown = {**row(3, "refuse"), "review": "override", "reviewed": "2026-11-24T08:00Z"}
+        assert find_decision(conn, decision(3).id) == shown
+        assert reviewed_row(row(3, "refuse"), find_reviews(conn, decision(3).id)) == shown
         shown = {one["idx"]: one["review"] for one in list_decisions(conn, DecisionFilter(), limit=60).rows}
         assert {idx: one for idx, one in shown.items() if one} == {3: "override", 6: "confirm"}
         assert [one["action"] for one in find_reviews(conn, decision(3).id)] == ["refer", "override"]
