@@ -22,6 +22,7 @@ from auditlog.merkle import prove_consistency
 from auditlog.peers.cosign import Cosigner, Gathered
 from auditlog.policy import CLOCK_SKEW, Policy, cosigned_by, fresh_until
 from auditlog.record import parse_entry
+from auditlog.sample import cosigned_at
 from auditlog.store.engine import cannot_record
 from auditlog.store.log import (
     Head,
@@ -34,6 +35,7 @@ from auditlog.store.log import (
     write_head,
     writing,
 )
+from auditlog.store.samples import keep_checkpoint
 from auditlog.tiles import TILE_HEIGHT, TILE_WIDTH, Tile, format_entries_path, format_entry_bundle, format_tile_path
 
 DEFAULT_PACE = 60.0
@@ -209,6 +211,7 @@ class Publisher:
                 if read_head(conn, self._number, "published") != published:
                     return False
                 write_head(conn, self._number, head, old=published, name="published")
+                keep_checkpoint(conn, self._number, head, cosigned_at(policy, self._times(policy, head)))
         except SQLAlchemyError:
             # A database that cannot be written must not take the public log offline: the old checkpoint stays true.
             if published is None:

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from typing import Final
 
 from auditlog.errors import FormatError
+from auditlog.policy import Policy
 from auditlog.record import Entry, parse_entry
 
 NONCE_SIZE: Final = 32
@@ -58,6 +59,19 @@ def nonce_hash(nonce: bytes) -> str:
     if len(nonce) != NONCE_SIZE:
         raise FormatError(f"must be {NONCE_SIZE} random bytes", field="nonce")
     return sha256(nonce).hexdigest()
+
+
+def cosigned_at(policy: Policy, times: Mapping[str, int]) -> dict[str, int]:
+    """Name of a witness as its keys bear it → when it cosigned (POSIX seconds): with all of its keys that did.
+
+    `times` as `cosigned_by` gives them, by the names that the policy gives to keys.
+    """
+    found: dict[str, int] = {}
+    for witness in policy.witnesses:
+        if witness.name in times:
+            name, time = witness.vkey.name, times[witness.name]
+            found[name] = min(found.get(name, time), time)
+    return found
 
 
 def seed_of(nonce: bytes, root: bytes) -> bytes:

@@ -23,6 +23,7 @@ from app.cli import (
     log_time,
     peers,
     report,
+    sample,
     system,
     witness,
 )
@@ -90,6 +91,7 @@ log_time.add_commands(log.app)
 log_keys.add_commands(log.app)
 app.add_typer(log.app, name="log")
 app.add_typer(witness.app, name="witness")
+app.add_typer(sample.app, name="sample")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
