@@ -76,3 +76,11 @@ class VaultError(AuditLogError):
 
 class Erased(VaultError):
     """The content was erased; its entry and proof remain."""
+
+
+class Held(AuditLogError):
+    """The content must be kept: holds are in force. `grounds` are codes of `vocabulary.HOLD_GROUNDS`, in their order."""
+
+    def __init__(self, grounds: tuple[str, ...], *, field: str = "id") -> None:
+        super().__init__(f"is held ({', '.join(grounds)}): lift the hold first (`greffier hold ID --lift`)", field=field)
+        self.grounds = grounds

@@ -1,4 +1,4 @@
-"""Erasure of one record: key and rows go, the entry and every proof stay, a tombstone says why (DESIGN §5.2)."""
+"""Erasing content for a reason: keys and rows go, entries and every proof stay, tombstones say why (DESIGN §5.2)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import logging
 import uuid
 
 from app.actions import reading
+from app.errors import Refused
 from app.home import Greffier
+from auditlog.errors import Held
+from auditlog.log import Unit
 from auditlog.record import format_time
 from auditlog.store.engine import empty_write_ahead_log
 from auditlog.vault import erasure
@@ -17,15 +20,15 @@ logger = logging.getLogger(__name__)
 def erase(g: Greffier, record_id: str, *, ground: str, role: str = "administrator") -> str:
     """Erase a record's content; returns the id of the tombstone.
 
-    `ground` is an `erasure/1` ground code (GDPR 17(1), or the end of retention). Raises UnknownRecord, NotFound for an
-    entry without content of its own, Erased when it is gone already. What a crash interrupts, the next start completes.
+    `ground` is an `erasure/1` ground code (GDPR 17(1), or the end of retention). Raises UnknownRecord, Refused while
+    a hold is in force, NotFound for an entry without content of its own, Erased when it is gone already. What a crash
+    interrupts, the next start completes.
     """
     reading.find(g, record_id)
-    tombstone = str(uuid.uuid4())
+    complete_pending(g)
+    tombstone = new_id()
     order = erasure.Erasure(record_id, ground, role, format_time(g.clock()))
-    with g.reading() as conn:
-        unit = erasure.erase(conn, g.record_keys, g.ledger, order, agency=g.settings.agency, id=tombstone)
-    g.log.append(unit).result()
+    _append(g, erasure.erase(g.record_keys, g.ledger, order, agency=g.settings.agency, id=tombstone))
     _let_go(g)
     return tombstone
 
@@ -34,15 +37,23 @@ def complete_pending(g: Greffier) -> int:
     """Finish erasures that a crash interrupted, or that a restored backup undid; returns how many there were."""
     with g.reading() as conn:
         orders = erasure.pending(g.ledger, conn)
-        units = [
-            erasure.complete(conn, g.record_keys, g.ledger, order, agency=g.settings.agency, id=str(uuid.uuid4()))
-            for order in orders
-        ]
-    for unit in units:
-        g.log.append(unit).result()
-    if units:
+    for unit in erasure.complete(g.record_keys, g.ledger, orders, agency=g.settings.agency, new_id=new_id):
+        _append(g, unit)
+    if orders:
         _let_go(g)
-    return len(units)
+    return len(orders)
+
+
+def new_id() -> str:
+    """A random id for a tombstone."""
+    return str(uuid.uuid4())
+
+
+def _append(g: Greffier, unit: Unit) -> None:
+    try:
+        g.log.append(unit).result()
+    except Held as error:
+        raise Refused(str(error).removeprefix(f"{error.field}: "), reason="held", field="id") from None
 
 
 def _let_go(g: Greffier) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, select
 
 from auditlog.errors import AuditLogError, Erased
 from auditlog.record import Entry, parse_entry
+from auditlog.store.about import about_from, about_table
 from auditlog.store.decisions import (
     decision_table,
     find_reviews,
@@ -19,7 +20,8 @@ from auditlog.store.decisions import (
     row_from,
 )
 from auditlog.store.log import entry_table, find_entry
-from auditlog.store.vault import SealedRow, erasure_table, find_erasure, find_sealed, sealed_table, subject_table
+from auditlog.store.vault import SealedRow, find_erasure, find_sealed, sealed_table, subject_table
+from auditlog.vault.check_erasures import erasure_differences, keys_without_order
 from auditlog.vault.idempotency import key_differences, key_row, keys_without_record
 from auditlog.vault.ledger import Ledger
 from auditlog.vault.seal import Opened, Vault
@@ -50,13 +52,15 @@ def check_vault(
             yield from _check_query_row(conn, entry, None)
         elif any(value is not None for value in entry.commitments.values()):
             yield from _check_record(conn, vault, place, entry, unaccounted)
-    yield from _check_gone(conn, vault, ledger, unaccounted)
-    yield from _check_erasures(conn, tombstones)
+    others = [*keys_without_order(conn, vault.keys, ledger, unaccounted)]
+    others += erasure_differences(conn, tombstones, ledger)
+    yield from (Finding(place, message) for place, message in others)
     for table, kind in (
         (sealed_table, None),
         (subject_table, None),
         (decision_table, "decision/1"),
         (review_table, "review/1"),
+        (about_table, None),
     ):
         yield from _check_owners(conn, table, kind)
     yield from (Finding(place, message) for place, message in keys_without_record(conn))
@@ -83,8 +87,7 @@ def _check_record(
     place = f"auditlog_sealed(id={entry.id})"
     erased = find_erasure(conn, entry.id) is not None
     if row is None:
-        if not erased and entry.kind == "review/1":
-            # A review goes with the decision that it reviewed, and its tombstone does not name it.
+        if not erased and _goes_unnamed(conn, entry):
             unaccounted.append(entry.id)
         elif not erased:
             yield Finding(place, "is missing, and no tombstone says why")
@@ -100,9 +103,41 @@ def _check_record(
         yield Finding(place, f"slot, nonce or ciphertext was changed: {error}")
     else:
         yield from _check_tags(conn, vault, opened)
+        yield from _check_about(conn, entry, opened, at)
         yield from _check_query_row(conn, entry, _expected(entry, opened, at))
         wanted = None if opened.asked is None else key_row(entry, opened.values, opened.secret, opened.asked)
         yield from (Finding(place, message) for place, message in key_differences(conn, entry.id, wanted))
+
+
+def _goes_unnamed(conn: Connection, entry: Entry) -> bool:
+    """Whether it goes with the record that it is about, whose tombstone does not name it."""
+    if entry.kind == "correction/1":
+        return find_erasure(conn, str(entry.members["record"])) is not None
+    return entry.kind in ("review/1", "access/1", "hold/1")
+
+
+def _check_about(conn: Connection, entry: Entry, opened: Opened, at: tuple[int, int]) -> Iterator[Finding]:
+    """The rows that an access, hold or correction makes; one about an erased record is gone."""
+    if entry.kind not in ("access/1", "hold/1", "correction/1"):
+        return
+    try:
+        made = {one.record: one for one in about_from(entry, opened.values, at)}
+    except AuditLogError as error:
+        yield Finding(f"{about_table.name}(id={entry.id})", str(error))
+        return
+    rows = conn.execute(select(about_table).where(about_table.c.id == entry.id)).mappings()
+    stored = {str(row["record"]): row for row in rows}
+    for record in sorted(made.keys() | stored.keys()):
+        place, row = f"{about_table.name}(id={entry.id},record={_text(record)})", stored.get(record)
+        expected = None if find_erasure(conn, record) is not None else made.get(record)
+        if expected is None and row is not None:
+            yield Finding(place, "is of a record that it is not about, or that was erased")
+        elif expected is not None and row is None:
+            yield Finding(place, "is missing")
+        elif expected is not None and row is not None:
+            for name, value in asdict(expected).items():
+                if row[name] != value or type(row[name]) is not type(value):
+                    yield Finding(f"{place}.{name}", "is not what entry and content say")
 
 
 def _check_tags(conn: Connection, vault: Vault, opened: Opened) -> Iterator[Finding]:
@@ -146,46 +181,6 @@ def _check_query_row(conn: Connection, entry: Entry, expected: Mapping[str, Any]
             yield Finding(f"{place}.{name}", "is not what entry and content say")
 
 
-def _check_gone(conn: Connection, vault: Vault, ledger: Ledger | None, unaccounted: list[str]) -> Iterator[Finding]:
-    """Reviews without content were erased with their decisions only if as many keys were overwritten by order."""
-    erased = set(_erased_slots(vault))
-    if ledger is not None:
-        try:
-            ordered = ledger.slots()
-        except AuditLogError as error:
-            yield Finding("erasures", str(error))
-            return
-        for slot in sorted(erased - ordered):
-            yield Finding(f"key_store(slot={slot})", "was overwritten, and no erasure ordered it")
-        erased &= ordered
-    tombstones = conn.execute(select(func.count()).select_from(erasure_table)).scalar_one()
-    if len(unaccounted) > len(erased) - tombstones:
-        for id_ in unaccounted:
-            yield Finding(f"auditlog_sealed(id={id_})", "is missing: more reviews lack content than were erased")
-
-
-def _erased_slots(vault: Vault) -> Iterator[int]:
-    for slot in range(vault.keys.count()):
-        try:
-            vault.keys.read(slot)
-        except Erased:
-            yield slot
-        except AuditLogError:
-            continue
-
-
-def _check_erasures(conn: Connection, tombstones: Mapping[str, str]) -> Iterator[Finding]:
-    stored = {row.record: row.id for row in conn.execute(select(erasure_table))}
-    for record in sorted(tombstones.keys() | stored.keys()):
-        place = f"auditlog_erasure(record={record})"
-        if record not in stored:
-            yield Finding(place, "is missing, though the log has its tombstone")
-        elif record not in tombstones:
-            yield Finding(place, "has no tombstone in the log")
-        elif stored[record] != tombstones[record]:
-            yield Finding(f"{place}.id", "is not the id of the tombstone")
-
-
 def _check_owners(conn: Connection, table: Table, kind: str | None) -> Iterator[Finding]:
     """Rows whose entry does not exist, or is of another kind, or has no content."""
     columns = list(table.primary_key.columns)
@@ -193,7 +188,7 @@ def _check_owners(conn: Connection, table: Table, kind: str | None) -> Iterator[
         found = find_entry(conn, row["id"])
         entry = None if found is None else _parse(found.data)
         wrong = entry is None or not entry.commitments or (kind is not None and entry.kind != kind)
-        if not wrong and table is subject_table:
+        if not wrong and table in (subject_table, about_table):
             wrong = conn.execute(select(sealed_table.c.id).where(sealed_table.c.id == row["id"])).first() is None
         if wrong:
             key = ",".join(f"{column.name}={_text(row[column.name])}" for column in columns)

@@ -1,56 +1,74 @@
-"""Erasing one record: what this installation holds of it is gone, its entry and its proof remain, a tombstone says why.
+"""Erasing records: what this installation holds of them is gone, entries and proofs remain, a tombstone says why.
 
-The order makes each crash harmless:
+All of it happens in one transaction of the log's writer, which holds and reviews pass through as well, in this order:
 
-1. the ledger names the erasure, synced: from here on it will be completed, at the next start if need be;
-2. the ledger names their slots, then the keys of the record and of its reviews are overwritten, both synced: no copy
-   of the content can be read any more;
-3. one unit appends the tombstone (`erasure/1`) and deletes the rows: content, tags, query rows, reviews, and the key
-   under which it was asked for, which is unknown from then on.
+1. no hold is in force, and nobody erased it before: otherwise nothing changes;
+2. the ledger names the erasure, synced: from here on it will be completed, at the next start if need be, and no hold
+   can be placed any more;
+3. the ledger names the slots, then the keys of the records and of what was only about them are overwritten, both
+   synced: no copy of the content can be read any more;
+4. the rows go: content, tags, query rows, reviews, accesses, holds, corrections, and the key under which a record was
+   asked for, which is unknown from then on.
 
-A tombstone names its record. The reviews go with it, unnamed: that a result was reviewed can hint at what it was.
+A crash before 2 leaves all as it was. A crash or a failing transaction after 2 leaves an order without a tombstone,
+which `pending` finds. Steps 2 and 3 change no rows and are repeated without harm.
+
+A record that is erased alone gets its tombstone (`erasure/1`) in the same transaction. Those of a set get theirs with
+the others of their day (`tombstones`), so that nothing in the log says which belong together. What is about a record
+goes unnamed: that a result was reviewed or held can hint at what it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection
 
-from auditlog.errors import Erased, NotFound
-from auditlog.record import Entry, make_entry, parse_time
-from auditlog.store.decisions import delete_decision, find_review, find_reviews
-from auditlog.store.idempotency import delete_key_of
-from auditlog.store.vault import delete_sealed, find_erasure, find_sealed, insert_erasure, slots_of
+from auditlog.errors import Erased, Held, NotFound
+from auditlog.record import make_entry, parse_time
+from auditlog.store.erasures import (
+    CHUNK,
+    Due,
+    about_only,
+    belonging,
+    chunks,
+    delete_about_records,
+    delete_due,
+    erased_among,
+    insert_erasures,
+    with_content,
+)
+from auditlog.store.log import find_entry
+from auditlog.store.vault import insert_erasure, slots_of
 from auditlog.unit import Sequenced, Unit
+from auditlog.vault.holds import holds_among
+from auditlog.vault.key_store import KeyStore
 from auditlog.vault.ledger import Erasure, Ledger
-from auditlog.vault.record_keys import RecordKeys
+from auditlog.vocabulary import HOLD_GROUNDS
 
-__all__ = ("Erasure", "Ledger", "complete", "erase", "pending")
+__all__ = (
+    "CHUNK",
+    "Erasure",
+    "Ledger",
+    "check_erasable",
+    "complete",
+    "erase",
+    "erase_set",
+    "pending",
+    "reapply",
+    "tombstones",
+)
+
+NewId = Callable[[], str]
 
 
-def erase(conn: Connection, keys: RecordKeys, ledger: Ledger, erasure: Erasure, *, agency: str, id: str) -> Unit:  # noqa: A002
-    """Steps 1 and 2; the unit returned is step 3 and belongs into the log. `id`: a new random id for the tombstone.
+def erase(keys: KeyStore, ledger: Ledger, erasure: Erasure, *, agency: str, id: str) -> Unit:  # noqa: A002
+    """The unit that erases one record. `id`: a new random id for its tombstone.
 
-    Raises before anything is changed: NotFound where there is no such record or it is a review, Erased where it was
-    erased before. Raises VaultError where ledger or key store cannot be written.
+    Where it is refused nothing was changed: Held, Erased (it was erased before), NotFound (no content here, or it is
+    part of another record). Raises VaultError where ledger or key store cannot be written.
     """
-    _check_erasable(conn, erasure.record)
-    ledger.append(erasure)
-    return complete(conn, keys, ledger, erasure, agency=agency, id=id)
-
-
-def complete(
-    conn: Connection,
-    keys: RecordKeys,
-    ledger: Ledger,
-    erasure: Erasure,
-    *,
-    agency: str,
-    id: str,  # noqa: A002
-) -> Unit:
-    """Step 2, and the unit of step 3, for an erasure that the ledger names. Doing it again changes nothing."""
-    overwritten = _overwrite(conn, keys, ledger, erasure.record, set())
     tombstone = make_entry(
         "erasure/1",
         id=id,
@@ -60,53 +78,154 @@ def complete(
         ground=erasure.ground,
         role=erasure.role,
     )
-    return Unit((tombstone,), _deleting(keys, ledger, erasure.record, tombstone, overwritten))
+
+    def apply(conn: Connection, _sequenced: Sequence[Sequenced]) -> None:
+        _demand_erasable(conn, ledger, [erasure.record])
+        ledger.append(erasure)
+        _take(conn, keys, ledger, [erasure.record])
+        insert_erasure(conn, record=erasure.record, id_=tombstone.id)
+
+    return Unit((tombstone,), apply)
+
+
+def erase_set(keys: KeyStore, ledger: Ledger, erasures: Sequence[Erasure], *, new_id: NewId) -> Iterator[Unit]:
+    """The units that erase a set, CHUNK records each: append them one after the other. Their tombstones become due.
+
+    The first one orders the whole set, so that a crash between two does not leave half of it behind. Errors as `erase`.
+    """
+    order = sorted(erasures, key=lambda one: one.record)
+    for low in range(0, len(order), CHUNK):
+        yield _unit(keys, ledger, order[low : low + CHUNK], ordered=order if low == 0 else [], new_id=new_id)
+
+
+def complete(
+    keys: KeyStore, ledger: Ledger, erasures: Sequence[Erasure], *, agency: str, new_id: NewId
+) -> Iterator[Unit]:
+    """The units that carry out orders of the ledger (`pending`). What is held now was ordered before: it goes."""
+    if len(erasures) == 1:
+        yield erase(keys, ledger, erasures[0], agency=agency, id=new_id())
+        return
+    for low in range(0, len(erasures), CHUNK):
+        yield _unit(keys, ledger, erasures[low : low + CHUNK], ordered=[], new_id=new_id)
+
+
+def reapply(conn: Connection, keys: KeyStore, ledger: Ledger, *, new_id: NewId) -> int:
+    """Carry out the ledger's orders on a database that is not open yet: one restored from a backup. Returns how many.
+
+    In the caller's transaction. Their tombstones become due, where the log has none.
+    """
+    orders = pending(ledger, conn)
+    for low in range(0, len(orders), CHUNK):
+        some = orders[low : low + CHUNK]
+        _take(conn, keys, ledger, [one.record for one in some])
+        insert_erasures(conn, _due(some, new_id))
+    return len(orders)
 
 
 def pending(ledger: Ledger, conn: Connection) -> tuple[Erasure, ...]:
-    """Erasures that the ledger names and the log has no tombstone for: complete them before anything is served.
+    """Erasures that the ledger names and the database does not: complete them before anything is served.
 
-    A record that this database does not hold (a backup from before it was made) needs none.
+    A record that this database does not hold (a backup from before it was made) needs none; one whose entry is there
+    without content (a copy that holds none) still needs its tombstone.
     """
-    waiting: dict[str, Erasure] = {}
+    orders: dict[str, Erasure] = {}
     for erasure in ledger.read():
-        held = find_sealed(conn, erasure.record) is not None
-        if held and find_erasure(conn, erasure.record) is None:
-            waiting.setdefault(erasure.record, erasure)
-    return tuple(waiting.values())
+        orders.setdefault(erasure.record, erasure)
+    waiting: list[Erasure] = []
+    for some in chunks(list(orders)):
+        done, content = erased_among(conn, some), with_content(conn, some)
+        waiting += [
+            orders[record]
+            for record in some
+            if record not in done and (record in content or find_entry(conn, record) is not None)
+        ]
+    return tuple(waiting)
 
 
-def _check_erasable(conn: Connection, record: str) -> None:
-    if find_erasure(conn, record) is not None:
-        raise Erased("was erased before; nothing is left to erase", field="record")
-    if find_sealed(conn, record) is None:
-        raise NotFound("this log holds no content for it", field="record")
-    if find_review(conn, record) is not None:
-        raise NotFound("is a review: it is erased together with the decision that it reviews", field="record")
+def check_erasable(conn: Connection, records: Sequence[str]) -> None:
+    """Raise where these records cannot be erased: Erased, NotFound, Held. The transaction that erases asks again."""
+    for some in chunks(records):
+        _check_there(conn, some)
+        _check_held(conn, some)
 
 
-def _overwrite(conn: Connection, keys: RecordKeys, ledger: Ledger, record: str, done: set[int]) -> set[int]:
-    ids = [record, *(row["id"] for row in find_reviews(conn, record))]
-    slots = set(slots_of(conn, ids).values())
-    if slots - done:
-        ledger.append_slots(record, slots - done)
-        keys.overwrite(slots - done)
-    return slots | done
+def tombstones(due: Sequence[Due], *, agency: str, time: datetime) -> Iterator[Unit]:
+    """The units that append tombstones that are due, in the order of the records' ids."""
+    for low in range(0, len(due), CHUNK):
+        some = sorted(due, key=lambda one: one.record)[low : low + CHUNK]
+        entries = tuple(
+            make_entry(
+                "erasure/1",
+                id=one.id,
+                agency=agency,
+                time=time,
+                record=one.record,
+                ground=one.ground,
+                role=one.role,
+            )
+            for one in some
+        )
+        yield Unit(entries, _no_longer_due([one.record for one in some]))
 
 
-def _deleting(
-    keys: RecordKeys, ledger: Ledger, record: str, tombstone: Entry, overwritten: set[int]
-) -> Callable[[Connection, Sequence[Sequenced]], None]:
+def _no_longer_due(records: Sequence[str]) -> Callable[[Connection, Sequence[Sequenced]], None]:
     def apply(conn: Connection, _sequenced: Sequence[Sequenced]) -> None:
-        if find_erasure(conn, record) is not None:
-            raise Erased("was erased meanwhile", field="record")
-        # A review may have come between step 2 and this transaction. Its key goes here; should the transaction fail,
-        # that is no loss, since the ledger has ordered it and a second run overwrites zeros with zeros.
-        _overwrite(conn, keys, ledger, record, overwritten)
-        reviews = [row["id"] for row in find_reviews(conn, record)]
-        delete_sealed(conn, [record, *reviews])
-        delete_decision(conn, record)
-        delete_key_of(conn, record)
-        insert_erasure(conn, record=record, id_=tombstone.id)
+        if delete_due(conn, records) != len(records):
+            raise NotFound("another process appends them: nothing is left to do", field="tombstones")
 
     return apply
+
+
+def _unit(
+    keys: KeyStore, ledger: Ledger, some: Sequence[Erasure], *, ordered: Sequence[Erasure], new_id: NewId
+) -> Unit:
+    """Erases `some`; with `ordered`, only if all of these can be erased, which are then ordered together."""
+    records = [one.record for one in some]
+    due = _due(some, new_id)
+
+    def apply(conn: Connection, _sequenced: Sequence[Sequenced]) -> None:
+        for part in chunks([one.record for one in ordered] or records):
+            _demand_erasable(conn, ledger, part)
+        ledger.append(*ordered)
+        _take(conn, keys, ledger, records)
+        insert_erasures(conn, due)
+
+    return Unit((), apply)
+
+
+def _due(some: Sequence[Erasure], new_id: NewId) -> list[Due]:
+    return [Due(one.record, new_id(), one.ground, one.role, one.time[:10]) for one in some]
+
+
+def _demand_erasable(conn: Connection, ledger: Ledger, records: Sequence[str]) -> None:
+    """Step 1. What the ledger names was asked this before, and is not asked again."""
+    fresh = [record for record in records if not ledger.names(record)]
+    _check_there(conn, fresh)
+    _check_held(conn, fresh)
+    if erased_among(conn, records):
+        raise Erased("was erased meanwhile", field="record")
+
+
+def _check_there(conn: Connection, records: Sequence[str]) -> None:
+    if erased_among(conn, records):
+        raise Erased("was erased before; nothing is left to erase", field="record")
+    if belonging(conn, records):
+        raise NotFound("is about another record: it is erased together with that", field="record")
+    if with_content(conn, records) != set(records):
+        raise NotFound("this log holds no content for it", field="record")
+
+
+def _check_held(conn: Connection, records: Sequence[str]) -> None:
+    grounds = {ground for held in holds_among(conn, records).values() for ground in held}
+    if grounds:
+        raise Held(tuple(ground for ground in HOLD_GROUNDS if ground in grounds), field="record")
+
+
+def _take(conn: Connection, keys: KeyStore, ledger: Ledger, records: Sequence[str]) -> None:
+    """Steps 3 and 4, for CHUNK records at most."""
+    others = about_only(conn, records)
+    slots = {slot for some in chunks([*records, *others]) for slot in slots_of(conn, some).values()}
+    if slots:
+        ledger.append_slots(min(records), slots)
+        keys.overwrite(slots)
+    delete_about_records(conn, records, others)

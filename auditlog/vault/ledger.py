@@ -5,16 +5,18 @@ database restored from a backup, then cannot bring a record back: what the ledge
 for is erased again before the log opens. A last line without its end was never acted upon, and is cut off.
 
 Before keys are overwritten a line `<record id> keys <slot>,<slot>,…` says which: a slot of zeros that no line names was
-overwritten past the program. A tombstone cannot say that, since it must not tell which records were reviewed.
+overwritten past the program. A tombstone cannot say that, since it must not tell which records were reviewed. Records
+that are erased together have one such line, under the first of their ids.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditlog.errors import FormatError, VaultError
@@ -22,6 +24,7 @@ from auditlog.record import parse_time
 from auditlog.vault.record_keys import sync_directory
 from auditlog.vocabulary import GROUNDS, PATTERNS, ROLES
 
+_BLOCK = 65_536
 _KEYS = "keys"  # no ground is called so
 _SLOTS = 1 << 48  # more than any key store has: a number beyond is damage, and no place in a file
 _MISSING = "the erasure ledger is missing: put back the file of guard_dir's own backup, of the guard's age or younger"
@@ -86,6 +89,8 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._threads = threading.Lock()
+        self._seen = _Seen()
 
     @classmethod
     def create(cls, path: Path) -> Ledger:
@@ -97,15 +102,23 @@ class Ledger:
         sync_directory(path.parent)
         return cls(path)
 
-    def append(self, erasure: Erasure) -> None:
-        """Add an order, durable on return. Raises VaultError."""
-        self._append(format_line(erasure))
+    def append(self, *erasures: Erasure) -> None:
+        """Add orders in the order of their (random) ids, durable on return; a record that has one keeps that.
+
+        Raises VaultError.
+        """
+        fresh = {one.record: one for one in erasures if not self.names(one.record)}
+        self._append(b"".join([format_line(fresh[record]) for record in sorted(fresh)]))
 
     def append_slots(self, record: str, slots: Iterable[int]) -> None:
         """Name slots that are about to be overwritten, durable on return; those named before are left out."""
-        fresh = set(slots) - self.slots()
+        fresh = set(slots) - self._read_on().slots
         if fresh:
             self._append(format_slots_line(record, fresh))
+
+    def names(self, record: str) -> bool:
+        """Whether the erasure of a record was ordered. Raises VaultError. Reads only what came since the last call."""
+        return record in self._read_on().records
 
     def read(self) -> tuple[Erasure, ...]:
         """All orders, oldest first. Raises VaultError where the file is missing or damaged."""
@@ -115,25 +128,38 @@ class Ledger:
         """The slots that were overwritten by order, or are about to be. Raises VaultError."""
         return {slot for line in self._lines() if not isinstance(line, Erasure) for slot in line[1]}
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, lines: bytes) -> None:
+        if not lines:
+            return
         with self._open() as fd:
-            data = _read_all(fd)
-            whole = data.rfind(b"\n") + 1
-            if whole != len(data):
-                os.ftruncate(fd, whole)
-            if os.pwrite(fd, line, whole) != len(line):
+            whole = _whole(fd)
+            os.ftruncate(fd, whole)  # a torn line was never acted upon
+            if os.pwrite(fd, lines, whole) != len(lines):
                 raise VaultError("was not written whole: free some space, then order it again", field="erasures")
             os.fsync(fd)
 
+    def _read_on(self) -> _Seen:
+        """What the file says, from where the last call ended; from its beginning where it is not the same file."""
+        with self._threads:
+            with self._open() as fd:
+                found = os.fstat(fd)
+                if (found.st_dev, found.st_ino) != self._seen.file or found.st_size < self._seen.end:
+                    self._seen = _Seen((found.st_dev, found.st_ino))
+                seen = self._seen
+                data = os.pread(fd, found.st_size - seen.end, seen.end)
+            whole = data[: data.rfind(b"\n") + 1]
+            for line in _parse(whole, seen.lines + 1):
+                if isinstance(line, Erasure):
+                    seen.records.add(line.record)
+                else:
+                    seen.slots.update(line[1])
+            seen.end, seen.lines = seen.end + len(whole), seen.lines + whole.count(b"\n")
+            return seen
+
     def _lines(self) -> Iterator[Erasure | tuple[str, frozenset[int]]]:
         with self._open() as fd:
-            data = _read_all(fd)
-        for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(keepends=True), 1):
-            try:
-                yield parse_slots_line(line) if f" {_KEYS} ".encode() in line else parse_line(line)
-            except FormatError:
-                message = f"line {number} is damaged: put back the file of guard_dir's own backup"
-                raise VaultError(message, field="erasures") from None
+            data = os.pread(fd, _whole(fd), 0)
+        yield from _parse(data, 1)
 
     @contextmanager
     def _open(self) -> Iterator[int]:
@@ -154,5 +180,34 @@ class Ledger:
             os.close(fd)  # which gives back the lock
 
 
-def _read_all(fd: int) -> bytes:
-    return os.pread(fd, os.fstat(fd).st_size, 0)
+@dataclass(slots=True)
+class _Seen:
+    """What was read of a file (device, inode) up to `end`, the end of its line number `lines`."""
+
+    file: tuple[int, int] | None = None
+    end: int = 0
+    lines: int = 0
+    records: set[str] = field(default_factory=set)
+    slots: set[int] = field(default_factory=set)
+
+
+def _whole(fd: int) -> int:
+    """The size of the file up to the end of its last whole line."""
+    size = os.fstat(fd).st_size
+    while size:
+        start = max(0, size - _BLOCK)
+        end = os.pread(fd, size - start, start).rfind(b"\n") + 1
+        if end:
+            return start + end
+        size = start
+    return 0
+
+
+def _parse(data: bytes, first: int) -> Iterator[Erasure | tuple[str, frozenset[int]]]:
+    """The lines of `data`, the first of which has number `first`. Raises VaultError."""
+    for number, line in enumerate(data.splitlines(keepends=True), first):
+        try:
+            yield parse_slots_line(line) if f" {_KEYS} ".encode() in line else parse_line(line)
+        except FormatError:
+            message = f"line {number} is damaged: put back the file of guard_dir's own backup"
+            raise VaultError(message, field="erasures") from None

@@ -25,8 +25,19 @@ def upgrade() -> None:
         sa.Column("role", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", "record", name="auditlog_about_pkey"),
     )
+    op.create_table(
+        "auditlog_erasure_due",
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("ground", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("day", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("record", name="auditlog_erasure_due_pkey"),
+        sa.UniqueConstraint("id", name="auditlog_erasure_due_id"),
+    )
     op.create_index("auditlog_about_record", "auditlog_about", ["record", "kind", "log", "idx"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("auditlog_erasure_due")
     op.drop_table("auditlog_about")

@@ -81,9 +81,7 @@ def build(database, make, known, authority) -> House:
     erasure.Ledger.create(folder / "erasures")
     ledger = erasure.Ledger(folder / "erasures")
     order = erasure.Erasure(ids[1], "objection", "officer", "2026-03-02T09:30Z")
-    with reading(database.engine) as conn:
-        unit = erasure.erase(conn, keys, ledger, order, agency="example-agency", id=str(uuid.uuid4()))
-    log.append(unit).result(10)
+    log.append(erasure.erase(keys, ledger, order, agency="example-agency", id=str(uuid.uuid4()))).result(10)
     log.append(Unit((make(),))).result(10)
     rotate(log, make, [signer.vkey for signer in new])
     with writing(database.engine) as conn:

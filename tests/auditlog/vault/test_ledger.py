@@ -111,3 +111,64 @@ def test_lines_of_slots_are_read_strictly(ledger, line):
     ledger.path.write_bytes(line.replace(b"%s", str(uuid.uuid4()).encode()))
     with pytest.raises(VaultError, match="damaged"):
         ledger.slots()
+
+
+def test_orders_of_one_call_stand_in_the_order_of_their_ids_and_once(ledger):
+    orders = [erasure() for _ in range(5)]
+    ledger.append(*orders[:2])
+    ledger.append(*orders)
+    assert [one.record for one in ledger.read()] == [
+        *sorted(one.record for one in orders[:2]),
+        *sorted(one.record for one in orders[2:]),
+    ]
+    size = ledger.path.stat().st_size
+    ledger.append(erasure(record=orders[0].record, ground="child"))
+    assert ledger.path.stat().st_size == size, "the first order stands"
+
+
+def test_what_another_process_appends_is_named_too(ledger):
+    other, order, torn = Ledger(ledger.path), erasure(), erasure()
+    assert not ledger.names(order.record)
+    other.append(order)
+    with ledger.path.open("ab") as file:
+        file.write(format_line(torn)[:-1])
+    assert ledger.names(order.record)
+    assert not ledger.names(torn.record), "a torn line is no order"
+    other.append(torn)
+    assert ledger.names(torn.record)
+
+
+def test_a_ledger_put_back_from_a_copy_is_read_anew(ledger, tmp_path):
+    first, second = erasure(), erasure()
+    ledger.append(first)
+    copy = ledger.path.read_bytes()
+    ledger.append(second)
+    assert ledger.names(second.record)
+    ledger.path.write_bytes(copy)  # in place, shorter
+    assert (ledger.names(first.record), ledger.names(second.record)) == (True, False)
+    (tmp_path / "other").write_bytes(format_line(second) + format_line(erasure()))
+    (tmp_path / "other").rename(ledger.path)
+    assert (ledger.names(first.record), ledger.names(second.record)) == (False, True)
+
+
+def test_a_damaged_line_is_named_by_each_question(ledger):
+    ledger.append(erasure())
+    with ledger.path.open("ab") as file:
+        file.write(b"x\n")
+    for _ in range(2):
+        with pytest.raises(VaultError, match=r"^erasures: line 2 is damaged"):
+            ledger.names(str(uuid.uuid4()))
+    with pytest.raises(VaultError, match=r"^erasures: line 2 is damaged"):
+        ledger.append(erasure())
+
+
+def test_a_line_longer_than_a_block_is_found_whole(ledger):
+    order = erasure()
+    ledger.append(order)
+    ledger.append_slots(order.record, range(10**12, 10**12 + 9000))
+    with ledger.path.open("ab") as file:
+        file.write(b"torn" * 40_000)
+    again = erasure()
+    ledger.append(again)
+    assert ledger.read() == (order, again)
+    assert len(ledger.slots()) == 9000
