@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditlog.kind import SYSTEM, Committed, Kind, Member
+from auditlog.kind import Committed, Kind, Member
 from auditlog.vocabulary import (
     GROUNDS,
     HOLD_ACTIONS,
@@ -86,20 +86,24 @@ RECORDS = (
     ),
     Kind(
         "tally/1",
+        # A day to which a range of the log adds nothing but reviews is not named: it would hint at which result.
         "Counts and sums of what a range of the log holds, for one system, version, mode and day; or the sum of such.",
         (
-            Member("level", "code", "of a day, or the sum over a period", codes=TALLY_LEVELS),
-            SYSTEM,
-            Member("version", "uint", "its version", nullable=True),
-            Member("mode", "code", "of the results that were counted", nullable=True, codes=MODES),
+            Member("level", "code", "of a day (reviews alone: of a month), or over a period", codes=TALLY_LEVELS),
+            Member("system", "slug", "the system; null for requests that named none that is registered", nullable=True),
+            Member("version", "uint", "its version; null in a period, and where a request was of none", nullable=True),
+            Member(
+                "mode", "code", "of what was counted; null in a period (live and pilot)", nullable=True, codes=MODES
+            ),
             Member("first", "day", "the first day"),
             Member("last", "day", "the last day"),
             Member("since", "uint", "index of the first entry of this log that was counted", nullable=True),
             Member("until", "uint", "index after the last one", nullable=True),
         ),
         (
-            Committed("cells", "the Merkle root over the commitments to all cells, each opened alone"),
-            Committed("parts", "the ids of the tallies that were summed, in rising order, or null"),
+            Committed("cells", "the Merkle root (RFC 9162) over the commitments to all cells, as hex digits"),
+            Committed("content", "the cells, and the secret of their salts: it stays closed"),
+            Committed("parts", "SHA-256 over the ids of the tallies that were summed, or null (see auditlog.tally)"),
         ),
         together=("since", "until"),
     ),

@@ -789,7 +789,8 @@ export const KINDS = {
    },
    {
     "name": "system",
-    "type": "slug"
+    "type": "slug",
+    "nullable": true
    },
    {
     "name": "version",
@@ -828,6 +829,7 @@ export const KINDS = {
   ],
   "commits": [
    "cells",
+   "content",
    "parts"
   ],
   "inputs": false,
