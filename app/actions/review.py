@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal, get_args
 
-from app.actions import reading
+from app.actions import counting, reading
 from app.errors import Refused, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
@@ -17,6 +18,10 @@ from auditlog.store import decisions as decision_store
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from auditlog.record import Entry
+    from auditlog.vault.seal import Prepared
+
+_TRIES = 5
 Action = Literal["confirm", "override", "refer", "release"]
 
 
@@ -80,9 +85,18 @@ def record_review(g: Greffier, record_id: str, review: Review) -> str:
     prepared = g.vault.prepare(review_id, values)
     entry = g.make("review/1", id=review_id, commitments=prepared.commitments)
 
+    for _ in range(_TRIES):
+        earlier = counting.earlier(g, found.entry)
+        with contextlib.suppress(counting.ReviewedMeanwhile):
+            g.log.append(_unit(entry, values, prepared, earlier)).result()
+            return review_id
+    raise Refused("is being reviewed by others at this moment: look at it again", reason="reviewed", field="id")
+
+
+def _unit(entry: Entry, values: dict[str, Json], prepared: Prepared, earlier: counting.Earlier) -> Unit:
     def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
+        earlier.demand_unchanged(conn)
         prepared.insert(conn)
         decision_store.insert_review(conn, decision_store.review_row_from(entry, values, sequenced[0].place))
 
-    g.log.append(Unit((entry,), rows)).result()
-    return review_id
+    return Unit((entry,), rows, counts=lambda _: earlier.counts(entry, str(values["action"])))

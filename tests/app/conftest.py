@@ -141,7 +141,8 @@ def unchanged(home: Path, *, refused: str | None = None, boots: bool = False, ou
     assert others == (["boot/1", "close/1"] if boots and others else [])
     assert all(entry["system"] in {None, LOAN} for entry in told)
     assert not any(PERSON.encode() in data for data in after.entries)
-    grown = {"auditlog_entry", "auditlog_tile", "auditlog_head"} if added else set()
+    grown = {"auditlog_entry", "auditlog_tile", "auditlog_head", "auditlog_event"} if added else set()
+    grown |= {"auditlog_rollup", "auditlog_rollup_due"} if told else set()
     for name, table in before.tables.items():
         if name not in grown:
             assert after.tables[name] == table, name
