@@ -9,10 +9,11 @@ from pathlib import Path
 from app import wiring
 from app.actions.rebuild import Damaged
 from app.settings import read_settings
+from app.vault_keys import open_key_store, read_request_key
 from auditlog.keys import KeyFolder
 from auditlog.vault.erasure import Ledger
+from auditlog.vault.index_keys import IndexKeys
 from auditlog.vault.losses import Losses
-from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault
 
 
@@ -24,16 +25,22 @@ def open_damaged(home: Path) -> Iterator[Damaged]:
     guard_dir = home / settings.guard_dir
     engine = wiring.engine_of(home, settings)
     try:
-        record_keys = RecordKeys(home / settings.key_store)
+        record_keys = open_key_store(home, settings)
         try:
-            index_key = wiring.read_secret(home / "keys" / wiring.INDEX_KEY_FILE)
+            index_keys = IndexKeys(home / "keys")
             yield Damaged(
                 home=home,
                 settings=settings,
                 engine=engine,
                 ring=KeyFolder(home / "keys").ring(),
                 guard_dir=guard_dir,
-                vault=Vault(record_keys, settings.origin, index_key),
+                vault=Vault(
+                    record_keys,
+                    settings.origin,
+                    index_keys.current,
+                    previous_key=index_keys.previous,
+                    request_key=read_request_key(home / "keys"),
+                ),
                 ledger=Ledger(guard_dir / wiring.ERASURES),
                 losses=Losses(guard_dir),
             )

@@ -22,7 +22,7 @@ from auditlog.record import Entry, make_entry
 from auditlog.store.engine import cannot_record, is_database_error, reading
 from auditlog.store.logs import with_rotations
 from auditlog.vault.erasure import Ledger
-from auditlog.vault.record_keys import RecordKeys
+from auditlog.vault.key_store import KeyStore
 from auditlog.vault.seal import Vault
 from reports.render import Renderer
 from runtime.supervisor import Supervisor
@@ -57,7 +57,7 @@ class Greffier:
     engine: Engine
     key_folder: KeyFolder
     guard: Guard
-    record_keys: RecordKeys
+    record_keys: KeyStore
     ledger: Ledger
     vault: Vault
     log: Log

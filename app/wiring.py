@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -16,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from app.actions import boots, migrate, opening, publish, succession
 from app.errors import SettingsError
 from app.home import Clock, Greffier, guard_name, utc_now
-from app.made import is_half_made, removed_on_failure, write_durably
+from app.made import is_half_made, removed_on_failure
 from app.settings import (
     SETTINGS_FILE,
     Settings,
@@ -26,7 +25,16 @@ from app.settings import (
     write_settings,
 )
 from app.unlock import unlock_of
-from auditlog.errors import AuditLogError, CannotRecord, FormatError, GuardError, VaultError
+from app.vault_keys import (
+    INDEX_KEY_FILE,
+    REQUEST_KEY_FILE,
+    create_key_store,
+    key_store_files,
+    open_key_store,
+    read_request_key,
+    write_tag_keys,
+)
+from auditlog.errors import AuditLogError, CannotRecord, FormatError, GuardError
 from auditlog.guard import Guard
 from auditlog.keys import VKEY_FILE, KeyFolder
 from auditlog.log import Log, Sequenced, Unit
@@ -35,12 +43,11 @@ from auditlog.signing import SigningKeys
 from auditlog.store.engine import cannot_record, database_file, demand_file, open_engine, reading
 from auditlog.store.logs import insert_log, read_logs
 from auditlog.vault.erasure import Ledger
-from auditlog.vault.record_keys import RecordKeys
+from auditlog.vault.index_keys import IndexKeys
 from auditlog.vault.seal import Vault
 from reports.render import Renderer
 from runtime.supervisor import BootFacts, Supervisor
 
-INDEX_KEY_FILE = "index.key"
 ERASURES = "erasures"
 PAGE_TEMPLATES = Path(__file__).parent / "http" / "pages" / "templates"
 STYLESHEET = Path(__file__).parent / "static" / "greffier.css"
@@ -84,10 +91,10 @@ def _parts(home: Path, settings: Settings, engine: Engine) -> list[Path]:
     """Every folder and file of a new installation, folders first."""
     keys, guard_dir = home / "keys", _inside(home, settings.guard_dir)
     folders = [*reversed(home.parents), home, home / "models", home / "run", keys, guard_dir]
-    files = [keys / name for name in (VKEY_FILE, INDEX_KEY_FILE)]
+    files = [keys / name for name in (VKEY_FILE, INDEX_KEY_FILE, REQUEST_KEY_FILE)]
     files += [
         home / settings.policy_file,
-        _inside(home, settings.key_store),
+        *key_store_files(home, settings),
         _guard(home, settings, 1).path,
         guard_dir / ERASURES,
     ]
@@ -101,8 +108,8 @@ def _make_files(home: Path, settings: Settings, database_url: str | None) -> Non
     for folder in (home, home / "models", home / "run"):
         folder.mkdir(parents=True, exist_ok=True)
     KeyFolder(home / "keys", unlock_of(home, settings)).begin(settings.origin_of(1))
-    _write_secret(home / "keys" / INDEX_KEY_FILE)
-    RecordKeys.create(_inside(home, settings.key_store))
+    write_tag_keys(home / "keys")
+    create_key_store(home, settings)
     _inside(home, settings.guard_dir).mkdir(exist_ok=True)
     try:
         _guard(home, settings, 1).create(settings.origin_of(1))
@@ -175,8 +182,8 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
             key_folder = KeyFolder(home / "keys", unlock_of(home, settings))
             key_folder.check(origin)
             keys = _signing_keys(key_folder, origin)
-            index_key = read_secret(home / "keys" / INDEX_KEY_FILE)
-            record_keys = RecordKeys(_inside(home, settings.key_store))
+            index_keys, request_key = IndexKeys(home / "keys"), read_request_key(home / "keys")
+            record_keys = open_key_store(home, settings)
     except BaseException:
         engine.dispose()
         raise
@@ -184,12 +191,24 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
     def on_boot(facts: BootFacts) -> None:
         boots.record(g, facts)
 
+    vault = Vault(
+        record_keys,
+        settings.origin,
+        index_keys.current,
+        previous_key=index_keys.previous,
+        request_key=request_key,
+    )
+
+    def before_commit() -> None:
+        index_keys.refresh(vault.use_index_keys)
+        record_keys.sync()
+
     log = Log(
         engine,
         keys,
         _guard(home, settings, number),
         number=number,
-        before_commit=record_keys.sync,
+        before_commit=before_commit,
         outage_entry=_outage_entry(settings.agency),
         clock=clock,
     )
@@ -202,7 +221,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         guard=_guard(home, settings, number),
         record_keys=record_keys,
         ledger=Ledger(_inside(home, settings.guard_dir) / ERASURES),
-        vault=Vault(record_keys, settings.origin, index_key),
+        vault=vault,
         log=log,
         publishers=publish.make_publishers(
             home, settings, engine, {k: _guard(home, settings, k) for k in sorted({*numbers, number})}, clock
@@ -281,23 +300,6 @@ def _database_url(home: Path, settings: Settings) -> str:
     if url.startswith(prefix) and not url.startswith("sqlite:////"):
         return f"sqlite:///{(home / url.removeprefix(prefix)).resolve()}"
     return url
-
-
-def _write_secret(path: Path) -> None:
-    write_durably(path, secrets.token_bytes(32), 0o600)
-
-
-def read_secret(path: Path) -> bytes:
-    """The 32 bytes of a key file. Raises VaultError naming the file and the fix."""
-    try:
-        secret = path.read_bytes()
-    except FileNotFoundError:
-        raise VaultError("is missing: put it back from the backup of keys/", field=path.name) from None
-    except OSError as error:
-        raise VaultError(f"cannot be read: {error.strerror}", field=path.name) from error
-    if len(secret) != 32:
-        raise VaultError("must hold 32 bytes: put it back from the backup of keys/", field=path.name)
-    return secret
 
 
 @contextlib.contextmanager

@@ -94,6 +94,11 @@ def _convert(path: Path, fd: int, old: KeyEncryptionKey | None, new: KeyEncrypti
     return count
 
 
+def note_masked(path: Path, kek: KeyEncryptionKey) -> None:
+    """Beside a store that holds no key yet: what comes is masked."""
+    _write_line(path, _Beside("masked", kek.check(), None))
+
+
 def check_beside(path: Path) -> str | None:
     """The check value of a store that is masked, None for one that is not. `open_settled` has been called."""
     beside = _read_line(path)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditlog.errors import CannotRecord, Erased, VaultError
-from auditlog.vault.key_conversion import check_beside, open_settled
+from auditlog.vault.key_conversion import check_beside, note_masked, open_settled
 from auditlog.vault.key_encryption import KeyEncryptionKey, demand_kek, mask
 from auditlog.vault.key_store import ERASED, KEY_SIZE, MISSING, lacks
 
@@ -64,7 +64,7 @@ class RecordKeys:
             raise
 
     @classmethod
-    def create(cls, path: Path) -> None:
+    def create(cls, path: Path, *, kek: KeyEncryptionKey | None = None) -> None:
         """Make an empty key store, mode 0600, durable with its directory entry. An existing one is never touched."""
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -76,6 +76,8 @@ class RecordKeys:
         finally:
             os.close(fd)
         sync_directory(path.parent)
+        if kek is not None:
+            note_masked(path, kek)
 
     def close(self) -> None:
         """Close the file; nothing is left to write that `sync()` has not written."""
