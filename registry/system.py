@@ -13,6 +13,7 @@ from registry import declaration
 from registry.canonical import Json, digest, format_canonical, parse_json
 from registry.declaration import Declared, Many, Part, declared
 from registry.errors import FormatError
+from registry.retention import Retention, check_retention
 from registry.values import SLUG, Code, Day, Integer, Multilingual, Text, Words
 
 _SLUG = Text(64, pattern=SLUG, example="lower-case letters, digits and hyphens")
@@ -240,6 +241,22 @@ class AISystem:
     host: Host | None = field(
         metadata=declared(Part(Host), en="Where does it run?", nl="Waar draait het?", presence="nullable")
     )
+    retention: Retention | None = field(
+        metadata=declared(
+            Part(Retention),
+            en="How long is it kept?",
+            nl="Hoe lang bewaard?",
+            presence="omitted",
+            article="AI Act 19(1), 26(6); GDPR 5(1)(e)",
+        ),
+        default=None,
+    )
+
+    @property
+    def high_risk(self) -> bool:
+        """Whether the agency classes it as high-risk: Annex III without an exit under 6(3), or Annex I."""
+        named = self.classification
+        return bool(named.annex_i) or (bool(named.annex_iii) and named.exit_6_3 is None)
 
 
 def parse_system(value: Json) -> AISystem:
@@ -254,6 +271,8 @@ def parse_system(value: Json) -> AISystem:
             "is an exit from Annex III, and no point is named; name it in annex_iii",
             field="system.classification.exit_6_3",
         )
+    if system.retention is not None:
+        check_retention(system.retention, high_risk=system.high_risk, path="system.retention")
     return system
 
 
