@@ -7,6 +7,15 @@ commitment: `outcome`, `in_income`) and its value `x` in RFC 8785 form, fraction
     commitment = HMAC-SHA-256(salt_f, "greffier/1/field" 0x00 x)
 
 Opening a field reveals (f, x, salt_f): enough to check this field, and nothing that helps to guess another.
+
+A value whose form x is longer than 16,384 bytes stands in its commitment as the digest of a salted blob:
+
+    blob       = HMAC-SHA-256(salt_f, "greffier/1/blob-salt" 0x00) x        the salt, then the form
+    stub       = {"blob": SHA-256(blob) in hex digits, "size": length of x}, in RFC 8785 form
+    commitment = HMAC-SHA-256(salt_f, "greffier/1/blob" 0x00 stub)
+
+so that the blob can lie apart from the record. A small value that looks like a stub is no stub. Records from before
+this rule committed large values as all others: who checks an opening accepts that, too.
 """
 
 from __future__ import annotations
@@ -25,6 +34,10 @@ from auditlog.errors import FormatError, OpeningError
 SECRET_SIZE = 32
 _SALT = b"greffier/1/salt\0"
 _FIELD = b"greffier/1/field\0"
+_BLOB = b"greffier/1/blob\0"
+_BLOB_SALT = b"greffier/1/blob-salt\0"
+LARGE = 16_384
+"""Bytes of canonical form beyond which a value is committed by the digest of its blob."""
 FIELD_NAME = re.compile(r"[a-z0-9_]{1,43}")  # `in_` and 40
 SALT = re.compile(r"[0-9a-f]{64}")
 _REST = bytes(32)  # fills a key of 32 bytes up to the block of SHA-256
@@ -70,8 +83,38 @@ def _label(field: str) -> bytes:
     return _SALT + field.encode("ascii")
 
 
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """What stands for a large value: SHA-256 of its blob (64 hex digits), and the length of its form in bytes."""
+
+    blob: str
+    size: int
+
+
+def make_blob(salt: bytes, data: bytes) -> bytes:
+    """The blob of a value in RFC 8785 form: a salt of 32 bytes that follows from the field's, then the form."""
+    return hmac.digest(salt, _BLOB_SALT, "sha256") + data
+
+
+def stub_of(salt: bytes, data: bytes) -> Stub:
+    """What stands for a value in RFC 8785 form."""
+    return Stub(sha256(make_blob(salt, data)).hexdigest(), len(data))
+
+
+def commit_stub(salt: bytes, stub: Stub) -> str:
+    """The commitment to a large value, from what stands for it: 64 hex digits."""
+    form = format_canonical({"blob": stub.blob, "size": stub.size})
+    return hmac.digest(salt, _BLOB + form, "sha256").hex()
+
+
 def commit_canonical(salt: bytes, data: bytes) -> str:
     """The commitment to a value that is already in RFC 8785 form: 64 hex digits."""
+    if len(data) > LARGE:
+        return commit_stub(salt, stub_of(salt, data))
+    return _commit_inline(salt, data)
+
+
+def _commit_inline(salt: bytes, data: bytes) -> str:
     return hmac.digest(salt, _FIELD + data, "sha256").hex()
 
 
@@ -100,7 +143,11 @@ def commit_forms(secret: bytes, forms: Mapping[str, bytes]) -> dict[str, str]:
         inner, outer = inner_start.copy(), outer_start.copy()
         inner.update(_label(field))
         outer.update(inner.digest())
-        padded = outer.digest() + _REST
+        salt = outer.digest()
+        if len(data) > LARGE:
+            commitments[field] = commit_stub(salt, stub_of(salt, data))
+            continue
+        padded = salt + _REST
         last = sha256(padded.translate(_INNER) + _FIELD + data)
         commitments[field] = sha256(padded.translate(_OUTER) + last.digest()).hexdigest()
     return commitments
@@ -117,5 +164,12 @@ def verify_opening(opening: Opening, commitment: str) -> None:
     if SALT.fullmatch(opening.salt) is None:
         raise FormatError("must be 64 lower-case hex digits", field=f"{opening.field}.salt")
     data = canonical_value(opening.value, field=opening.field)
-    if not hmac.compare_digest(commit_canonical(bytes.fromhex(opening.salt), data), commitment):
+    if not is_commitment_to(bytes.fromhex(opening.salt), data, commitment):
         raise OpeningError("the value is not the one recorded in the entry", field=opening.field)
+
+
+def is_commitment_to(salt: bytes, data: bytes, commitment: str) -> bool:
+    """Whether `commitment` is one to this value (in RFC 8785 form), in either way that there is for it."""
+    if hmac.compare_digest(commit_canonical(salt, data), commitment):
+        return True
+    return len(data) > LARGE and hmac.compare_digest(_commit_inline(salt, data), commitment)

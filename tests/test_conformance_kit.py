@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -143,13 +144,18 @@ def test_the_readme_names_every_vector_file_and_nothing_else() -> None:
     assert [path.name for path in (ROOT / "tests" / "vectors").glob("*.json")] == []
 
 
-def test_the_two_lines_of_the_readme_make_every_commitment() -> None:
+def test_the_lines_of_the_readme_make_every_commitment() -> None:
     vectors = json.loads((KIT / "vectors" / "commitments.json").read_text("utf-8"))
-    lines = re.findall(r"^    ((?:salt|commitment) = .*)$", (KIT / "README.md").read_text("utf-8"), re.MULTILINE)
-    assert len(lines) == 2
-    for case in vectors["cases"]:
-        names = {"secret": bytes.fromhex(vectors["secret"]), **case}
+    text = (KIT / "README.md").read_text("utf-8")
+    lines = re.findall(r"^    ((?:salt|commitment|blob|stub) = .*)$", text, re.MULTILINE)
+    assert [line.split()[0] for line in lines] == ["salt", "commitment", "blob", "stub", "commitment"]
+    large = [
+        {**case, "canonical": json.dumps(case["text"] * case["times"], ensure_ascii=False)} for case in vectors["large"]
+    ]
+    assert {case["blob"] is None for case in large} == {True, False}
+    for case in vectors["cases"] + large:
+        names = {"secret": bytes.fromhex(vectors["secret"]), **case, "hashlib": hashlib}
         names["hmac"] = type("hmac", (), {"digest": staticmethod(digest)})
-        for line in lines:
+        for line in lines[:2] if case.get("blob") is None else [lines[0], *lines[2:]]:
             exec(line, names)
         assert names["commitment"].hex() == case["commitment"]

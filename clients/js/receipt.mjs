@@ -193,14 +193,26 @@ const nodeHash = (left, right) => sha256(concat(Uint8Array.of(1), left, right));
 function verifyOpening(opening, commitments) {
   const place = `openings.${opening.field}`;
   if (!Object.hasOwn(commitments, opening.field)) throw new Failure(place, "the entry commits to no such field");
-  if (commit(opening.salt, opening.value) !== commitments[opening.field]) {
+  const { salt, value } = opening;
+  if (![commit(salt, value), commitInline(salt, value)].includes(commitments[opening.field])) {
     throw new Failure(place, "the value is not the one recorded in the entry");
   }
 }
 
-/** HMAC-SHA-256(salt, "greffier/1/field" 0x00 || RFC 8785 of the value), in hex. */
+const LARGE = 16_384; // bytes of canonical form: what is longer is committed by the digest of its salted blob
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const mac = (key, data) => hmac(sha256, key, encodeUtf8(data));
+const unhex = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16));
+
+/** The commitment to a value, in hex: of a large one to what stands for it, `{"blob": …, "size": …}`. */
 export function commit(salt, value) {
-  const key = Uint8Array.from(salt.match(/../g), (pair) => parseInt(pair, 16));
-  const mac = hmac(sha256, key, encodeUtf8(`greffier/1/field\0${formatCanonical(value)}`));
-  return Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const data = encodeUtf8(formatCanonical(value));
+  if (data.length <= LARGE) return commitInline(salt, value);
+  const blob = sha256(concat(mac(unhex(salt), "greffier/1/blob-salt\0"), data));
+  return hex(mac(unhex(salt), `greffier/1/blob\0${formatCanonical({ blob: hex(blob), size: data.length })}`));
+}
+
+/** HMAC-SHA-256(salt, "greffier/1/field" 0x00 || RFC 8785 of the value), in hex; older records have it of large values. */
+function commitInline(salt, value) {
+  return hex(mac(unhex(salt), `greffier/1/field\0${formatCanonical(value)}`));
 }

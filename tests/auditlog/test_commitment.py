@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlog.canonical import format_canonical
-from auditlog.commitment import Opening, canonical_value, commit, commit_all, open_field, salt_for, verify_opening
+from auditlog.commitment import (
+    LARGE,
+    Opening,
+    canonical_value,
+    commit,
+    commit_all,
+    make_blob,
+    open_field,
+    salt_for,
+    verify_opening,
+)
 from auditlog.errors import FormatError, OpeningError
 
 VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "conformance" / "vectors" / "commitments.json").read_text())
@@ -102,6 +112,42 @@ def test_our_vectors(case):
     assert open_field(secret, case["field"], case["value"]).salt == case["salt"]
     assert commit_all(secret, {case["field"]: case["value"]}) == {case["field"]: case["commitment"]}
     verify_opening(Opening(case["field"], case["value"], case["salt"]), case["commitment"])
+
+
+@pytest.mark.parametrize("case", VECTORS["large"], ids=lambda case: str(case["size"]))
+def test_our_vectors_of_large_values(case):
+    secret, value = bytes.fromhex(VECTORS["secret"]), case["text"] * case["times"]
+    assert len(canonical_value(value, field="in_text")) == case["size"]
+    assert (case["size"] > LARGE) == (case["blob"] is not None)
+    assert open_field(secret, "in_text", value).salt == case["salt"]
+    assert commit_all(secret, {"in_text": value}) == {"in_text": case["commitment"]}
+    opening = Opening("in_text", value, case["salt"])
+    verify_opening(opening, case["commitment"])
+    with pytest.raises(OpeningError, match=r"^in_text: "):
+        verify_opening(Opening("in_text", value[:-1] + "x", case["salt"]), case["commitment"])
+
+
+def test_a_large_value_is_the_digest_of_its_blob():
+    value = "é" * LARGE
+    salt = salt_for(bytes(32), "in_text")
+    blob = make_blob(salt, canonical_value(value, field="in_text"))
+    stub = {"blob": hashlib.sha256(blob).hexdigest(), "size": 2 * LARGE + 2}
+    by_hand = hmac.digest(salt, b"greffier/1/blob\0" + format_canonical(stub), "sha256").hex()
+    assert commit_all(bytes(32), {"in_text": value}) == {"in_text": by_hand}
+    # What only looks like a stub is a small value of its own, and opens as nothing else.
+    with pytest.raises(OpeningError):
+        verify_opening(Opening("in_text", stub, salt.hex()), by_hand)
+    assert commit(salt, stub) != by_hand
+
+
+def test_a_large_value_of_before_that_rule_still_opens():
+    value = ["x" * LARGE]
+    salt = salt_for(bytes(32), "run")
+    old = hmac.digest(salt, b"greffier/1/field\0" + format_canonical(value), "sha256").hex()
+    assert old != commit(salt, value)
+    verify_opening(Opening("run", value, salt.hex()), old)
+    with pytest.raises(OpeningError):
+        verify_opening(Opening("run", ["y" * LARGE], salt.hex()), old)
 
 
 def test_an_opened_field_does_not_help_to_guess_another():

@@ -17,7 +17,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.commitment import canonical_value, commit_all, open_field
+from auditlog.commitment import LARGE, canonical_value, commit, commit_all, open_field, salt_for, stub_of
 from auditlog.keyring import key_ring
 from auditlog.kinds import KINDS, Member
 from auditlog.merkle import leaf_hash, prove_inclusion, root_hash
@@ -58,6 +58,7 @@ VALUES = {
         "recorded": "2026-11-24T08:15:01.099000Z",
     },
 }
+LARGE_TEXTS = (("w", LARGE - 2), ("w", LARGE - 1), ("een €, en nog een\n", 1500))  # two quotation marks around each
 _PLAIN = {"uint": 7, "slug": "loan-check", "digest": "sha256:" + "ab" * 32, "hash": "cd" * 32, "origin": ORIGIN}
 _PLAIN |= {"release": "llama-cpp-python 0.3.36", "feature": "AVX2", "time": "2026-11-24T08:15Z", "day": "2026-11-24"}
 
@@ -107,7 +108,10 @@ def build_entries() -> dict:
     form = {"separators": (",", ":"), "sort_keys": True}
     return {
         "valid": valid,
-        "opaque": [json.dumps({"id": _id(rng), "kind": "incident/1"}, **form), '{"kind":"decision/2","x":[1,{"y":null}]}'],
+        "opaque": [
+            json.dumps({"id": _id(rng), "kind": "incident/1"}, **form),
+            '{"kind":"decision/2","x":[1,{"y":null}]}',
+        ],
         "invalid": [{"field": field, "entry": json.dumps(value, **form)} for field, value in wrong.items()],
         "not_canonical": [json.dumps(decision), valid[0] + "\n", valid[0].replace('"log":7', '"log":7.0')],
     }
@@ -126,7 +130,23 @@ def build_commitments() -> dict:
         }
         for field, value in VALUES.items()
     ]
-    return {"secret": SECRET.hex(), "cases": cases}
+    return {"secret": SECRET.hex(), "cases": cases, "large": [_large(text, times) for text, times in LARGE_TEXTS]}
+
+
+def _large(text: str, times: int) -> dict:
+    """A text repeated: at the limit as it is, beyond it by its blob."""
+    value = text * times
+    data, salt = canonical_value(value, field="in_text"), salt_for(SECRET, "in_text")
+    stub = stub_of(salt, data) if len(data) > LARGE else None
+    return {
+        "field": "in_text",
+        "text": text,
+        "times": times,
+        "size": len(data),
+        "salt": salt.hex(),
+        "blob": None if stub is None else stub.blob,
+        "commitment": commit(salt, value),
+    }
 
 
 def build_receipts(previous: dict) -> dict:

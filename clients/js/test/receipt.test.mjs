@@ -102,6 +102,9 @@ test("commitments", () => {
     assert.equal(formatCanonical(value), canonical);
     assert.equal(commit(salt, value), commitment);
   }
+  for (const { text, times, salt, commitment } of jsonOf("commitments.json", OURS).large) {
+    assert.equal(commit(salt, text.repeat(times)), commitment);
+  }
 });
 
 test("our inclusion proofs, and our proof file", () => {
