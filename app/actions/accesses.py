@@ -20,7 +20,8 @@ from auditlog.id_set import SECRET_SIZE, id_root
 from auditlog.log import Check, Sequenced, Unit
 from auditlog.record import Entry
 from auditlog.store import about as about_store
-from auditlog.vault.holds import HOLD_KIND, RESTRICTION, holds_in_force
+from auditlog.store.erasures import with_content
+from auditlog.vault.holds import RESTRICTION, holds_among
 from auditlog.vault.seal import Prepared
 from auditlog.vocabulary import READERS
 
@@ -88,8 +89,7 @@ def withheld(conn: Connection, reader: Reader, purpose: Purpose, ids: Sequence[s
     """Those of these records whose content may not be given for this purpose while a restriction is in force."""
     if purpose in _UNDER_RESTRICTION or (purpose == "receipt" and reader.role == PERSON):
         return frozenset()
-    held = {id_ for part in _parts(ids, SET) for id_ in about_store.records_with(conn, part, HOLD_KIND)}
-    return frozenset(id_ for id_ in held if RESTRICTION in holds_in_force(conn, id_))
+    return frozenset(id_ for id_, grounds in holds_among(conn, ids).items() if RESTRICTION in grounds)
 
 
 def note(g: Greffier, reader: Reader, purpose: Purpose, ids: Sequence[str], *, scope: Json = None) -> None:
@@ -139,9 +139,8 @@ def _unit(g: Greffier, reader: Reader, purpose: Purpose, sets: Sequence[Sequence
         return kept
 
     def ask(conn: Connection) -> None:
-        for part in _parts(wanted, SET):
-            if len(about_store.living(conn, part)) < len(part):
-                raise Erased("the content was erased; its entry and proof remain", field="id")
+        if not with_content(conn, wanted) >= set(wanted):
+            raise Erased("the content was erased; its entry and proof remain", field="id")
         demand(conn, reader, purpose, wanted)
         day = made[0][0].time.partition("T")[0]
         if reader.role == PERSON and any(about_store.read_on(conn, id_, reader.role, day) for id_ in wanted):

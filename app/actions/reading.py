@@ -6,7 +6,7 @@ Content is given after its `access` entry is integrated. What was erased, what d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,12 +92,11 @@ def open_many(g: Greffier, reader: Reader, purpose: Purpose, ids: Iterable[str],
     them is given where one cannot be.
     """
     records, about = [], set()
-    erased = _ordered_erased(g)
     for id_ in dict.fromkeys(ids):
         found = find(g, id_)
         try:
             with g.reading() as conn:
-                _demand_live(conn, erased, id_)
+                _demand_live(g, conn, id_)
                 behind = accesses.concerned(conn, found.entry)
                 accesses.demand(conn, reader, purpose, behind)
                 records.append(_open(g, conn, found))
@@ -144,12 +143,11 @@ def recount(g: Greffier, ids: Iterable[str]) -> Iterator[Record]:
 
     Only for the actions that `tests/promises/test_reading.py` lists.
     """
-    erased = _ordered_erased(g)
     for id_ in ids:
         found = find(g, id_)
         try:
             with g.reading() as conn:
-                _demand_live(conn, erased, id_)
+                _demand_live(g, conn, id_)
                 record = _open(g, conn, found)
         except Erased:
             continue
@@ -160,18 +158,14 @@ def find_live(g: Greffier, record_id: str) -> Found:
     """A record without its content, which was not erased. Raises UnknownRecord, Erased."""
     found = find(g, record_id)
     with g.reading() as conn:
-        _demand_live(conn, _ordered_erased(g), record_id)
+        _demand_live(g, conn, record_id)
     return found
 
 
-def _demand_live(conn: Connection, ordered: Collection[str], record_id: str) -> None:
+def _demand_live(g: Greffier, conn: Connection, record_id: str) -> None:
     # An order counts from its line in the ledger on, also while the log cannot take the tombstone.
-    if record_id in ordered or vault_store.find_erasure(conn, record_id) is not None:
+    if g.ledger.names(record_id) or vault_store.find_erasure(conn, record_id) is not None:
         raise Erased("the content was erased; its entry and proof remain", field="id")
-
-
-def _ordered_erased(g: Greffier) -> frozenset[str]:
-    return frozenset(order.record for order in g.ledger.read())
 
 
 def _open(g: Greffier, conn: Connection, found: Found) -> Record:

@@ -27,9 +27,8 @@ from auditlog.canonical import Json
 from auditlog.errors import FormatError
 from auditlog.record import Entry
 from auditlog.store import metadata
-from auditlog.store.decisions import decision_table, review_table
+from auditlog.store.decisions import review_table
 from auditlog.store.insert import Row, RowInsert, insert_rows
-from auditlog.store.vault import sealed_table
 
 about_table = Table(
     "auditlog_about",
@@ -125,19 +124,6 @@ def records_behind(conn: Connection, id_: str) -> list[str]:
     about = select(about_table.c.record).where(about_table.c.id == id_)
     reviewed = select(review_table.c.decision_id).where(review_table.c.id == id_)
     return sorted({*conn.execute(about).scalars(), *conn.execute(reviewed).scalars()})
-
-
-def living(conn: Connection, ids: Sequence[str]) -> set[str]:
-    """Those of these records (at most 500) that have content here, or a query row: what was erased has neither."""
-    sealed = conn.execute(select(sealed_table.c.id).where(sealed_table.c.id.in_(ids))).scalars()
-    rows = conn.execute(select(decision_table.c.id).where(decision_table.c.id.in_(ids))).scalars()
-    return {*sealed, *rows}
-
-
-def records_with(conn: Connection, ids: Sequence[str], kind: str) -> set[str]:
-    """Those of these records (at most 500) that have entries of a kind."""
-    columns = about_table.c
-    return set(conn.execute(select(columns.record).where(columns.record.in_(ids), columns.kind == kind)).scalars())
 
 
 def read_on(conn: Connection, record: str, role: str, day: str) -> bool:
