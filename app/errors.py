@@ -60,6 +60,13 @@ class KeyConflict(Refused):
         super().__init__(message, reason="key_conflict", field=field)
 
 
+class NumberConflict(Refused):
+    """A number of a source that another decision has; `field` names the member."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message, reason="number_conflict", field=field)
+
+
 class InProgress(Unfinished):
     """A request with the same key is being decided at this moment: its answer will be this one's, too."""
 

@@ -20,8 +20,10 @@ from auditlog.store.decisions import (
     row_from,
 )
 from auditlog.store.log import entry_table, find_entry
+from auditlog.store.sources import source_table
 from auditlog.store.vault import SealedRow, find_erasure, find_sealed, sealed_table, subject_table
 from auditlog.vault.check_erasures import erasure_differences, keys_without_order
+from auditlog.vault.elsewhere import is_kept_elsewhere, source_differences
 from auditlog.vault.idempotency import key_differences, key_row, keys_without_record
 from auditlog.vault.ledger import Ledger
 from auditlog.vault.seal import Opened, Vault
@@ -48,7 +50,11 @@ def check_vault(
     for place, entry in _entries(conn):
         if entry.kind == "erasure/1":
             tombstones[str(entry.members["record"])] = entry.id
-        if entry.id in stated and find_sealed(conn, entry.id) is None:
+        if entry.kind == "decision/1":
+            yield from (Finding(*told) for told in source_differences(conn, vault, place, entry))
+        if is_kept_elsewhere(conn, vault, entry):
+            yield from _check_kept_elsewhere(conn, entry, place)
+        elif entry.id in stated and find_sealed(conn, entry.id) is None:
             yield from _check_query_row(conn, entry, None)
         elif any(value is not None for value in entry.commitments.values()):
             yield from _check_record(conn, vault, place, entry, unaccounted)
@@ -61,6 +67,7 @@ def check_vault(
         (decision_table, "decision/1"),
         (review_table, "review/1"),
         (about_table, None),
+        (source_table, "decision/1"),
     ):
         yield from _check_owners(conn, table, kind)
     yield from (Finding(place, message) for place, message in keys_without_record(conn))
@@ -107,6 +114,13 @@ def _check_record(
         yield from _check_query_row(conn, entry, _expected(entry, opened, at))
         wanted = None if opened.asked is None else key_row(entry, opened.values, opened.secret, opened.asked)
         yield from (Finding(place, message) for place, message in key_differences(conn, entry.id, wanted))
+
+
+def _check_kept_elsewhere(conn: Connection, entry: Entry, at: tuple[int, int]) -> Iterator[Finding]:
+    """A decision whose content its sender kept: it has a query row, and nothing that could be opened."""
+    if find_sealed(conn, entry.id) is not None:
+        yield Finding(f"{sealed_table.name}(id={entry.id})", "is there although its sender kept the content")
+    yield from _check_query_row(conn, entry, row_from(entry, {}, at))
 
 
 def _goes_unnamed(conn: Connection, entry: Entry) -> bool:
