@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from auditlog.canonical import Json
+from auditlog.cells import minutes_between
 from auditlog.errors import FormatError, NotFound
 from auditlog.record import Entry
 from auditlog.store import metadata
@@ -66,6 +67,7 @@ decision_table = Table(
     Column("content", Text, nullable=False),
     Column("review", Text, nullable=True),
     Column("reviewed", Text, nullable=True),
+    Column("waited", BigInteger, nullable=True),
     PrimaryKeyConstraint("id", name="auditlog_decision_pkey"),
     Index("auditlog_decision_idx", "log", "idx"),
     Index("auditlog_decision_minute", *ORDER),
@@ -94,8 +96,7 @@ review_table = Table(
     Index("auditlog_review_decision", "decision_id", "log", "idx"),
 )
 
-_SHOWN = {"review": "action", "reviewed": "minute"}
-"""Column of a decision's row → column of its latest review."""
+_NOT_REVIEWED = dict.fromkeys(("review", "reviewed", "waited"))
 
 _insert_decision = RowInsert(decision_table)
 _insert_review = RowInsert(review_table)
@@ -125,8 +126,7 @@ def row_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -
         "currency": _text(currency, "usage.currency"),
         **{name: entry.members[name] for name in ("capture", "boot", "source", "n")},
         "content": HELD if values else EXTERNAL,
-        "review": None,
-        "reviewed": None,
+        **_NOT_REVIEWED,
     }
 
 
@@ -148,9 +148,13 @@ def review_row_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, 
 
 
 def reviewed_row(row: Mapping[str, Any], reviews: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The row of a decision with what its reviews (rows, oldest first) make of it."""
-    latest = reviews[-1] if reviews else dict.fromkeys(_SHOWN.values())
-    return {**row, **{name: latest[column] for name, column in _SHOWN.items()}}
+    """The row of a decision with what its reviews (rows, oldest first) make of it: action and minute of the latest,
+    and how long (minutes) the result waited for the first."""
+    if not reviews:
+        return {**row, **_NOT_REVIEWED}
+    first, latest = reviews[0], reviews[-1]
+    waited = minutes_between(row["minute"], first["minute"])
+    return {**row, "review": latest["action"], "reviewed": latest["minute"], "waited": waited}
 
 
 def usage_from(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,9 +182,12 @@ def insert_review(conn: Connection, row: Mapping[str, Any]) -> None:
 
 
 def show_review(conn: Connection, id_: str) -> None:
-    """Bring the row of a decision in step with the rows of its reviews."""
-    shown = reviewed_row({}, find_reviews(conn, id_))
-    conn.execute(update(decision_table).where(decision_table.c.id == id_).values(shown))
+    """Bring the row of a decision in step with the rows of its reviews; one that is gone is no error."""
+    row = find_decision(conn, id_)
+    if row is not None:
+        row = reviewed_row(row, find_reviews(conn, id_))
+        shown = {name: row[name] for name in _NOT_REVIEWED}
+        conn.execute(update(decision_table).where(decision_table.c.id == id_).values(shown))
 
 
 def delete_decision(conn: Connection, id_: str) -> None:

@@ -59,6 +59,7 @@ rollup_table = Table(
     Column("number", BigInteger, nullable=False),
     PrimaryKeyConstraint(*KEY, "cell", name="auditlog_rollup_pkey"),
     Index("auditlog_rollup_day", "day", "system"),
+    Index("auditlog_rollup_cell", "cell", "day", postgresql_ops={"cell": "text_pattern_ops"}),
 )
 tallied_table = Table(
     "auditlog_rollup_tallied",

@@ -10,7 +10,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-_DECISION, _REVIEW = "auditlog_decision", "auditlog_review"
+_DECISION, _REVIEW, _CELL = "auditlog_decision", "auditlog_review", "auditlog_rollup_cell"
 # Lists run from the newest minute down; the place in the log tells entries of one minute apart.
 _PLACE = ("minute", "log", "idx")
 _INDICES: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
@@ -38,6 +38,7 @@ def _new_columns() -> list[sa.Column[str | int | None]]:
         sa.Column("content", sa.Text(), nullable=False, server_default="held"),
         sa.Column("review", sa.Text(), nullable=True),
         sa.Column("reviewed", sa.Text(), nullable=True),
+        sa.Column("waited", sa.BigInteger(), nullable=True),
     ]
 
 
@@ -51,6 +52,9 @@ def upgrade() -> None:
     for name, columns, where in _INDICES:
         only = None if where is None else sa.text(where)
         op.create_index(name, _DECISION, list(columns), unique=False, sqlite_where=only, postgresql_where=only)
+    op.create_index(
+        _CELL, "auditlog_rollup", ["cell", "day"], unique=False, postgresql_ops={"cell": "text_pattern_ops"}
+    )
     op.create_table(
         "auditlog_view",
         sa.Column("name", sa.Text(), nullable=False),
@@ -61,6 +65,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("auditlog_view")
+    op.drop_index(_CELL, table_name="auditlog_rollup")
     for name, _, _ in _INDICES:
         op.drop_index(name, table_name=_DECISION)
     for name, columns in _OLD_INDICES:
@@ -83,9 +88,20 @@ def _fill_columns() -> None:
     members = {"capture": "TEXT", "boot": "TEXT", "source": "TEXT", "n": "BIGINT"}
     sets = ", ".join(f"{name} = {said(name, _DECISION, type_)}" for name, type_ in members.items())
     op.execute(f"UPDATE {_DECISION} SET {sets}")  # noqa: S608 (our names)
+    _fill_reviews()
+
+
+def _fill_reviews() -> None:
     latest = "(SELECT r.{} FROM {} r WHERE r.decision_id = {}.id ORDER BY r.log DESC, r.idx DESC LIMIT 1)"
     sets = ", ".join(
         f"{name} = {latest.format(column, _REVIEW, _DECISION)}"
         for name, column in (("review", "action"), ("reviewed", "minute"))
     )
     op.execute(f"UPDATE {_DECISION} SET {sets}")  # noqa: S608 (our names)
+    first = f"(SELECT r.minute FROM {_REVIEW} r WHERE r.decision_id = {_DECISION}.id ORDER BY r.log, r.idx LIMIT 1)"  # noqa: S608
+    seconds = "EXTRACT(EPOCH FROM CAST({} AS TIMESTAMPTZ))"
+    if op.get_bind().dialect.name == "sqlite":
+        seconds = "CAST(strftime('%s', {}) AS INTEGER)"
+    minutes = f"({seconds.format(first)} - {seconds.format('minute')}) / 60"
+    waited = f"CASE WHEN {minutes} < 0 THEN 0 ELSE {minutes} END"
+    op.execute(f"UPDATE {_DECISION} SET waited = {waited} WHERE review IS NOT NULL")  # noqa: S608 (our names)

@@ -65,7 +65,7 @@ def row(n: int, outcome: str | None = "grant", **options):
 
 
 def review_row(n: int, of: int, action: str):
-    common = {"agency": "waterveen", "time": BEGIN}
+    common = {"agency": "waterveen", "time": BEGIN + timedelta(minutes=20 if n == 100 else 30)}
     names = ("reference", "action", "decision", "reasons", "text", "effect", "notified")
     entry = make_entry(
         "review/1", id=str(uuid.UUID(int=n, version=4)), **common, commitments=dict.fromkeys(names, "a" * 64)
@@ -107,6 +107,7 @@ def test_a_row_follows_from_entry_and_values():
         "content": "held",
         "review": None,
         "reviewed": None,
+        "waited": None,
     }
     assert set(found) == {column.name for column in decision_table.columns}
     assert usage_from(found) == {name: one for name, one in USAGE.items() if name != "tariff_valid_from"}
@@ -255,7 +256,7 @@ def test_the_latest_review_is_shown(filled):
         insert_review(conn, review_row(101, 3, "override"))
         insert_review(conn, review_row(102, 6, "confirm"))
     with reading(filled.engine) as conn:
-        shown = {**row(3, "refuse"), "review": "override", "reviewed": "2026-11-24T08:00Z"}
+        shown = {**row(3, "refuse"), "review": "override", "reviewed": "2026-11-24T08:30Z", "waited": 17}
         assert find_decision(conn, decision(3).id) == shown
         assert reviewed_row(row(3, "refuse"), find_reviews(conn, decision(3).id)) == shown
         shown = {one["idx"]: one["review"] for one in list_decisions(conn, DecisionFilter(), limit=60).rows}
