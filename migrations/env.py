@@ -5,12 +5,40 @@ from __future__ import annotations
 from alembic import context
 
 from app.access.store import metadata as access_metadata
-from auditlog.store import about, decisions, erasures, idempotency, log, logs, rollup, samples, sources, timestamps, vault, views
+from auditlog.store import (
+    about,
+    decisions,
+    erasures,
+    idempotency,
+    log,
+    logs,
+    rollup,
+    samples,
+    sources,
+    tallies,
+    timestamps,
+    vault,
+    views,
+)
 from auditlog.store import metadata as auditlog_metadata
 from registry.store import metadata as registry_metadata
 
 # Importing a store is what tells its tables to the metadata.
-_STORES = (about, decisions, erasures, idempotency, log, logs, rollup, samples, sources, timestamps, vault, views)
+_STORES = (
+    about,
+    decisions,
+    erasures,
+    idempotency,
+    log,
+    logs,
+    rollup,
+    samples,
+    sources,
+    tallies,
+    timestamps,
+    vault,
+    views,
+)
 
 
 def run() -> None:

@@ -54,8 +54,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("log", "idx", name="auditlog_event_pkey"),
     )
     op.create_index("auditlog_event_kind", "auditlog_event", ["kind", "minute"], unique=False)
+    op.create_table(
+        "auditlog_tally",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("log", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("first", sa.Text(), nullable=False),
+        sa.Column("last", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.Column("counted", sa.Integer(), nullable=False),
+        sa.Column("recounted", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="auditlog_tally_pkey"),
+    )
+    op.create_index("auditlog_tally_days", "auditlog_tally", ["level", "first", "system"], unique=False)
+    columns = ["counted", "system", "version", "mode", "first"]
+    op.create_index("auditlog_tally_key", "auditlog_tally", columns, unique=False)
+    op.create_table(
+        "auditlog_tally_round",
+        sa.Column("log", sa.Integer(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("log", name="auditlog_tally_round_pkey"),
+    )
 
 
 def downgrade() -> None:
+    for name in ("auditlog_tally_round", "auditlog_tally"):
+        op.drop_table(name)
     for name in ("auditlog_event", "auditlog_rollup_due", "auditlog_rollup_tallied", "auditlog_rollup"):
         op.drop_table(name)
