@@ -21,6 +21,7 @@ from auditlog.log import Check, Sequenced, Unit
 from auditlog.record import Entry
 from auditlog.store import about as about_store
 from auditlog.store.erasures import with_content
+from auditlog.store.insert import insert_rows
 from auditlog.vault.holds import RESTRICTION, holds_among
 from auditlog.vault.seal import Prepared
 from auditlog.vocabulary import READERS
@@ -142,11 +143,18 @@ def _unit(g: Greffier, reader: Reader, purpose: Purpose, sets: Sequence[Sequence
         if not with_content(conn, wanted) >= set(wanted):
             raise Erased("the content was erased; its entry and proof remain", field="id")
         demand(conn, reader, purpose, wanted)
+
+    def once(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
+        ask(conn)
         day = made[0][0].time.partition("T")[0]
-        if reader.role == PERSON and any(about_store.read_on(conn, id_, reader.role, day) for id_ in wanted):
+        if any(about_store.read_on(conn, id_, reader.role, day) for id_ in wanted):
             raise CountedToday
+        insert_rows(conn, rows(sequenced))
 
     entries = tuple(entry for entry, _, _ in made)
+    if reader.role == PERSON:
+        # By itself, after the rows of those before it in its group, so that two at once are told apart.
+        return Unit(entries, once)
     return Unit(entries, rows=rows, check=Check(("access", entries[0].id), ask))
 
 
