@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Connection, Engine, Table, insert, select, text, update
 
-from app.actions import decide, erase, lifecycle, log, register, repeats, review, rotation
+from app.actions import decide, erase, lifecycle, log, receipts, register, repeats, review, rotation
 from app.actions.reading import CLI
 from app.demo.run import CASES
 from app.home import Greffier
@@ -81,6 +81,7 @@ def populate(g: Greffier, model_file: Path, loan_input: Any) -> None:
     ]
     for record in ids[:2]:
         review.record_review(g, record, review.Review("confirm", "as suggested", "because", notified="2026-11-24"))
+    receipts.receipt(g, ids[0], openings=CLI)
     g.publisher.advance()
     erase.erase(g, ids[1], ground="objection")
     decide.decide(g, LOAN, loan_input)
