@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, insert
 from auditlog.errors import AuditLogError, Erased
 from auditlog.record import Entry, parse_entry
 from auditlog.store.aside import Old
+from auditlog.store.blobs import blob_table
 from auditlog.store.decisions import decision_table, review_row_from, review_table, row_from, show_review
 from auditlog.store.idempotency import idempotency_table
 from auditlog.store.log import StoredEntry, find_entry
@@ -61,10 +62,11 @@ def salvage_content(new: Connection, old: Old, vault: Vault, ledger: Ledger) -> 
         except (AuditLogError, TypeError):
             result.left["damaged, or not what the entry commits to"] += 1
             continue
-        insert_sealed(new, sealed, vault.tags_for(opened.values))
+        insert_sealed(new, sealed, vault.tags_of(opened))
         _insert_query_row(new, stored, entry, opened)
         kept.add(entry.id)
     result.kept = len(kept)
+    _copy(new, blob_table, (blob for blob in old.rows(blob_table) if blob["id"] in kept))
     _copy(new, idempotency_table, (key for key in old.rows(idempotency_table) if key["record"] in kept))
     return result
 

@@ -7,6 +7,7 @@ from alembic import context
 from app.access.store import metadata as access_metadata
 from auditlog.store import (
     about,
+    blobs,
     decisions,
     erasures,
     idempotency,
@@ -26,6 +27,7 @@ from registry.store import metadata as registry_metadata
 # Importing a store is what tells its tables to the metadata.
 _STORES = (
     about,
+    blobs,
     decisions,
     erasures,
     idempotency,

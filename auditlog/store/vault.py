@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from auditlog.store import metadata
+from auditlog.store.blobs import delete_blobs
 from auditlog.store.insert import Row, RowInsert, insert_rows
 
 sealed_table = Table(
@@ -41,6 +42,7 @@ subject_table = Table(
     metadata,
     Column("tag", LargeBinary, nullable=False),
     Column("id", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="subject"),
     PrimaryKeyConstraint("tag", "id", name="auditlog_subject_pkey"),
     Index("auditlog_subject_id", "id"),
 )
@@ -68,15 +70,18 @@ class SealedRow:
     ciphertext: bytes
 
 
-def insert_sealed(conn: Connection, row: SealedRow, tags: Sequence[bytes] = ()) -> None:
-    """Content and its tags (32 bytes each). Raises IntegrityError where the id or the slot is taken."""
+def insert_sealed(conn: Connection, row: SealedRow, tags: Sequence[tuple[bytes, str]] = ()) -> None:
+    """Content and its tags (32 bytes each, and its kind). Raises IntegrityError where the id or the slot is taken."""
     insert_rows(conn, sealed_rows(row, tags))
 
 
-def sealed_rows(row: SealedRow, tags: Sequence[bytes] = ()) -> list[Row]:
+def sealed_rows(row: SealedRow, tags: Sequence[tuple[bytes, str]] = ()) -> list[Row]:
     """What `insert_sealed` inserts."""
     sealed = {"id": row.id, "slot": row.slot, "nonce": row.nonce, "ciphertext": row.ciphertext}
-    return [(_insert_sealed, sealed), *[(_insert_subject, {"tag": tag, "id": row.id}) for tag in tags]]
+    rows: list[Row] = [(_insert_sealed, sealed)]
+    for tag, kind in tags:
+        rows.append((_insert_subject, {"tag": tag, "id": row.id, "kind": kind}))
+    return rows
 
 
 def find_sealed(conn: Connection, id_: str) -> SealedRow | None:
@@ -99,20 +104,22 @@ def slots_of(conn: Connection, ids: Sequence[str]) -> dict[str, int]:
 
 
 def delete_sealed(conn: Connection, ids: Sequence[str]) -> None:
-    """Content and tags of these entries. Rows that are gone already are no error."""
+    """Content, large values and tags of these entries. Rows that are gone already are no error."""
+    delete_blobs(conn, ids)
     conn.execute(delete(subject_table).where(subject_table.c.id.in_(ids)))
     conn.execute(delete(sealed_table).where(sealed_table.c.id.in_(ids)))
 
 
 def ids_of_tag(conn: Connection, tag: bytes) -> list[str]:
-    """Entries that concern the person behind a tag, in the order of their (random) ids."""
+    """Entries that the reference behind a tag leads to, in the order of their (random) ids."""
     rows = conn.execute(select(subject_table.c.id).where(subject_table.c.tag == tag).order_by(subject_table.c.id))
     return [row.id for row in rows]
 
 
-def tags_of(conn: Connection, id_: str) -> list[bytes]:
-    """The tags of an entry, in rising order."""
-    return sorted(bytes(row.tag) for row in conn.execute(select(subject_table.c.tag).where(subject_table.c.id == id_)))
+def tags_of(conn: Connection, id_: str) -> list[tuple[bytes, str]]:
+    """The tags of an entry with their kinds, in rising order."""
+    rows = conn.execute(select(subject_table.c.tag, subject_table.c.kind).where(subject_table.c.id == id_))
+    return sorted((bytes(row.tag), row.kind) for row in rows)
 
 
 def iterate_subjects(conn: Connection) -> Iterator[tuple[bytes, str]]:

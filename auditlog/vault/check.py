@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, select
 from auditlog.errors import AuditLogError, Erased
 from auditlog.record import Entry, parse_entry
 from auditlog.store.about import about_from, about_table
+from auditlog.store.blobs import blob_table
 from auditlog.store.decisions import (
     decision_table,
     find_reviews,
@@ -64,6 +65,7 @@ def check_vault(
     for table, kind in (
         (sealed_table, None),
         (subject_table, None),
+        (blob_table, None),
         (decision_table, "decision/1"),
         (review_table, "review/1"),
         (about_table, None),
@@ -103,7 +105,7 @@ def _check_record(
     if erased:
         yield Finding(place, "is still there although a tombstone says that it was erased")
     try:
-        opened = vault.open_row(SealedRow(row.id, row.slot, row.nonce, row.ciphertext), entry)
+        opened = vault.open_row(SealedRow(row.id, row.slot, row.nonce, row.ciphertext), entry, conn=conn)
     except Erased:
         yield Finding(f"{place}.slot", "names a key that was erased; complete the erasure or correct the slot")
     except (AuditLogError, TypeError) as error:
@@ -155,15 +157,19 @@ def _check_about(conn: Connection, entry: Entry, opened: Opened, at: tuple[int, 
 
 
 def _check_tags(conn: Connection, vault: Vault, opened: Opened) -> Iterator[Finding]:
-    wanted = set(vault.tags_for(opened.values))
-    stored = set(conn.execute(select(subject_table.c.tag).where(subject_table.c.id == opened.id)).scalars())
-    for tag in sorted(wanted - stored):
+    wanted = {tag.tag: tag.kind for tag in vault.tags_of(opened)}
+    columns = subject_table.c
+    rows = conn.execute(select(columns.tag, columns.kind).where(columns.id == opened.id))
+    stored = {row.tag: row.kind for row in rows}
+    for tag in sorted(wanted.keys() - stored.keys()):
         yield Finding(f"auditlog_subject(tag={tag.hex()[:16]}…,id={opened.id})", "is missing")
-    for tag in stored - wanted:
+    for tag, kind in stored.items():
         name = tag.hex()[:16] if isinstance(tag, bytes) else "?"
-        yield Finding(
-            f"auditlog_subject(tag={name}…,id={opened.id}).tag", "is the tag of nobody whom the record concerns"
-        )
+        place = f"auditlog_subject(tag={name}…,id={opened.id})"
+        if tag not in wanted:
+            yield Finding(f"{place}.tag", "is the tag of nobody whom the record concerns")
+        elif kind != wanted[tag]:
+            yield Finding(f"{place}.kind", "is not what the tag stands for")
 
 
 def _expected(entry: Entry, opened: Opened, at: tuple[int, int]) -> Mapping[str, Any] | None:
@@ -202,7 +208,7 @@ def _check_owners(conn: Connection, table: Table, kind: str | None) -> Iterator[
         found = find_entry(conn, row["id"])
         entry = None if found is None else _parse(found.data)
         wrong = entry is None or not entry.commitments or (kind is not None and entry.kind != kind)
-        if not wrong and table in (subject_table, about_table):
+        if not wrong and table in (subject_table, about_table, blob_table):
             wrong = conn.execute(select(sealed_table.c.id).where(sealed_table.c.id == row["id"])).first() is None
         if wrong:
             key = ",".join(f"{column.name}={_text(row[column.name])}" for column in columns)

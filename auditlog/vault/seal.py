@@ -1,10 +1,8 @@
 """Sealing a record's values, and opening them again.
 
 Per record there are a random secret (for the salts of its commitments) and a random key (in the key store). The payload
-is `{"secret": hex, "values": {field: value}}` in RFC 8785 form, padded with spaces to a multiple of 256 bytes so that a
-ciphertext in an old backup does not tell lengths, and sealed with AES-256-GCM; associated data are the entry's id, a
-line feed, and the installation's name. The first byte of a ciphertext states this form. What was asked for under a key
-has a member more, `"asked": {"lang", "tag"}` (see `idempotency`).
+(`payload`) is sealed with AES-256-GCM; associated data are the entry's id, a line feed, and the installation's name.
+The first byte of a ciphertext states the payload's form. Large values are sealed apart, under the same key (`blobs`).
 """
 
 from __future__ import annotations
@@ -17,27 +15,37 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection
 
-from auditlog.canonical import Json, format_canonical, parse_canonical
+from auditlog.canonical import Json, parse_canonical
 from auditlog.commitment import (
+    LARGE,
     SECRET_SIZE,
     Opening,
+    Stub,
     canonical_value,
     commit_all,
     commit_forms,
+    commit_stub,
+    is_commitment_to,
     open_field,
+    salt_for,
+    stub_of,
 )
 from auditlog.errors import Erased, FormatError, NotFound, VaultError
 from auditlog.record import Entry
-from auditlog.store.insert import Row
-from auditlog.store.vault import SealedRow, find_erasure, find_sealed, ids_of_tag, insert_sealed, sealed_rows
-from auditlog.vault.idempotency import TAG_SIZE, Asked, key_tag
+from auditlog.store.blobs import BlobRow, blob_rows, find_blobs
+from auditlog.store.insert import Row, insert_rows
+from auditlog.store.vault import SealedRow, find_erasure, find_sealed, ids_of_tag, sealed_rows
+from auditlog.vault.blobs import SETTING, Objects, open_blob, seal_blob
+from auditlog.vault.forms import canonical_forms
+from auditlog.vault.idempotency import Asked, key_tag
 from auditlog.vault.key_store import KeyStore
-from auditlog.vault.subjects import normalise, normalise_all, tag
+from auditlog.vault.payload import FORM_1, FORM_2, PADDING, Content, Held, format_payload, frame, parse_payload
+from auditlog.vault.references import NO_REFS, SUBJECTS, Refs, Tag, TagKind, make_tag, tags_of
+from auditlog.vault.subjects import normalise, normalise_all
 
-SUBJECTS = "subjects"
-PADDING = 256
+__all__ = ("PADDING", "SUBJECTS", "Opened", "Prepared", "Refs", "Vault")
 _NONCE_SIZE = 12
-_FORM = b"\x01"
+_NAME_SIZE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +55,39 @@ class Prepared:
     id: str
     commitments: dict[str, str]
     row: SealedRow = field(repr=False)
-    tags: tuple[bytes, ...] = field(repr=False)
+    tags: tuple[Tag, ...] = field(repr=False)
     secret: bytes = field(repr=False)
+    blobs: tuple[BlobRow, ...] = field(default=(), repr=False)
 
     def insert(self, conn: Connection) -> None:
         """Store content and tags, in the transaction that stores the entry."""
-        insert_sealed(conn, self.row, self.tags)
+        insert_rows(conn, self.rows())
 
     def rows(self) -> list[Row]:
         """What `insert` stores, for a unit that gives its rows."""
-        return sealed_rows(self.row, self.tags)
+        rows = sealed_rows(self.row, self.tags)
+        return [*rows, *blob_rows(self.blobs)] if self.blobs else rows
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The plain content of a record: `values` by field. The secret makes openings and goes nowhere else."""
+    """The plain content of a record: `values` by field. The secret makes openings and goes nowhere else.
+
+    `refs`: case and conversation, normalised. `stubs`: large values that were not read, since nobody said where from;
+    they are not in `values`.
+    """
 
     id: str
     values: dict[str, Json] = field(repr=False)
     secret: bytes = field(repr=False)
     asked: Asked | None = field(default=None, repr=False)
+    refs: Refs = field(default=NO_REFS, repr=False)
+    stubs: Mapping[str, Stub] = field(default_factory=dict, repr=False)
 
     def opening(self, name: str) -> Opening:
         """What to hand out so that someone can check this one field."""
+        if name in self.stubs:
+            raise VaultError("is a large value that was not read", field=name)
         if name not in self.values:
             raise NotFound("the record has no such field", field=name)
         return open_field(self.secret, name, self.values[name])
@@ -83,7 +101,8 @@ class Vault:
     """Seals and opens the records of one installation (`origin`: its name).
 
     `index_key`, 32 bytes: for tags. `previous_key`: the one before, while records are tagged anew (`retag`); look-ups
-    ask under both. `request_key`: for the tags of keys under which clients ask (by default the index key).
+    ask under both. `request_key`: for the tags of keys under which clients ask (by default the index key). `objects`:
+    where large values go, if not into the database.
     """
 
     def __init__(
@@ -94,12 +113,14 @@ class Vault:
         *,
         previous_key: bytes | None = None,
         request_key: bytes | None = None,
+        objects: Objects | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.keys = keys
         self.origin = origin
         self.use_index_keys(index_key, previous_key)
         self._request_key = request_key or index_key
+        self.objects = objects
         self._random = random
 
     def use_index_keys(self, index_key: bytes, previous_key: bytes | None) -> None:
@@ -117,29 +138,52 @@ class Vault:
         subjects: Sequence[str] | None = None,
         *,
         asked: Asked | None = None,
+        refs: Refs | None = None,
     ) -> Prepared:
-        """Commit to all values and seal them. Nothing is stored but the key.
+        """Commit to all values and seal them. Nothing is stored but the key, and large values in object storage.
 
         `subjects` are references of persons as they were given; they become the field `subjects`, normalised, also
         when there are none. None: the kind has no such field (a review). `asked`: what is kept of a request that came
-        under a key. Raises FormatError with the field's name, CannotRecord where the key store cannot be written.
+        under a key. `refs`: case and conversation as they were given. Raises FormatError with the field's name,
+        CannotRecord where key store or object storage cannot be written.
         """
-        tags: tuple[bytes, ...] = ()
-        if subjects is not None:
-            if SUBJECTS in values:
-                raise FormatError("give the persons concerned apart from the values", field=SUBJECTS)
-            references = normalise_all(subjects)
-            tags = tuple(tag(self._index_key, reference) for reference in references)
-            values = {**values, SUBJECTS: [*references]}
-        elif SUBJECTS in values:
+        if SUBJECTS in values:
             raise FormatError("give the persons concerned apart from the values", field=SUBJECTS)
+        if subjects is not None:
+            values = {**values, SUBJECTS: [*normalise_all(subjects)]}
+        if refs is not None:
+            refs = None if refs == NO_REFS else refs.normalised()
+        tags = () if subjects is None and refs is None else tags_of(self._index_key, values, refs)
         drawn = self._random(SECRET_SIZE + _NONCE_SIZE)
         secret, nonce = drawn[:SECRET_SIZE], drawn[SECRET_SIZE:]
-        forms = {name: canonical_value(value, field=name) for name, value in values.items()}
+        forms = canonical_forms(values)
         commitments = commit_forms(secret, forms)
         slot, key = self.keys.allocate()
-        ciphertext = _FORM + AESGCM(key).encrypt(nonce, _payload(secret, forms, asked), self._associated(id))
-        return Prepared(id, commitments, SealedRow(id, slot, nonce, ciphertext), tags, secret)
+        associated = self._associated(id)
+        held: dict[str, Held] = {}
+        blobs: tuple[BlobRow, ...] = ()
+        if any(len(form) > LARGE for form in forms.values()):
+            held, blobs = self._hold(id, key, associated, secret, forms)
+            forms = {name: form for name, form in forms.items() if name not in held}
+        payload = format_payload(secret, forms, asked=asked, refs=refs, blobs=held)
+        ciphertext = FORM_2 + AESGCM(key).encrypt(nonce, frame(payload), associated)
+        return Prepared(id, commitments, SealedRow(id, slot, nonce, ciphertext), tags, secret, blobs)
+
+    def _hold(
+        self, id_: str, key: bytes, associated: bytes, secret: bytes, forms: Mapping[str, bytes]
+    ) -> tuple[dict[str, Held], tuple[BlobRow, ...]]:
+        """Seal the large ones of these values apart; to object storage they go at once, before the entry."""
+        held, rows = {}, []
+        for field_, form in forms.items():
+            if len(form) <= LARGE:
+                continue
+            name = self._random(_NAME_SIZE).hex()
+            sealed = seal_blob(key, self._random(_NONCE_SIZE), name, associated, form)
+            if self.objects is not None:
+                self.objects.put(name, sealed)
+            held[field_] = Held(name, stub_of(salt_for(secret, field_), form))
+            rows.append(BlobRow(name, id_, sealed if self.objects is None else None))
+        return held, tuple(rows)
 
     def open(self, conn: Connection, id: str, entry: Entry | None = None) -> Opened:  # noqa: A002
         """The content of a record. With its entry, every commitment is computed again and compared.
@@ -152,11 +196,12 @@ class Vault:
             if find_erasure(conn, id) is not None:
                 raise Erased("the content was erased; its entry and proof remain", field="id")
             raise NotFound("this log holds no content for it", field="id")
-        return self.open_row(row, entry)
+        return self.open_row(row, entry, conn=conn)
 
-    def open_row(self, row: SealedRow, entry: Entry | None = None) -> Opened:
-        """As `open`, for a row that was read already."""
-        if row.ciphertext[:1] != _FORM or len(row.nonce) != _NONCE_SIZE:
+    def open_row(self, row: SealedRow, entry: Entry | None = None, *, conn: Connection | None = None) -> Opened:
+        """As `open`, for a row that was read already. Without a connection large values are not read (`stubs`)."""
+        form = row.ciphertext[:1]
+        if form not in (FORM_1, FORM_2) or len(row.nonce) != _NONCE_SIZE:
             raise VaultError("is in no form that this program knows: restore it from a backup", field="ciphertext")
         key = self.keys.read(row.slot)
         try:
@@ -164,69 +209,67 @@ class Vault:
         except InvalidTag:
             message = "does not open: it was changed, or this is not its key; restore row and key store together"
             raise VaultError(message, field="ciphertext") from None
-        opened = _parse_payload(row.id, payload)
+        content = parse_payload(form, payload)
+        values, stubs = content.values, {name: held.stub for name, held in content.blobs.items()}
+        if conn is not None and content.blobs:
+            values, stubs = {**values, **self._fetch(conn, row.id, key, content)}, {}
+        opened = Opened(row.id, values, content.secret, content.asked, content.refs or NO_REFS, stubs)
         if entry is not None:
             _check_commitments(opened, entry)
         return opened
 
-    def find(self, conn: Connection, reference: str) -> list[str]:
-        """Ids of the records that concern a person, by any spelling of the reference."""
-        normalised = normalise(reference)
-        keys = [self._index_key] if self._previous_key is None else [self._index_key, self._previous_key]
-        return sorted({id_ for key in keys for id_ in ids_of_tag(conn, tag(key, normalised))})
+    def _fetch(self, conn: Connection, id_: str, key: bytes, content: Content) -> dict[str, Json]:
+        """The large values of a record. Raises VaultError with the field's name."""
+        rows, values = find_blobs(conn, id_), {}
+        for name, held in content.blobs.items():
+            row = rows.get(held.name)
+            if row is None:
+                raise VaultError("its large value is missing: restore it from a backup", field=name)
+            sealed = row.data
+            if sealed is None:
+                if self.objects is None:
+                    message = f'{name} lies in object storage, but the setting says "database": put back the URL'
+                    raise VaultError(message, field=SETTING)
+                sealed = self.objects.get(held.name, field=name)
+            form = open_blob(key, held.name, self._associated(id_), sealed, field=name)
+            if stub_of(salt_for(content.secret, name), form) != held.stub:
+                raise VaultError("its large value is not the one that was recorded", field=name)
+            values[name] = parse_canonical(form, fractions=True)
+        return values
 
-    def tag(self, normalised: str) -> bytes:
-        """The tag of a normalised reference, as the index holds it."""
-        return tag(self._index_key, normalised)
+    def find(self, conn: Connection, reference: str, kind: TagKind = "subject") -> list[str]:
+        """Ids of the records that a reference leads to (of a person, unless `kind` says otherwise), by any spelling."""
+        normalised = normalise(reference, field=kind)
+        keys = [self._index_key] if self._previous_key is None else [self._index_key, self._previous_key]
+        return sorted({id_ for key in keys for id_ in ids_of_tag(conn, make_tag(key, kind, normalised).tag)})
+
+    def tags_of(self, opened: Opened) -> tuple[Tag, ...]:
+        """The tags that a record's opened content calls for."""
+        return tags_of(self._index_key, opened.values, opened.refs)
 
     def key_tag(self, scope: str, key: str) -> bytes:
         """The tag of a key under which a client asked, as its row holds it."""
         return key_tag(self._request_key, scope, key)
 
-    def tags_for(self, values: Mapping[str, Json]) -> list[bytes]:
-        """The tags that a record's opened values call for, in rising order."""
-        references = values.get(SUBJECTS, [])
-        if not isinstance(references, list):
-            raise VaultError("is no list", field=SUBJECTS)
-        return sorted(self.tag(str(reference)) for reference in references)
-
     def _associated(self, id_: str) -> bytes:
         return f"{id_}\n{self.origin}".encode()
-
-
-def _payload(secret: bytes, forms: Mapping[str, bytes], asked: Asked | None) -> bytes:
-    # Assembled from the canonical forms at hand; field names are ASCII and need no escaping, so sorting is RFC 8785's.
-    members = b",".join(b'"%b":%b' % (name.encode("ascii"), forms[name]) for name in sorted(forms))
-    first = b"" if asked is None else b'"asked":%b,' % format_canonical({"lang": asked.lang, "tag": asked.tag.hex()})
-    payload = b'{%b"secret":"%b","values":{%b}}' % (first, secret.hex().encode("ascii"), members)
-    return payload + b" " * (-len(payload) % PADDING)
-
-
-def _parse_payload(id_: str, payload: bytes) -> Opened:
-    try:
-        value = parse_canonical(payload.rstrip(b" "), fractions=True)
-    except FormatError as error:
-        raise VaultError("opened, but is no payload", field="ciphertext") from error
-    if not isinstance(value, dict) or value.keys() | {"asked"} != {"asked", "secret", "values"}:
-        raise VaultError("opened, but is no payload", field="ciphertext")
-    secret, values = value["secret"], value["values"]
-    if not isinstance(secret, str) or len(secret) != 2 * SECRET_SIZE or not isinstance(values, dict):
-        raise VaultError("opened, but is no payload", field="ciphertext")
-    return Opened(id_, values, bytes.fromhex(secret), _parse_asked(value["asked"]) if "asked" in value else None)
-
-
-def _parse_asked(value: Json) -> Asked:
-    if isinstance(value, dict) and value.keys() == {"lang", "tag"}:
-        lang, tag_ = value["lang"], value["tag"]
-        if isinstance(lang, str) and isinstance(tag_, str) and len(tag_) == 2 * TAG_SIZE:
-            return Asked(bytes.fromhex(tag_), lang)
-    raise VaultError("opened, but is no payload", field="ciphertext")
 
 
 def _check_commitments(opened: Opened, entry: Entry) -> None:
     if entry.id != opened.id:
         raise VaultError("the entry given is another one", field="id")
     recomputed = commit_all(opened.secret, opened.values)
+    for name, stub in opened.stubs.items():
+        recomputed[name] = commit_stub(salt_for(opened.secret, name), stub)
     for name in sorted(recomputed.keys() | entry.commitments.keys()):
-        if recomputed.get(name) != entry.commitments.get(name):
+        given = entry.commitments.get(name)
+        if recomputed.get(name) != given and not _is_of_before(opened, name, given):
             raise VaultError("the content is not what the entry commits to: restore it from a backup", field=name)
+
+
+def _is_of_before(opened: Opened, name: str, given: str | None) -> bool:
+    """A large value that was committed before large values were committed by their blobs."""
+    if given is None or name not in opened.values:
+        return False
+    form = canonical_value(opened.values[name], field=name)
+    return len(form) > LARGE and is_commitment_to(salt_for(opened.secret, name), form, given)

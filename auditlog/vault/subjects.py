@@ -18,18 +18,18 @@ MAX_REFERENCE = 200
 _DROPPED = ("Z", "P", "C")  # Unicode categories: separators, punctuation, controls and unassigned
 
 
-def normalise(reference: str) -> str:
+def normalise(reference: str, *, field: str = "subject") -> str:
     """Rule s1: NFKC, casefold; spaces, punctuation and controls dropped; NFKC after each: "WV 12.3-a" → "s1:wv123a".
 
     Raises FormatError where nothing is left, or more than 200 characters came in. The error never repeats them.
     """
     if len(reference) > MAX_REFERENCE:
-        raise FormatError(f"has more than {MAX_REFERENCE} characters; give a reference, not a text", field="subject")
+        raise FormatError(f"has more than {MAX_REFERENCE} characters; give a reference, not a text", field=field)
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", reference).casefold())
     kept = "".join(char for char in folded if unicodedata.category(char)[0] not in _DROPPED)
     kept = unicodedata.normalize("NFKC", kept)  # what stood apart may now combine
     if not kept:
-        raise FormatError("holds no letter and no digit; give the reference of one person", field="subject")
+        raise FormatError("holds no letter and no digit; give a reference that does", field=field)
     return RULE + kept
 
 

@@ -64,7 +64,7 @@ def test_no_value_of_the_erased_record_is_left_in_any_file(loan_home: Path, loan
     with open_home(loan_home) as g:
         record = decide_and_review(g, loan_input)
         opened = reading.open(g, CLI, "export", record).opened
-        secret, tags = opened.secret, g.vault.tags_for(opened.values)
+        secret, tags = opened.secret, [tag.tag for tag in g.vault.tags_of(opened)]
         with g.reading() as conn:
             rows = slots_of(conn, [record])
         key = g.record_keys.read(rows[record])
@@ -101,7 +101,7 @@ def test_nothing_of_it_is_left_in_the_database_while_the_program_runs(
         assert found, "the test looks for something that was never there"
         erase.erase(g, record, ground="objection")
         for path in loan_home.glob("greffier.db*"):
-            for needle in (beside, *g.vault.tags_for(opened.values)):
+            for needle in (beside, *(tag.tag for tag in g.vault.tags_of(opened))):
                 assert needle not in path.read_bytes(), path.name
 
 

@@ -33,8 +33,8 @@ def sealed(n: int) -> SealedRow:
 @pytest.fixture
 def filled(database):
     with writing(database.engine) as conn:
-        insert_sealed(conn, sealed(1), [b"a" * 32, b"b" * 32])
-        insert_sealed(conn, sealed(2), [b"a" * 32])
+        insert_sealed(conn, sealed(1), [(b"a" * 32, "subject"), (b"b" * 32, "case")])
+        insert_sealed(conn, sealed(2), [(b"a" * 32, "subject")])
         insert_sealed(conn, sealed(3))
     return database
 
@@ -45,7 +45,7 @@ def test_rows_come_back(filled):
         assert find_sealed(conn, "id-9") is None
         assert list(iterate_sealed(conn)) == [sealed(1), sealed(2), sealed(3)]
         assert ids_of_tag(conn, b"a" * 32) == ["id-1", "id-2"]
-        assert tags_of(conn, "id-1") == [b"a" * 32, b"b" * 32]
+        assert tags_of(conn, "id-1") == [(b"a" * 32, "subject"), (b"b" * 32, "case")]
         assert list(iterate_subjects(conn)) == [(b"a" * 32, "id-1"), (b"b" * 32, "id-1"), (b"a" * 32, "id-2")]
         assert slots_of(conn, ["id-1", "id-3", "id-9"]) == {"id-1": 1, "id-3": 3}
 

@@ -345,7 +345,7 @@ def test_a_restored_database_is_erased_again(house):
     house.erase(record)
     with writing(house.database.engine) as conn:  # as a backup from before has it
         conn.execute(delete(erasure_table))
-        insert_sealed(conn, row, [b"t" * 32])
+        insert_sealed(conn, row, [(b"t" * 32, "subject")])
         insert_decision(conn, decision)
     assert house.pending() == [record]
     with reading(house.database.engine) as conn, pytest.raises(Erased):

@@ -68,12 +68,13 @@ def test_people_are_found_by_any_spelling(database, vault, stored):
         assert vault.find(conn, "WV 004712") == [stored.id]
         assert vault.find(conn, "WV 004713") == []
         opened = vault.open(conn, stored.id)
-    assert vault.tags_for(opened.values) == sorted(stored.tags)
+    assert sorted(vault.tags_of(opened)) == sorted(stored.tags)
+    assert {tag.kind for tag in stored.tags} == {"subject"}
 
 
 def test_nothing_of_the_content_is_stored_in_clear(database, vault, stored):
     row = stored.row
-    stored_bytes = row.nonce + row.ciphertext + b"".join(stored.tags) + row.id.encode()
+    stored_bytes = row.nonce + row.ciphertext + b"".join(tag.tag for tag in stored.tags) + row.id.encode()
     for word in (b"income", b"refuse", b"wv004711", b"poor", stored.secret, stored.secret.hex().encode()):
         assert word not in stored_bytes
     assert all(word not in repr(stored) for word in ("refuse", stored.secret.hex(), "wv004711"))
