@@ -43,6 +43,10 @@ class NotFound(AuditLogError):
     """No such record, entry, tile or checkpoint in this log."""
 
 
+class KeptElsewhere(NotFound):
+    """The content was never here: its sender committed to it, and kept it."""
+
+
 class CannotRecord(AuditLogError):
     """The log cannot write now: nothing may be decided or released. `cause` is an `outage/1` cause code."""
 

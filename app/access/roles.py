@@ -55,6 +55,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/systems/{slug}": _EVERYONE,
     "GET /api/decisions": Access(roles=frozenset({"auditor"})),
     "POST /api/decisions": Access(roles=frozenset({"client", "officer"})),
+    "POST /api/records": Access(roles=frozenset({"client"})),
+    "GET /api/records/{source}": Access(roles=frozenset({"client", "auditor"})),
     # Everyone with the reference gets entry and proof; what was put in and came out needs a role.
     "GET /api/receipts/{id}": Access(opens=frozenset({"client", "officer", "auditor"})),
     "GET /health": _EVERYONE,

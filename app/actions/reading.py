@@ -16,10 +16,11 @@ from app.errors import UnknownRecord, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.checkpoint import Checkpoint, open_checkpoint
-from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError
+from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, KeptElsewhere
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store import log as log_store
 from auditlog.store import vault as vault_store
+from auditlog.vault.elsewhere import is_kept_elsewhere
 from auditlog.vault.seal import Opened
 from auditlog.vocabulary import PATTERNS
 
@@ -42,6 +43,7 @@ __all__ = (
     "open",
     "open_many",
     "recount",
+    "withheld",
 )
 _RESTORE = "run `greffier log fsck`, and restore the database from a good backup"
 
@@ -86,7 +88,7 @@ def open(g: Greffier, reader: Reader, purpose: Purpose, record_id: str) -> Recor
 
 
 def open_many(g: Greffier, reader: Reader, purpose: Purpose, ids: Iterable[str], *, scope: Json = None) -> list[Record]:
-    """As `open`, of many records in the order given; those that were erased are left out.
+    """As `open`, of many records in the order given; those that were erased, or never here, are left out.
 
     One access entry a record for up to 16 of them, else one for a set; `scope`: the question that led to them. None of
     them is given where one cannot be.
@@ -100,7 +102,7 @@ def open_many(g: Greffier, reader: Reader, purpose: Purpose, ids: Iterable[str],
                 behind = accesses.concerned(conn, found.entry)
                 accesses.demand(conn, reader, purpose, behind)
                 records.append(_open(g, conn, found))
-        except Erased:
+        except (Erased, KeptElsewhere):
             continue
         about.update(behind)
     if records or scope is not None:
@@ -113,10 +115,15 @@ def note_scope(g: Greffier, reader: Reader, purpose: Purpose, ids: Sequence[str]
 
     Returns those whose use is restricted (GDPR 18): they are not noted, and nothing of their content may be given.
     """
-    with g.reading() as conn:
-        held = accesses.withheld(conn, reader, purpose, ids)
+    held = withheld(g, reader, purpose, ids)
     accesses.note(g, reader, purpose, [id_ for id_ in ids if id_ not in held], scope=scope)
     return held
+
+
+def withheld(g: Greffier, reader: Reader, purpose: Purpose, ids: Sequence[str]) -> frozenset[str]:
+    """Those of these records whose content may not be given for this purpose now (GDPR 18)."""
+    with g.reading() as conn:
+        return accesses.withheld(conn, reader, purpose, ids)
 
 
 def behind(g: Greffier, record: Record, ids: Iterable[str]) -> list[Record]:
@@ -139,7 +146,9 @@ def behind(g: Greffier, record: Record, ids: Iterable[str]) -> list[Record]:
 
 
 def recount(g: Greffier, ids: Iterable[str]) -> Iterator[Record]:
-    """The program's own reading: nobody sees the content, so no access is noted. Erased records are left out.
+    """The program's own reading: nobody sees the content, so no access is noted.
+
+    Records that were erased are left out, and those whose content was never here.
 
     Only for the actions that `tests/promises/test_reading.py` lists.
     """
@@ -149,7 +158,7 @@ def recount(g: Greffier, ids: Iterable[str]) -> Iterator[Record]:
             with g.reading() as conn:
                 _demand_live(g, conn, id_)
                 record = _open(g, conn, found)
-        except Erased:
+        except (Erased, KeptElsewhere):
             continue
         yield record
 
@@ -169,6 +178,8 @@ def _demand_live(g: Greffier, conn: Connection, record_id: str) -> None:
 
 
 def _open(g: Greffier, conn: Connection, found: Found) -> Record:
+    if is_kept_elsewhere(conn, g.vault, found.entry):
+        raise KeptElsewhere("its sender kept the content, and committed to it: ask there", field="id")
     return Record(found.entry, found.log, found.index, g.vault.open(conn, found.entry.id, found.entry))
 
 

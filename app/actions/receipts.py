@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, cast
@@ -12,7 +13,7 @@ from app.home import Greffier
 from auditlog import receipt as receipts
 from auditlog.canonical import Json
 from auditlog.commitment import Opening
-from auditlog.errors import AuditLogError, FormatError
+from auditlog.errors import AuditLogError, FormatError, KeptElsewhere
 from auditlog.merkle import prove_inclusion
 from auditlog.policy import cosigned_by, organisations
 from auditlog.proof import LogProof
@@ -49,10 +50,12 @@ def receipt(g: Greffier, record_id: str, *, openings: reading.Reader | None) -> 
         hashes = prove_inclusion(index, head.size, log_store.reader(conn, found.log, head.size))
     fields = receipts.fields_for_person(entry)
     if openings is not None and fields:
-        record = reading.open(g, openings, "receipt", record_id)
-        if _held(g, entry, record.values):
-            fields = tuple(field for field in fields if field not in RESULT_FIELDS)
-        opened = record.opened.openings(fields)
+        # Of content that its sender kept there is nothing to open: the openings are the sender's to add.
+        with contextlib.suppress(KeptElsewhere):
+            record = reading.open(g, openings, "receipt", record_id)
+            if _held(g, entry, record.values):
+                fields = tuple(field for field in fields if field not in RESULT_FIELDS)
+            opened = record.opened.openings(fields)
     return receipts.Receipt(entry.data, LogProof(index, hashes, head.note, None), opened)
 
 

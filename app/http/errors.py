@@ -118,16 +118,26 @@ def problem_of(error: Exception) -> Problem:
     return Problem(REASONS.get(str(getattr(error, "reason", None)), row.status), row.code, row.title)
 
 
-def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
-    """A problem as answer; `members` with a value None are left out."""
-    body = {
+def problem_body(problem: Problem, **members: Any) -> dict[str, Any]:
+    """A problem as JSON object; `members` with a value None are left out."""
+    return {
         "type": f"urn:greffier:problem:{problem.code}",
         "title": problem.title,
         "status": problem.status,
         **{name: value for name, value in members.items() if value is not None},
     }
+
+
+def described(error: Exception) -> dict[str, Any]:
+    """The problem of an error as JSON object, for an answer in which it is one of several."""
+    problem = problem_of(error)
+    return problem_body(problem, **_members(problem, error))
+
+
+def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
+    """A problem as answer; `members` with a value None are left out."""
     return Response(
-        json.dumps(body, ensure_ascii=False),
+        json.dumps(problem_body(problem, **members), ensure_ascii=False),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
         headers={"cache-control": "no-store", **(headers or {})},

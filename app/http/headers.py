@@ -18,6 +18,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY: Final = 1 << 20
+# A stream of lines is taken in bit by bit, and never held whole.
+MAX_STREAM: Final = 1 << 28
+STREAMED: Final = ("/api/records", b"application/x-ndjson")
 
 # Nothing but our own style sheet and images; no script at all, no frame, no form that leads elsewhere, no cookie.
 SECURITY_HEADERS: Final = {
@@ -57,10 +60,10 @@ class Surroundings:
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         sender = _Sender(send, body=scope["method"] != "HEAD")
         try:
-            if _declared_length(scope) > MAX_BODY:
+            if _declared_length(scope) > _limit(scope):
                 await self._answer(HTTPException(413), inner, receive, sender)
             else:
-                await self.app(inner, _limited(receive), sender)
+                await self.app(inner, _limited(receive, _limit(scope)), sender)
         except Exception as error:
             # Not `exception`: whatever it is, its message may quote a person, so only kind and place are logged.
             self.logger.error("unexpected", error=type(error).__qualname__, at=_frames(error))  # noqa: TRY400
@@ -100,7 +103,16 @@ class _Sender:
         await self._send(message)
 
 
-def _limited(receive: Receive) -> Receive:
+def _limit(scope: Scope) -> int:
+    """Bytes that the body of a request may have."""
+    address, media_type = STREAMED
+    if scope["path"] != address:
+        return MAX_BODY
+    types = [value.partition(b";")[0].strip().lower() for name, value in scope["headers"] if name == b"content-type"]
+    return MAX_STREAM if types == [media_type] else MAX_BODY
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
     """`receive` that ends a body without a declared length once it is too long."""
     received = 0
 
@@ -108,7 +120,7 @@ def _limited(receive: Receive) -> Receive:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY:
+        if received > limit:
             raise HTTPException(413)
         return message
 
