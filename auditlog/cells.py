@@ -65,7 +65,7 @@ def cells(values: Mapping[str, Any], *, held: bool = False, undeclared: int = 0)
     if held:
         counts["held"] = 1
     if undeclared:
-        counts["undeclared"] = undeclared
+        counts |= {"records.undeclared": 1, "undeclared": undeclared}
     usage = values.get("usage") or dict.fromkeys(_USAGE)
     for name in _USAGE:
         if name not in usage:

@@ -119,7 +119,7 @@ def _since(conn: Connection, g: Greffier, counts: Counts) -> int | None:
     """None where entries of an earlier log are counted: indices are those of the log that holds the tally."""
     if counts.group[0] != g.log.number:
         return None
-    return store.counted_from(conn, counts.group, counts.first, counts.last)
+    return store.counted_from(conn, counts.group)
 
 
 def _make(g: Greffier, counts: Counts, since: int | None, until: int) -> _Made:

@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from auditlog.figures import CellKey, Cells
+from auditlog.figures import COUNTED_MODES, CellKey, Cells
 from auditlog.record import Entry
 from auditlog.store import metadata
 from auditlog.store.insert import Row, RowInsert
@@ -176,11 +176,9 @@ def tallied_until(conn: Connection, log: int) -> int:
     return conn.execute(select(round_table.c.until).where(round_table.c.log == log)).scalar_one_or_none() or 0
 
 
-def counted_from(conn: Connection, group: Group, first: str, last: str) -> int:
-    """The index from which a further tally of these days counts: after the last round, and after its predecessor."""
-    columns = tally_table.c
-    same = (columns.first == first, columns.last == last)
-    until = conn.execute(select(func.max(columns.until)).where(_of_group(group), *same)).scalar_one_or_none()
+def counted_from(conn: Connection, group: Group) -> int:
+    """The index from which further tallies of a group count: after the last round, and after its last ones."""
+    until = conn.execute(select(func.max(tally_table.c.until)).where(_of_group(group))).scalar_one_or_none()
     return max(until or 0, tallied_until(conn, group[0]))
 
 
@@ -218,10 +216,31 @@ def find_tally(conn: Connection, id_: str) -> TallyRow | None:
 
 
 def tallies_of_days(conn: Connection, first: str, last: str) -> list[TallyRow]:
-    """The day tallies of a period that begins and ends with a month, in the order of the log."""
+    """The day tallies (of modes that enter figures) of a period of whole months, in the order of the log."""
     columns = tally_table.c
-    statement = select(tally_table).where(columns.level == "day", columns.first >= first, columns.last <= last)
+    days = (columns.level == "day", columns.first >= first, columns.last <= last)
+    statement = select(tally_table).where(*days, columns.mode.in_(("", *COUNTED_MODES)))
     return [TallyRow(**row) for row in conn.execute(statement.order_by(columns.log, columns.idx)).mappings()]
+
+
+def day_tallies(conn: Connection) -> list[TallyRow]:
+    """All of them, in the order of the log."""
+    columns = tally_table.c
+    statement = select(tally_table).where(columns.level == "day").order_by(columns.log, columns.idx)
+    return [TallyRow(**row) for row in conn.execute(statement).mappings()]
+
+
+def period_tallies(conn: Connection) -> list[TallyRow]:
+    """All sums over periods, in the order of the log."""
+    columns = tally_table.c
+    statement = select(tally_table).where(columns.level == "period").order_by(columns.log, columns.idx)
+    return [TallyRow(**row) for row in conn.execute(statement).mappings()]
+
+
+def parts_of(conn: Connection, period: TallyRow) -> list[TallyRow]:
+    """The day tallies that a sum over a period sums: those of its system and days that stand before it."""
+    rows = tallies_of_days(conn, period.first, period.last)
+    return [row for row in rows if row.system == period.system and (row.log, row.idx) < (period.log, period.idx)]
 
 
 def not_recounted(conn: Connection) -> list[TallyRow]:

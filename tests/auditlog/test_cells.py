@@ -49,6 +49,7 @@ def test_a_decision_counts_on_the_day_of_its_entry():
         "decisions": 1,
         "outcomes.grant": 1,
         "held": 1,
+        "records.undeclared": 1,
         "undeclared": 2,
         "latency.100": 1,
         "records.tokens": 1,
