@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     key_encryption: str | None = None
     payload_store: str = "database"
     small_cell: Annotated[int, Field(ge=2, le=1000)] = 10
+    expire_daily: bool = False
     publish_pace_s: Annotated[int, Field(ge=0, le=86_400)] = 60
     republish_s: Annotated[int, Field(ge=60, le=604_800)] = 3_600
     policy_file: Path = Path("policy")

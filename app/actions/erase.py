@@ -1,20 +1,123 @@
-"""Erasing content for a reason: keys and rows go, entries and every proof stay, tombstones say why (DESIGN §5.2)."""
+"""Erasing content for a reason, in two steps: a plan that says what goes and what stays, then its confirmation.
+
+Keys and rows go, entries and every proof stay, tombstones say why (DESIGN §5.2, `auditlog.vault.erasure`).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final, Literal
 
-from app.actions import reading
-from app.errors import Refused
+from app.actions import reading, tallies
+from app.actions.reading import CLI, Reader
+from app.errors import Refused, UsageError, asked
 from app.home import Greffier
-from auditlog.errors import Held
+from auditlog.canonical import Json, format_canonical
+from auditlog.errors import Held, NotFound
 from auditlog.log import Unit
 from auditlog.record import format_time
-from auditlog.store.engine import empty_write_ahead_log
-from auditlog.vault import erasure
+from auditlog.store import erasures as store
+from auditlog.store import log as log_store
+from auditlog.store.blobs import due_objects
+from auditlog.store.engine import let_go_of_deleted
+from auditlog.vault import blobs, erasure
+from auditlog.vault.holds import holds_among
+from auditlog.vault.subjects import RULE, normalise
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 logger = logging.getLogger(__name__)
+
+Joint = Literal["keep", "erase"]
+# A day's only set would be told by its batch: it waits for another one, so long at most.
+LONELY_DAYS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an erasure would do. `code` confirms it, for as long as nothing changed.
+
+    `records` go; `held` stay because of the grounds named, `joint` because they concern other persons, too. `rows`:
+    table → rows about the records that go; `about`: reviews, accesses, holds and corrections whose content goes along.
+    """
+
+    ground: str
+    records: tuple[str, ...]
+    held: Mapping[str, tuple[str, ...]]
+    joint: tuple[str, ...]
+    rows: Mapping[str, int]
+    about: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was erased. `tombstone`: that of a single record; those of a set are due with the others of their day."""
+
+    records: int
+    tombstone: str | None
+
+
+def plan_record(g: Greffier, record_id: str, *, ground: str) -> Plan:
+    """One record. Raises UnknownRecord, Erased, NotFound for what has no content of its own, Refused under a hold."""
+    reading.find(g, record_id)
+    with g.reading() as conn:
+        try:
+            erasure.check_erasable(conn, [record_id])
+        except Held as error:
+            raise _refused(error) from None
+        return _plan(conn, [record_id], ground=ground)
+
+
+def plan_person(
+    g: Greffier, reference: str, *, ground: str, joint: Joint = "keep", reader: Reader | None = CLI
+) -> Plan:
+    """All records that concern a person, by any spelling of the reference; held ones stay.
+
+    A record that concerns others, too, stays, unless `joint` is "erase". The look-up is noted as an access of `reader`;
+    None where it was noted already, for the preview. Raises UsageError for a reference that cannot be normalised, and
+    never repeats it.
+    """
+    with asked():
+        normalise(reference)
+    with g.reading() as conn:
+        found = g.vault.find(conn, reference)
+    if reader is not None:
+        reading.note_scope(g, reader, "lookup", found, {"tag": "subject", "rule": RULE.removesuffix(":")})
+    with g.reading() as conn:
+        shared = store.with_others(conn, found) if joint == "keep" else set()
+        mine = [record for record in found if record not in shared]
+        return _plan(conn, mine, ground=ground, joint=sorted(shared))
+
+
+def plan_set(g: Greffier, records: Sequence[str], *, ground: str) -> Plan:
+    """Records that were found by another question; held ones stay."""
+    with g.reading() as conn:
+        return _plan(conn, records, ground=ground)
+
+
+def confirm(g: Greffier, plan: Plan, code: str, *, role: str = "administrator") -> Done:
+    """Carry out a plan that was made just now. Raises UsageError where the code is that of another one."""
+    if code != plan.code:
+        message = "is not the code of what would be erased now: something changed since; look at the new preview"
+        raise UsageError(message, field="--confirm")
+    if not plan.records:
+        return Done(0, None)
+    if len(plan.records) == 1:
+        return Done(1, erase(g, plan.records[0], ground=plan.ground, role=role))
+    _before(g)
+    time = format_time(g.clock())
+    orders = [erasure.Erasure(record, plan.ground, role, time) for record in plan.records]
+    for unit in erasure.erase_set(g.record_keys, g.ledger, orders, new_id=new_id):
+        append(g, unit)
+    after(g)
+    return Done(len(orders), None)
 
 
 def erase(g: Greffier, record_id: str, *, ground: str, role: str = "administrator") -> str:
@@ -25,23 +128,47 @@ def erase(g: Greffier, record_id: str, *, ground: str, role: str = "administrato
     interrupts, the next start completes.
     """
     reading.find(g, record_id)
-    complete_pending(g)
+    _before(g)
     tombstone = new_id()
     order = erasure.Erasure(record_id, ground, role, format_time(g.clock()))
-    _append(g, erasure.erase(g.record_keys, g.ledger, order, agency=g.settings.agency, id=tombstone))
-    _let_go(g)
+    append(g, erasure.erase(g.record_keys, g.ledger, order, agency=g.settings.agency, id=tombstone))
+    after(g)
     return tombstone
 
 
 def complete_pending(g: Greffier) -> int:
     """Finish erasures that a crash interrupted, or that a restored backup undid; returns how many there were."""
     with g.reading() as conn:
-        orders = erasure.pending(g.ledger, conn)
+        orders, objects = erasure.pending(g.ledger, conn), due_objects(conn)
     for unit in erasure.complete(g.record_keys, g.ledger, orders, agency=g.settings.agency, new_id=new_id):
-        _append(g, unit)
-    if orders:
-        _let_go(g)
+        append(g, unit)
+    if orders or objects:
+        after(g)
     return len(orders)
+
+
+def write_tombstones(g: Greffier, *, at_once: bool = False) -> int:
+    """Append the tombstones that are due, in the order of the records' ids: the batch of a day (UTC).
+
+    Those of today wait for the day's end. Where all that wait were ordered in one go, their batch would say that they
+    belong together: they wait for others, a week at most. `at_once` waits for nothing. Returns how many were written.
+    """
+    today = g.clock().date()
+    with g.reading() as conn:
+        due = store.read_due(conn)
+    if not at_once:
+        due = [one for one in due if one.day < today.isoformat()]
+        waited = min((date.fromisoformat(one.day) for one in due), default=today)
+        if today - waited <= timedelta(days=LONELY_DAYS) and _ordered_in_one_go(g, due):
+            return 0
+    written = 0
+    for unit in erasure.tombstones(due, agency=g.settings.agency, time=g.clock()):
+        try:
+            g.log.append(unit).result()
+        except NotFound:
+            continue  # another process writes them at this moment
+        written += len(unit.entries)
+    return written
 
 
 def new_id() -> str:
@@ -49,14 +176,55 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def _append(g: Greffier, unit: Unit) -> None:
+def append(g: Greffier, unit: Unit) -> None:
+    """Append a unit that asks for holds. Raises Refused."""
     try:
         g.log.append(unit).result()
     except Held as error:
-        raise Refused(str(error).removeprefix(f"{error.field}: "), reason="held", field="id") from None
+        raise _refused(error) from None
 
 
-def _let_go(g: Greffier) -> None:
-    """Deleted rows leave the write-ahead log too. Someone who reads just now is no reason to fail: the key is gone."""
-    if not empty_write_ahead_log(g.engine):
-        logger.warning("the write-ahead log could not be emptied after an erasure: the next erasure or stop does it")
+def after(g: Greffier) -> None:
+    """Large values leave object storage, deleted rows the write-ahead log or the dead rows.
+
+    Where that cannot be now, it is no reason to fail: the keys are gone, and the next erasure or start does it.
+    """
+    _, left = blobs.sweep(g.vault.objects, lambda: log_store.writing(g.engine))
+    if left:
+        logger.warning("%d large values of erased records are still in object storage: the next erasure or start", left)
+    if not let_go_of_deleted(g.engine, [table.name for table, _ in store.ABOUT_A_RECORD]):
+        logger.warning("what was deleted could not be let go of after an erasure: the next erasure or stop does it")
+
+
+def _before(g: Greffier) -> None:
+    """What a crash left comes first; then nothing that is erased may be missing from the figures."""
+    complete_pending(g)
+    tallies.tally_pending(g)
+
+
+def _plan(conn: Connection, records: Sequence[str], *, ground: str, joint: Sequence[str] = ()) -> Plan:
+    held = holds_among(conn, records)
+    going = sorted(set(records) - held.keys())
+    about = [one for some in store.chunks(going) for one in store.about_only(conn, some)]
+    kept: dict[str, Json] = {record: [*sorted(grounds)] for record, grounds in sorted(held.items())}
+    exactly: Json = {"ground": ground, "records": [*going], "held": kept, "joint": [*joint], "about": [*sorted(about)]}
+    return Plan(
+        ground=ground,
+        records=tuple(going),
+        held={record: tuple(sorted(grounds)) for record, grounds in sorted(held.items())},
+        joint=tuple(joint),
+        rows=store.count_about(conn, going),
+        about=len(set(about)),
+        code=hashlib.sha256(format_canonical(exactly)).hexdigest()[:16],
+    )
+
+
+def _ordered_in_one_go(g: Greffier, due: Sequence[store.Due]) -> bool:
+    """Whether the ledger knows no more than one minute in which these were ordered; one alone betrays nothing."""
+    waiting = {one.record for one in due}
+    minutes = {order.time for order in g.ledger.read() if order.record in waiting}
+    return len(due) > 1 and len(minutes) <= 1
+
+
+def _refused(error: Held) -> Refused:
+    return Refused(str(error).removeprefix(f"{error.field}: "), reason="held", field="id")

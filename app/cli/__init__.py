@@ -13,8 +13,12 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from app.cli import (
+    backup,
     decide,
     decisions,
+    erase,
+    evidence,
+    find,
     home,
     log,
     log_import,
@@ -29,7 +33,7 @@ from app.cli import (
 )
 from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
 from auditlog.canonical import printable
-from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, NotFound, VaultError, VerifyError
+from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, Held, NotFound, VaultError, VerifyError
 from auditlog.peers.fetch import Unreachable
 from registry.errors import FormatError as RegistryFormatError
 from registry.errors import RegistryError
@@ -45,6 +49,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (Unfinished, CANNOT_RECORD),
     (Refused, REFUSED),
     (Erased, REFUSED),
+    (Held, REFUSED),
     (RegistryFormatError, USAGE),
     (RegistryError, REFUSED),
     (VerifyError, CHECK_FAILED),
@@ -81,8 +86,12 @@ app = typer.Typer(
 home.add_commands(app)
 decide.add_commands(app)
 decisions.add_commands(app)
+find.add_commands(app)
+erase.add_commands(app)
 report.add_commands(app)
+evidence.add_commands(app)
 peers.add_commands(app)
+backup.add_commands(app)
 app.add_typer(system.app, name="system")
 app.add_typer(system.models, name="model")
 log_life.add_commands(log.app)

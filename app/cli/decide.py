@@ -1,4 +1,4 @@
-"""`greffier decide`, `receipt`, `review`, `erase`, `stop`, `resume`: one decision, or one system at once."""
+"""`greffier decide`, `receipt`, `review`, `stop`, `resume`: one decision, or one system at once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ from typing import Annotated
 
 import typer
 
-from app.actions import decide, erase, lifecycle, receipt_page, receipts, repeats, review
+from app.actions import decide, lifecycle, receipt_page, receipts, repeats, review
 from app.actions.reading import CLI
 from app.cli import log_time
-from app.cli.options import Home, plain, print_json, progress, read_file, reserved_file, write_file
+from app.cli.options import (
+    Home,
+    ReadAs,
+    plain,
+    print_json,
+    progress,
+    read_file,
+    reader_as,
+    reserved_file,
+    write_file,
+)
 from app.errors import UsageError
 from app.wiring import open_home
 from auditlog.canonical import Json, parse_json
 from auditlog.errors import FormatError
 from auditlog.receipt import format_receipt
-from auditlog.vocabulary import GROUNDS
 
 RecordId = Annotated[str, typer.Argument(metavar="ID", help="The record's id, as on the letter.")]
 Slug = Annotated[str, typer.Argument(help="The system's slug.")]
@@ -30,7 +39,6 @@ def add_commands(app: typer.Typer) -> None:
         ("decide", decide_one),
         ("receipt", write_receipt),
         ("review", review_one),
-        ("erase", erase_one),
         ("stop", stop_system),
         ("resume", resume_system),
     ):
@@ -71,9 +79,10 @@ def write_receipt(
     time_stamped: Annotated[
         bool, typer.Option("--time-stamped", help="Prove against a time-stamped checkpoint, written beside it.")
     ] = False,
+    read_as: ReadAs = "administrator",
 ) -> None:
     """Write a record's receipt."""
-    reader = CLI if openings else None
+    reader = reader_as(read_as) if openings else None
     # What is opened is noted in the log first.
     with open_home(home, tolerant=reader is None) as g:
         if time_stamped:
@@ -94,30 +103,18 @@ def review_one(
     text: Annotated[str | None, typer.Option(help="Final text as sent.")] = None,
     effect: Annotated[str | None, typer.Option(help="Legal effect.")] = None,
     notified: Annotated[str | None, typer.Option(help="Date on which the person was told, YYYY-MM-DD.")] = None,
+    read_as: ReadAs = "officer",
 ) -> None:
     """Show a held result; with --action, record the review and release it."""
     with open_home(home) as g:
         if action is None:
-            print_json(review.show(g, CLI, record_id))
+            print_json(review.show(g, reader_as(read_as), record_id))
             return
         if not decision or not reasons:
             raise UsageError("both are needed with --action", field="--decision, --reasons")
         made = review.Review(action, decision, reasons, text, effect, notified)
         review_id = review.record_review(g, record_id, made)
     print_json({"review": review_id, "record": record_id})
-
-
-def erase_one(
-    home: Home,
-    record_id: RecordId,
-    ground: Annotated[str, typer.Option(help="Ground code (GDPR 17(1), or retention_expired).")],
-) -> None:
-    """Erase one record's content; its entry and proof remain."""
-    if ground not in GROUNDS:
-        raise UsageError(f"must be one of {', '.join(GROUNDS)}", field="--ground")
-    with open_home(home) as g:
-        tombstone = erase.erase(g, record_id, ground=ground)
-    print_json({"erased": record_id, "tombstone": tombstone})
 
 
 def stop_system(home: Home, slug: Slug, reason: StopReason = "incident") -> None:

@@ -7,12 +7,13 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import date
 from typing import Final
 
 import structlog
 import uvicorn
 
-from app.actions import boots, opening
+from app.actions import boots, daily, opening
 from app.errors import UsageError
 from app.home import Greffier
 from app.http import create_app
@@ -95,6 +96,7 @@ def pulsing(g: Greffier, seconds: float, retry_s: float = RETRY_S) -> Iterator[N
 
     def beat() -> None:
         failed = False
+        day: date | None = None
         while True:
             try:
                 failed = failed or g.problem is not None
@@ -102,6 +104,7 @@ def pulsing(g: Greffier, seconds: float, retry_s: float = RETRY_S) -> Iterator[N
                     opening.recover(g)
                 boots.pulse(g, recovered=failed)
                 failed = False
+                day = daily.run(g, day)
             except CannotRecord as error:
                 # The log's own state says so on every page; the outage is recorded when it can be.
                 failed = failed or error.cause != "busy"

@@ -149,6 +149,22 @@ def empty_write_ahead_log(engine: Engine) -> bool:
     return row is not None and row[0] == 0
 
 
+def let_go_of_deleted(engine: Engine, tables: Sequence[str]) -> bool:
+    """After an erasure: SQLite's write-ahead log is emptied, PostgreSQL's dead rows of these tables are vacuumed.
+
+    False where that could not be done now (a reader in the way, no right to these tables); calling again is safe.
+    """
+    if engine.dialect.name != "postgresql":
+        return empty_write_ahead_log(engine)
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+            for table in tables:
+                conn.exec_driver_sql(f"VACUUM {table}")
+    except DBAPIError:
+        return False
+    return True
+
+
 _SQLITE_CAUSES: Mapping[int, str] = {
     sqlite3.SQLITE_FULL: "disk_full",
     sqlite3.SQLITE_READONLY: "unwritable",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Final
 
 from sqlalchemy import (
@@ -23,11 +24,15 @@ from sqlalchemy import (
     select,
 )
 
+from auditlog.record import Entry, parse_entry
 from auditlog.store import metadata
 from auditlog.store.about import About, about_table
+from auditlog.store.blobs import blob_table, delete_blobs
 from auditlog.store.decisions import decision_table, review_table
 from auditlog.store.idempotency import idempotency_table
 from auditlog.store.insert import RowInsert
+from auditlog.store.log import entry_table
+from auditlog.store.rollup import event_table
 from auditlog.store.vault import erasure_table, sealed_table, subject_table
 
 CHUNK: Final = 500
@@ -47,6 +52,7 @@ due_table = Table(
 
 # THE table of what is about a record, and by which column: erasing, its preview and `erase --verify` read it.
 ABOUT_A_RECORD: Final[tuple[tuple[Table, str], ...]] = (
+    (blob_table, "id"),
     (sealed_table, "id"),
     (subject_table, "id"),
     (idempotency_table, "record"),
@@ -93,6 +99,17 @@ def belonging(conn: Connection, ids: Sequence[str]) -> set[str]:
     return found
 
 
+def with_others(conn: Connection, records: Sequence[str]) -> set[str]:
+    """Those that concern more than one person."""
+    column = subject_table.c.id
+    found: set[str] = set()
+    for some in chunks(records):
+        persons = select(column).where(column.in_(some), subject_table.c.kind == "subject")
+        statement = persons.group_by(column).having(func.count() > 1)
+        found.update(conn.execute(statement).scalars())
+    return found
+
+
 def erased_among(conn: Connection, records: Sequence[str]) -> set[str]:
     """Those that were erased."""
     column = erasure_table.c.record
@@ -131,12 +148,42 @@ def count_about(conn: Connection, records: Sequence[str]) -> dict[str, int]:
 
 
 def delete_about_records(conn: Connection, records: Sequence[str], entries: Sequence[str]) -> None:
-    """Every row about these records, and the content of the entries that were only about them (`about_only`)."""
+    """Every row about these records, and the content of the entries that were only about them (`about_only`).
+
+    Large values that lie in object storage are put down as due: they are deleted after the commit.
+    """
+    for some in chunks([*records, *entries]):
+        delete_blobs(conn, some)
     for table, name in ABOUT_A_RECORD:
         for some in chunks(records):
             conn.execute(delete(table).where(table.c[name].in_(some)))
     for some in chunks(entries):
         conn.execute(delete(sealed_table).where(sealed_table.c.id.in_(some)))
+
+
+def has_records(conn: Connection, system: str) -> bool:
+    """Whether a system has decisions with content, or whose content lies elsewhere."""
+    statement = select(decision_table.c.id).where(decision_table.c.system == system).limit(1)
+    return conn.execute(statement).first() is not None
+
+
+def recorded_until(conn: Connection, system: str, day: date) -> list[str]:
+    """What a system recorded on a day (UTC) or before and still has content: decisions, and what never became one."""
+    end = f"{day.isoformat()}U"
+    decisions, events = decision_table.c, event_table.c
+    finished = select(decisions.id).where(decisions.system == system, decisions.minute < end)
+    others = select(events.id).join(sealed_table, sealed_table.c.id == events.id)
+    others = others.where(events.kind == "unfinished/1", events.system == system, events.minute < end)
+    return [*conn.execute(finished).scalars(), *conn.execute(others).scalars()]
+
+
+def newest_minute(conn: Connection, log: int) -> str | None:
+    """When the newest entry of a log was made, or None for an empty one."""
+    columns = entry_table.c
+    statement = select(columns.data).where(columns.log == log).order_by(columns.idx.desc()).limit(1)
+    data = conn.execute(statement).scalar_one_or_none()
+    entry = None if data is None else parse_entry(bytes(data))
+    return entry.time if isinstance(entry, Entry) else None
 
 
 def insert_erasures(conn: Connection, due: Sequence[Due]) -> None:

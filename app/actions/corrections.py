@@ -1,0 +1,106 @@
+"""Corrections (GDPR 16): the record stays as it was, what is right stands beside it, in an entry of its own.
+
+What was wrong has been decided upon, and its commitment stays checkable. Whoever is shown the record is shown its
+corrections (`of`): the officer, the person's letter and access file.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.actions import reading
+from app.actions.reading import Record
+from app.errors import UsageError
+from app.home import Greffier
+from auditlog.canonical import Json
+from auditlog.log import Sequenced, Unit
+from auditlog.record import Entry
+from auditlog.store import about as about_store
+from auditlog.vault.holds import demand_holdable
+from auditlog.vocabulary import INPUT_PREFIX, ROLES
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+KIND = "correction/1"
+MAX_REASONS = 4000
+# What a person can say is wrong; usage, run and times are measurements.
+_RESULTS = ("output", "outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What is right: value by field as the record names it (`in_<field>`, `output`, `outcome`), why, and when."""
+
+    id: str
+    time: str
+    values: Mapping[str, Json]
+    reasons: str
+
+
+def parse(value: Json) -> tuple[dict[str, Json], str]:
+    """Field → right value, and the reasons, of `{"values": {…}, "reasons": "…"}`. Raises UsageError, names no value."""
+    if not isinstance(value, dict) or value.keys() != {"values", "reasons"}:
+        raise UsageError("must be an object with the members values and reasons", field="--from")
+    values, reasons = value["values"], value["reasons"]
+    if not isinstance(values, dict) or not values:
+        raise UsageError("must be an object: field and what is right, at least one", field="--from: values")
+    if not isinstance(reasons, str) or not reasons.strip() or len(reasons) > MAX_REASONS:
+        raise UsageError(f"must be a text of 1 to {MAX_REASONS} characters", field="--from: reasons")
+    return values, reasons
+
+
+def correct(
+    g: Greffier, record_id: str, values: Mapping[str, Json], reasons: str, *, role: str = "administrator"
+) -> str:
+    """Record what is right; returns the id of the entry.
+
+    A field is named as declared (`income`), or `output` or `outcome`. Raises UnknownRecord, Erased, NotFound for what
+    has no content of its own, UsageError for a field that the record does not have.
+    """
+    if role not in ROLES:
+        raise UsageError(f"must be one of {', '.join(ROLES)}", field="--as")
+    named = _named(reading.find_live(g, record_id).entry, values)
+    correction_id = str(uuid.uuid4())
+    content: dict[str, Json] = {"values": named, "reasons": reasons}
+    prepared = g.vault.prepare(correction_id, content)
+    entry = g.make(KIND, id=correction_id, record=record_id, role=role, commitments=prepared.commitments)
+
+    def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
+        demand_holdable(conn, g.ledger, record_id)
+        prepared.insert(conn)
+        about_store.insert_about(conn, about_store.about_from(entry, content, sequenced[0].place))
+
+    g.log.append(Unit((entry,), rows)).result()
+    return correction_id
+
+
+def of(g: Greffier, record: Record) -> list[Correction]:
+    """The corrections of a record that was opened just now, oldest first: whoever reads it reads these."""
+    with g.reading() as conn:
+        ids = [row.id for row in about_store.find_about(conn, record.entry.id, KIND)]
+    found = []
+    for one in reading.behind(g, record, ids):
+        values, reasons = one.values["values"], one.values["reasons"]
+        found.append(Correction(one.entry.id, one.entry.time, values if isinstance(values, dict) else {}, str(reasons)))
+    return found
+
+
+def _named(entry: Entry, values: Mapping[str, Json]) -> dict[str, Json]:
+    """The values by the names that the record has. The caller's own words are never repeated."""
+    named: dict[str, Json] = {}
+    for number, (field, value) in enumerate(values.items(), 1):
+        name = next((one for one in (f"{INPUT_PREFIX}{field}", field) if one in entry.commitments), None)
+        if name is None or not (name.startswith(INPUT_PREFIX) or name in _RESULTS):
+            known = [one.removeprefix(INPUT_PREFIX) for one in entry.commitments if one.startswith(INPUT_PREFIX)]
+            raise UsageError(
+                f"field number {number} is none that the record has; it has {', '.join([*sorted(known), *_RESULTS])}",
+                field="--from: values",
+            )
+        if name in named:
+            raise UsageError(f"field number {number} stands there twice", field="--from: values")
+        named[name] = value
+    return named

@@ -1,0 +1,74 @@
+"""The end of retention: content that is older than its system's period goes, with a ground of its own.
+
+The periods are those that the register holds now, in calendar months from the day (UTC) of the record's entry
+(`registry.retention`). Figures outlive what they count: nothing expires before its days are tallied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from app.actions import erase
+from app.actions.erase import Plan
+from app.errors import Refused, UsageError
+from app.home import Greffier
+from auditlog.record import parse_time
+from auditlog.store import erasures as store
+from registry.retention import newest_due
+from registry.store import systems as register_store
+
+GROUND: Final = "retention_expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """What is due on a day. `systems`: slug → newest day whose records are due, for those that state a period;
+    `unstated`: those with records and no period, of which nothing expires."""
+
+    until: date
+    systems: Mapping[str, date]
+    unstated: tuple[str, ...]
+    plan: Plan
+
+
+def plan(g: Greffier, until: date | None = None) -> Expiry:
+    """What is due today, or was on an earlier day; held records stay.
+
+    Raises Refused where the clock stands before the newest entry: then nobody knows what day it is. Raises UsageError
+    for a day to come.
+    """
+    now = g.clock()
+    _demand_clock(g, now)
+    day = now.date() if until is None else until
+    if day > now.date():
+        raise UsageError("is to come: what is due then expires then", field="--until")
+    with g.reading() as conn:
+        periods = {one.system.slug: one.system.retention for one in register_store.list_systems(conn)}
+        systems = {
+            slug: newest_due(day, retention.months) for slug, retention in periods.items() if retention is not None
+        }
+        unstated = [slug for slug in sorted(periods.keys() - systems.keys()) if store.has_records(conn, slug)]
+        due = [
+            record for slug, newest in sorted(systems.items()) for record in store.recorded_until(conn, slug, newest)
+        ]
+    return Expiry(day, systems, tuple(unstated), erase.plan_set(g, due, ground=GROUND))
+
+
+def expire(g: Greffier) -> int:
+    """Erase what is due today, without a preview: for the daily run of a server that is set to do so."""
+    found = plan(g).plan
+    return erase.confirm(g, found, found.code, role="program").records
+
+
+def _demand_clock(g: Greffier, now: datetime) -> None:
+    """Entries bear minutes, and so does this comparison."""
+    with g.reading() as conn:
+        newest = store.newest_minute(conn, g.log.number)
+    if newest is not None and now.replace(second=0, microsecond=0) < parse_time(newest):
+        raise Refused(
+            "stands before the newest entry of the log: set it right, then what is due can be told", reason="clock",
+            field="clock",
+        )  # fmt: skip
