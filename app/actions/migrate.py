@@ -28,7 +28,7 @@ def migrate(engine: Engine) -> str:
     """
     with _told(), writing(engine) as conn:
         current = MigrationContext.configure(conn).get_current_revision()
-        if not _is_known(current):
+        if not is_known(current):
             raise _other_revision(current)
         try:
             command.upgrade(config(conn), "head")
@@ -61,7 +61,7 @@ def _told() -> Iterator[None]:
 
 def _other_revision(current: str | None) -> SettingsError:
     message = f"is at revision {current or 'none'}, this program needs {head()}"
-    fix = "run `greffier migrate`" if _is_known(current) else "use the version of the program that wrote it"
+    fix = "run `greffier migrate`" if is_known(current) else "use the version of the program that wrote it"
     return SettingsError(f"{message}: {fix}", field="database")
 
 
@@ -85,5 +85,6 @@ def _script() -> ScriptDirectory:
     return ScriptDirectory.from_config(config())
 
 
-def _is_known(revision: str | None) -> bool:
+def is_known(revision: str | None) -> bool:
+    """Whether the history of this program has that revision; None is before the first."""
     return revision is None or revision in {script.revision for script in _script().walk_revisions()}

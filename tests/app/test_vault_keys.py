@@ -17,6 +17,7 @@ from auditlog.vault.key_database import DatabaseKeys
 from auditlog.vault.key_encryption import KeyEncryptionKey
 from auditlog.vault.record_keys import RecordKeys
 
+NEVER = "00000000-0000-4000-8000-000000000000"
 HEX = "5a" * 32
 KEK = KeyEncryptionKey(bytes.fromhex(HEX))
 
@@ -120,13 +121,13 @@ def test_an_index_key_that_changes_under_a_running_log_refuses_one_group(tmp_pat
     home = tmp_path / "home"
     create_home(home, "waterveen", "waterveen.example/log")
     with open_home(home) as g:
-        before = g.vault.tag("s1:x")
+        before = g.vault.prepare(NEVER, {}, ("X",)).tags
         new = home / "keys" / "next"
         new.write_bytes(b"n" * 32)
         new.replace(home / "keys" / "index.key")
         with pytest.raises(CannotRecord, match=r"index.key: was changed at this moment: try again"):
             record(g)
-        assert g.vault.tag("s1:x") != before
+        assert g.vault.prepare(NEVER, {}, ("X",)).tags != before
         record(g)
         (home / "keys" / "index.key").unlink()
         with pytest.raises(CannotRecord, match=r"index.key: is missing"):

@@ -25,6 +25,8 @@ from auditlog.guard import Guard
 from auditlog.log import Integrated, Unit
 from auditlog.store import decisions as decision_store
 from auditlog.store.engine import is_database_error
+from auditlog.store.insert import insert_rows
+from auditlog.store.sources import source_row
 from auditlog.vault.record_keys import RecordKeys
 from registry.store import systems as register_store
 
@@ -229,6 +231,7 @@ def decide(g: Greffier, said: Said, number: int) -> str:
         register_store.gate_again(conn, gate)
         prepared.insert(conn)
         decision_store.insert_decision(conn, decision_store.row_from(entry, content, sequenced[0].place))
+        insert_rows(conn, [source_row(entry, sequenced[0].place)])
 
     said.integrated(g.log.append(Unit((entry,), rows)).result(60))
     return entry_id

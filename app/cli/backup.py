@@ -1,0 +1,106 @@
+"""`greffier backup` and `greffier restore`: the database, apart from its keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.actions import backup as backups
+from app.actions import log as log_actions
+from app.actions import restore as restores
+from app.actions.restore import Restored
+from app.cli.options import AsJson, Home, plain, print_json, print_text, progress
+from app.damaged import open_damaged
+from app.wiring import open_home
+from auditlog.errors import Frozen
+
+CHECK_FAILED = 1
+_EVERY = 100_000
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Register this file's commands."""
+    app.command("backup")(backup)
+    app.command("restore")(restore)
+
+
+def backup(
+    home: Home,
+    to: Annotated[Path, typer.Option("--to", help="New file; one that is there is never written over.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write one file with the log, the register and the sealed content, while the server goes on."""
+    with open_home(home, tolerant=True) as g:
+        written = backups.write(g, to, _tell)
+    if as_json:
+        print_json({"file": str(to), **plain(written)})
+        return
+    for log in written.manifest.logs:
+        print_text(f"log {log.origin}: {log.size} entries, root {log.root}")
+    print_text(f"{to}: {written.bytes} bytes, SHA-256 {written.sha256}")
+    if written.manifest.payloads != "database":
+        print_text(f"large contents lie in {written.manifest.payloads.partition(':')[0]}: they are not in this file")
+    progress("keys/, guard and key store are not in it, and must never be kept with it")
+
+
+def restore(
+    home: Home,
+    source: Annotated[Path, typer.Option("--from", help="A file that `greffier backup` wrote.")],
+    database_url: Annotated[
+        str | None, typer.Option(help="PostgreSQL URL, for a home without settings; SQLite in the home by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Build a lost database from a backup; what was erased since is erased again before the log opens."""
+    with (
+        restores.opened_backup(source) as saved,
+        restores.settled_home(home, saved.manifest, database_url),
+        open_damaged(home) as damaged,
+    ):
+        restored = restores.restore(damaged, saved, _tell)
+    findings = _open(home) if restored.complete else []
+    if as_json:
+        print_json({**plain(restored), "complete": restored.complete, "findings": [plain(one) for one in findings]})
+    else:
+        for line in _lines(restored):
+            print_text(line)
+        for finding in findings:
+            print_text(f"{finding.place}: {finding.message}")
+    return 0 if restored.complete and not findings else CHECK_FAILED
+
+
+def _open(home: Path) -> list[log_actions.Finding]:
+    """Opening completes what is left to do; then nothing may be wrong."""
+    try:
+        with open_home(home) as g:
+            return log_actions.check_all(g)
+    except Frozen:
+        progress("the log is closed: `greffier log succeed` opens the next one")
+        return []
+
+
+def _lines(restored: Restored) -> list[str]:
+    lines = [f"restored from the backup of {restored.created}: content of {restored.opened} records"]
+    if restored.erased or restored.erased_with_them:
+        lines.append(
+            f"erased again: {restored.erased} records, and {restored.erased_with_them} contents that were about them"
+        )
+    for log in restored.logs:
+        lines.append(f"log {log.origin}: {log.size} entries")
+        if log.missing:
+            lines.append(
+                f"  {log.missing} entries that the guard vouches for are not in this backup, and the log stays closed: "
+                "bring them from a copy (`greffier log import`, from a mirror or a witness's keeper); if there is "
+                "none, `greffier log succeed --reason loss` states that they are lost"
+            )
+    lines.append(
+        "no API keys are in a backup: make them anew with `greffier key add`; model files: `greffier model add`"
+    )
+    return lines
+
+
+def _tell(table: str, done: int, whole: int) -> None:
+    if done % _EVERY == 0:
+        progress(f"{table}: {done} of {whole} rows")
