@@ -59,6 +59,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/records/{source}": Access(roles=frozenset({"client", "auditor"})),
     # Everyone with the reference gets entry and proof; what was put in and came out needs a role.
     "GET /api/receipts/{id}": Access(opens=frozenset({"client", "officer", "auditor"})),
+    # Find my decisions: the reference in the body.
+    "POST /api/lookups": Access(roles=frozenset({"officer", "auditor"})),
     "GET /health": _EVERYONE,
     "GET /metrics": Access(roles=frozenset({"operator"}), loopback=True),
     "GET /openapi.json": _EVERYONE,

@@ -91,7 +91,7 @@ def open_many(g: Greffier, reader: Reader, purpose: Purpose, ids: Iterable[str],
     """As `open`, of many records in the order given; those that were erased, or never here, are left out.
 
     One access entry a record for up to 16 of them, else one for a set; `scope`: the question that led to them. None of
-    them is given where one cannot be.
+    them is given where one cannot be; where nothing is left, nothing is noted.
     """
     records, about = [], set()
     for id_ in dict.fromkeys(ids):
@@ -105,7 +105,7 @@ def open_many(g: Greffier, reader: Reader, purpose: Purpose, ids: Iterable[str],
         except (Erased, KeptElsewhere):
             continue
         about.update(behind)
-    if records or scope is not None:
+    if records:
         accesses.note(g, reader, purpose, sorted(about), scope=scope)
     return records
 

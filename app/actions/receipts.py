@@ -11,14 +11,13 @@ from app.actions import policy_file, reading
 from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog import receipt as receipts
-from auditlog.canonical import Json
-from auditlog.commitment import Opening
 from auditlog.errors import AuditLogError, FormatError, KeptElsewhere
 from auditlog.merkle import prove_inclusion
 from auditlog.policy import cosigned_by, organisations
 from auditlog.proof import LogProof
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store import decisions as decision_store
+from auditlog.store import erasures as erasure_store
 from auditlog.store import log as log_store
 from auditlog.store import vault as vault_store
 from registry.store import systems as register_store
@@ -43,20 +42,29 @@ def receipt(g: Greffier, record_id: str, *, openings: reading.Reader | None) -> 
     and what `reading.open` raises.
     """
     found = reading.find(g, record_id)
-    entry, index = found.entry, found.index
-    opened: tuple[Opening, ...] = ()
-    with g.reading() as conn:
-        head, _ = reading.head(g, conn, log=found.log, covering=index)
-        hashes = prove_inclusion(index, head.size, log_store.reader(conn, found.log, head.size))
-    fields = receipts.fields_for_person(entry)
-    if openings is not None and fields:
+    proof = _proof(g, found)
+    if openings is not None and receipts.fields_for_person(found.entry):
         # Of content that its sender kept there is nothing to open: the openings are the sender's to add.
         with contextlib.suppress(KeptElsewhere):
-            record = reading.open(g, openings, "receipt", record_id)
-            if _held(g, entry, record.values):
-                fields = tuple(field for field in fields if field not in RESULT_FIELDS)
-            opened = record.opened.openings(fields)
-    return receipts.Receipt(entry.data, LogProof(index, hashes, head.note, None), opened)
+            return _opened(g, reading.open(g, openings, "receipt", record_id), proof)
+    return receipts.Receipt(found.entry.data, proof)
+
+
+def receipt_of(g: Greffier, record: reading.Record) -> receipts.Receipt:
+    """The receipt, with openings, of a record that was opened for somebody just now."""
+    return _opened(g, record, _proof(g, record))
+
+
+def is_held(g: Greffier, record: reading.Record) -> bool:
+    """Whether an officer still has the result: the version says so, and no review but a referral was made."""
+    if record.entry.kind != RESULT_KIND:
+        return False
+    version = cast("int", record.entry.members["version"])
+    with g.reading() as conn:
+        if any(review["action"] != "refer" for review in decision_store.find_reviews(conn, record.entry.id)):
+            return False
+        manifest = register_store.read_version(conn, str(record.entry.members["system"]), version).manifest
+    return manifest.release_of(str(record.values["outcome"])) == "after_review"
 
 
 def check(g: Greffier, data: bytes) -> Check:
@@ -103,7 +111,10 @@ def _found(g: Greffier, entry: Entry, index: int, facts: dict[str, str | int]) -
         return Check("altered", facts | {"field": "entry"})
     facts = facts | {"date": entry.time}
     with g.reading() as conn:
-        tombstone = vault_store.find_erasure(conn, entry.id)
+        tombstone, due = vault_store.find_erasure(conn, entry.id), erasure_store.find_due(conn, entry.id)
+    if due is not None:
+        # Erased as one of a set: its tombstone comes into the log with those of the day.
+        return Check("erased", facts | {"date": f"{due.day}T00:00Z", "ground": due.ground})
     if tombstone is not None:
         erased = reading.find(g, tombstone).entry
         return Check("erased", facts | {"date": erased.time, "ground": str(erased.members["ground"])})
@@ -116,16 +127,18 @@ def _found(g: Greffier, entry: Entry, index: int, facts: dict[str, str | int]) -
     return Check("published", facts | {"witnesses": len(organisations(policy, names))})
 
 
-def _held(g: Greffier, entry: Entry, values: dict[str, Json]) -> bool:
-    """Whether an officer still has the result: the version says so, and no review but a referral was made."""
-    if entry.kind != RESULT_KIND:
-        return False
-    version = cast("int", entry.members["version"])
+def _proof(g: Greffier, found: reading.Found | reading.Record) -> LogProof:
     with g.reading() as conn:
-        if any(review["action"] != "refer" for review in decision_store.find_reviews(conn, entry.id)):
-            return False
-        manifest = register_store.read_version(conn, str(entry.members["system"]), version).manifest
-    return manifest.release_of(str(values["outcome"])) == "after_review"
+        head, _ = reading.head(g, conn, log=found.log, covering=found.index)
+        hashes = prove_inclusion(found.index, head.size, log_store.reader(conn, found.log, head.size))
+    return LogProof(found.index, hashes, head.note, None)
+
+
+def _opened(g: Greffier, record: reading.Record, proof: LogProof) -> receipts.Receipt:
+    fields = receipts.fields_for_person(record.entry)
+    if is_held(g, record):
+        fields = tuple(field for field in fields if field not in RESULT_FIELDS)
+    return receipts.Receipt(record.entry.data, proof, record.opened.openings(fields))
 
 
 def _facts(g: Greffier) -> dict[str, str | int]:

@@ -16,6 +16,7 @@ from app.cli import (
     backup,
     decide,
     decisions,
+    find,
     erase,
     evidence,
     find,

@@ -15,12 +15,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from app.actions.reading import Reader
 from app.errors import UsageError
 from auditlog.canonical import printable
+from auditlog.vocabulary import READERS
 
 PIPE_WIDTH = 240
 
 Home = Annotated[Path, typer.Option("--home", envvar="GREFFIER_HOME", help="Folder of the installation.")]
+ReadAs = Annotated[str, typer.Option("--as", metavar="ROLE", help="In which role it is read; it stands in the log.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
@@ -80,10 +83,11 @@ def write_file(path: Path, data: bytes, option: str) -> None:
 
 
 @contextlib.contextmanager
-def reserved_file(path: Path, option: str) -> Iterator[Callable[[bytes], None]]:
+def reserved_file(path: Path, option: str, *, private: bool = False) -> Iterator[Callable[[bytes], None]]:
     """A way to write a result whole or not at all, made sure of before the work that leads to it begins.
 
-    UsageError names the option. Nothing is left behind where the block does not write, or fails.
+    UsageError names the option. Nothing is left behind where the block does not write, or fails. `private`: from its
+    first byte on it is the owner's alone.
     """
     with _writing(option):
         if not path.name or path.is_dir():
@@ -97,6 +101,8 @@ def reserved_file(path: Path, option: str) -> Iterator[Callable[[bytes], None]]:
 
     with _writing(option):
         temporary.touch()
+        if private:
+            temporary.chmod(0o600)
     try:
         yield write
     finally:
@@ -109,6 +115,13 @@ def _writing(option: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UsageError(f"cannot be written: {error.strerror}; name another place", field=option) from None
+
+
+def reader_as(role: str) -> Reader:
+    """Who reads content by a command: the machine's owner, in the role that `--as` names."""
+    if role not in READERS:
+        raise UsageError(f"must be one of {', '.join(READERS)}", field="--as")
+    return Reader(role, None)
 
 
 def progress(text: str) -> None:

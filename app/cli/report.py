@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 
 from app.actions import report, transparency
-from app.actions.reading import CLI
-from app.cli.options import Home, write_file
+from app.cli.options import Home, ReadAs, reader_as, write_file
 from app.errors import UsageError
 from app.wiring import open_home
 
@@ -32,6 +31,7 @@ def write_report(
     period: Annotated[str | None, typer.Option(help="YYYY or YYYY-MM; this month by default.")] = None,
     lang: Annotated[str, typer.Option(help="en or nl.")] = "en",
     output_format: Annotated[str, typer.Option("--format", help="html or json.")] = "html",
+    read_as: ReadAs = "administrator",
 ) -> None:
     """Write a document from the record."""
     if kind not in KINDS:
@@ -46,7 +46,7 @@ def write_report(
         if kind == "system":
             document = report.system_page(g, str(of), lang)
         elif kind == "letter":
-            document = report.letter(g, CLI, str(of), lang)
+            document = report.letter(g, reader_as(read_as), str(of), lang)
         else:
             first, last = parse_period(period, g.clock())
             document = transparency.period_report(g, first, last, lang)

@@ -1,0 +1,135 @@
+"""The access file of a person: what is held of them, what was decided, who looked, receipts to check it (GDPR 15).
+
+References of other persons in the same record are counted, not named; who looked is named by role, purpose and day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from app.actions import lookup, query, reading, receipts
+from app.actions.lookup import Reference
+from app.actions.reading import Found, Reader, Record
+from app.home import Greffier
+from auditlog.canonical import Json, parse_json
+from auditlog.receipt import Receipt, format_receipt
+from auditlog.store import about as about_store
+from auditlog.store import decisions as decision_store
+from auditlog.store.about import About
+from auditlog.vault.holds import RESTRICTION, in_force
+from auditlog.vault.seal import SUBJECTS
+from auditlog.vocabulary import INPUT_PREFIX
+from registry.manifest import Manifest
+from registry.store import systems as register_store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+FORMAT: Final = "greffier-access-file/1"
+_REVIEW: Final = ("action", "decision", "reasons", "text", "effect", "notified")
+
+
+def access_file(g: Greffier, reader: Reader, reference: Reference) -> dict[str, Json]:
+    """The file as JSON: `records` in the order of the log. The access that it is itself stands in it.
+
+    Raises UsageError for a reference that cannot be normalised, and what `reading.open_many` raises.
+    """
+    found = lookup.find(g, reference)
+    opened = lookup.opened(g, reader, "access_file", reference, found)
+    stamp = query.stamp(g)
+    return {
+        "format": FORMAT,
+        "agency": g.settings.agency if g.profile is None else cast("Json", dict(g.profile.names)),
+        "made": g.clock().date().isoformat(),
+        "log": {"origin": stamp.origin, "size": stamp.size, "root": stamp.root},
+        "records": [_record(g, one, opened[one.entry.id]) for one in found if one.entry.id in opened],
+    }
+
+
+def _record(g: Greffier, found: Found, record: Record | None) -> dict[str, Json]:
+    """One record; without content where its sender kept it."""
+    entry, members = found.entry, found.entry.members
+    with g.reading() as conn:
+        about = about_store.find_about(conn, entry.id)
+    shown: dict[str, Json] = {
+        "id": entry.id,
+        "log": found.log,
+        "index": found.index,
+        "time": entry.time,
+        "system": members["system"],
+        "version": members["version"],
+        "mode": members["mode"],
+        "capture": members["capture"],
+        "content": "here" if record is not None else "kept by its sender",
+        "restricted": RESTRICTION in in_force(about),
+        "accesses": [{"day": row.minute[:10], "role": row.role, "purpose": row.code} for row in _of(about, "access/1")],
+    }
+    if record is None:
+        return shown | {"receipt": _as_json(receipts.receipt(g, entry.id, openings=None))}
+    return shown | _content(g, record, about) | {"receipt": _as_json(receipts.receipt_of(g, record))}
+
+
+def _content(g: Greffier, record: Record, about: list[About]) -> dict[str, Json]:
+    with g.reading() as conn:
+        manifest = _manifest(conn, record)
+        reviews = [str(row["id"]) for row in decision_store.find_reviews(conn, record.entry.id)]
+    corrections = [row.id for row in _of(about, "correction/1")]
+    held, values = receipts.is_held(g, record), record.values
+    subjects = values.get(SUBJECTS)
+    return {
+        "values": _values(manifest, values),
+        "held": held,
+        "outcome": None if held else _outcome(manifest, values),
+        "output": None if held else values.get("output"),
+        "other_persons": max(0, len(subjects) - 1) if isinstance(subjects, list) else 0,
+        "reviews": [_review(one) for one in reading.behind(g, record, reviews)],
+        "corrections": [
+            {"time": one.entry.time, "values": one.values["values"], "reasons": one.values["reasons"]}
+            for one in reading.behind(g, record, corrections)
+        ],
+    }
+
+
+def _values(manifest: Manifest, values: Mapping[str, Json]) -> list[Json]:
+    """What went in, with the words that the register has for it; a field that no register declares keeps its name."""
+    labels = {f"{INPUT_PREFIX}{one.id}": one for one in manifest.fields}
+    shown: list[Json] = []
+    for name in sorted(values):
+        if not name.startswith(INPUT_PREFIX):
+            continue
+        declared = labels.get(name)
+        words: Any = None if declared is None else declared.words(values[name])
+        shown.append(
+            {
+                "field": name.removeprefix(INPUT_PREFIX),
+                "label": None if declared is None else dict(declared.label),
+                "source": None if declared is None else cast("Json", declared.source),
+                "value": values[name],
+                "words": None if words is None else dict(words),
+            }
+        )
+    return shown
+
+
+def _outcome(manifest: Manifest, values: Mapping[str, Json]) -> Json:
+    code = str(values["outcome"])
+    declared = manifest.outcome(code)
+    return {"code": code, "label": None if declared is None else dict(declared.label)}
+
+
+def _review(review: Record) -> Json:
+    return {"time": review.entry.time} | {name: review.values[name] for name in _REVIEW}
+
+
+def _manifest(conn: Connection, record: Record) -> Manifest:
+    members = record.entry.members
+    return register_store.read_version(conn, str(members["system"]), cast("int", members["version"])).manifest
+
+
+def _of(about: list[About], kind: str) -> list[About]:
+    return [row for row in about if row.kind == kind]
+
+
+def _as_json(receipt: Receipt) -> Json:
+    return parse_json(format_receipt(receipt))
