@@ -16,7 +16,6 @@ from app.cli import (
     backup,
     decide,
     decisions,
-    find,
     erase,
     evidence,
     find,
