@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
-from app.actions import reading, tallies
+from app.actions import reading, recount, tallies
 from app.actions.reading import CLI, Reader
 from app.errors import Refused, UsageError, asked
 from app.home import Greffier
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Joint = Literal["keep", "erase"]
+EXPIRED: Final = "retention_expired"
 # A day's only set would be told by its batch: it waits for another one, so long at most.
 LONELY_DAYS: Final = 7
 
@@ -111,7 +112,7 @@ def confirm(g: Greffier, plan: Plan, code: str, *, role: str = "administrator") 
         return Done(0, None)
     if len(plan.records) == 1:
         return Done(1, erase(g, plan.records[0], ground=plan.ground, role=role))
-    _before(g)
+    _before(g, plan.ground)
     time = format_time(g.clock())
     orders = [erasure.Erasure(record, plan.ground, role, time) for record in plan.records]
     for unit in erasure.erase_set(g.record_keys, g.ledger, orders, new_id=new_id):
@@ -128,7 +129,7 @@ def erase(g: Greffier, record_id: str, *, ground: str, role: str = "administrato
     interrupts, the next start completes.
     """
     reading.find(g, record_id)
-    _before(g)
+    _before(g, ground)
     tombstone = new_id()
     order = erasure.Erasure(record_id, ground, role, format_time(g.clock()))
     append(g, erasure.erase(g.record_keys, g.ledger, order, agency=g.settings.agency, id=tombstone))
@@ -196,10 +197,16 @@ def after(g: Greffier) -> None:
         logger.warning("what was deleted could not be let go of after an erasure: the next erasure or stop does it")
 
 
-def _before(g: Greffier) -> None:
-    """What a crash left comes first; then nothing that is erased may be missing from the figures."""
+def _before(g: Greffier, ground: str) -> None:
+    """What a crash left comes first; then nothing that is erased may be missing from the figures.
+
+    A person's erasure does not wait for a tally that is wrong; what merely expires does (Refused).
+    """
     complete_pending(g)
-    tallies.tally_pending(g)
+    if ground == EXPIRED:
+        recount.settle(g)
+    else:
+        tallies.tally_pending(g)
 
 
 def _plan(conn: Connection, records: Sequence[str], *, ground: str, joint: Sequence[str] = ()) -> Plan:

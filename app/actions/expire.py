@@ -1,7 +1,7 @@
 """The end of retention: content that is older than its system's period goes, with a ground of its own.
 
 The periods are those that the register holds now, in calendar months from the day (UTC) of the record's entry
-(`registry.retention`). Figures outlive what they count: nothing expires before its days are tallied.
+(`registry.retention`). Figures outlive what they count: nothing expires before it is tallied and recounted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
 
 from app.actions import erase
 from app.actions.erase import Plan
@@ -19,8 +18,6 @@ from auditlog.record import parse_time
 from auditlog.store import erasures as store
 from registry.retention import newest_due
 from registry.store import systems as register_store
-
-GROUND: Final = "retention_expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ def plan(g: Greffier, until: date | None = None) -> Expiry:
         due = [
             record for slug, newest in sorted(systems.items()) for record in store.recorded_until(conn, slug, newest)
         ]
-    return Expiry(day, systems, tuple(unstated), erase.plan_set(g, due, ground=GROUND))
+    return Expiry(day, systems, tuple(unstated), erase.plan_set(g, due, ground=erase.EXPIRED))
 
 
 def expire(g: Greffier) -> int:

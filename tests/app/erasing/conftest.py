@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from app.actions import lifecycle, register
+from app.actions.counting import is_held
 from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import create_home, open_home
@@ -60,6 +61,7 @@ class Office:
     def decide(self, g: Greffier, *subjects: str, reason: str = "invented", system: str = LOAN) -> str:
         version = register.show(g, system).version
         assert version is not None
+        held = is_held(version.manifest, "good")
         self.n += 1
         inputs = {f"in_{one.id}": f"{reason} {one.id}" for one in version.manifest.fields}
         values: dict[str, Any] = {**inputs, "output": {"result": reason}, "outcome": "good"}
@@ -74,7 +76,7 @@ class Office:
             made = [*prepared.rows(), *decision_store.decision_rows(entry, values, place)]
             return [*made, source_store.source_row(entry, place)]
 
-        g.log.append(Unit((entry,), None, rows, counts=lambda _: counted(entry, values, held=False))).result()
+        g.log.append(Unit((entry,), None, rows, counts=lambda _: counted(entry, values, held=held))).result()
         return str(entry.id)
 
 

@@ -16,6 +16,7 @@ from app.errors import Refused, UsageError
 from auditlog.errors import Erased
 from auditlog.store import erasures as store
 from auditlog.store import log as log_store
+from auditlog.store import tallies as tally_store
 
 LOAN = "social-loan-check"
 
@@ -122,8 +123,25 @@ def test_what_expired_was_tallied_before(office: Any) -> None:
         erase.confirm(g, found, found.code)
         with g.reading() as conn:
             kinds = [entry.kind for _, entry in log_store.entries_of_kinds(conn, 1, {"tally/1", "erasure/1"})]
-        assert kinds
-        assert set(kinds) == {"tally/1"}, "and the tombstones come after it"
+            assert kinds
+            assert set(kinds) == {"tally/1"}, "and the tombstones come after it"
+            assert tally_store.recounted_until(conn, 1) > 0
+
+
+def test_nothing_expires_while_a_tally_is_not_what_its_records_give(office: Any) -> None:
+    with office.opened() as g:
+        keep(g)
+        record, other = office.decide(g, "TEST-1"), office.decide(g, "TEST-1")
+        with log_store.writing(g.engine) as conn:
+            conn.exec_driver_sql("UPDATE auditlog_rollup SET number = 7 WHERE cell = 'decisions'")
+        office.clock.now = at("2027-03-10")
+        found = expire.plan(g).plan
+        with pytest.raises(Refused) as error:
+            erase.confirm(g, found, found.code)
+        assert error.value.reason == "recount"
+        assert g.ledger.read() == ()
+        assert reading.open(g, CLI, "export", record).values["outcome"] == "good"
+        erase.erase(g, other, ground="objection")  # which is a person's right
 
 
 def test_a_served_home_does_the_days_work_once(office: Any) -> None:
