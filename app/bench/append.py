@@ -98,7 +98,7 @@ def _grow(place: Scene, size: int, entry_bytes: int, report: Callable[[str], Non
                 report(f"{there:,} of {size:,} entries after {now:.0f} s")
         if last is not None:
             last.result()
-    return {"entries": size, "seconds": round(time.perf_counter() - began, 1), "bytes": _stored_bytes(place)}
+    return {"entries": size, "seconds": round(time.perf_counter() - began, 1), "bytes": stored_bytes(place)}
 
 
 def _measure(
@@ -186,7 +186,8 @@ def _round(place: Scene, writers: int, seconds: float, entry_bytes: int, *, deci
     }
 
 
-def _stored_bytes(place: Scene) -> int:
+def stored_bytes(place: Scene) -> int:
+    """What the database takes on disk."""
     engine = open_engine(place.url)
     try:
         with reading(engine) as conn:

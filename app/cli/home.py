@@ -77,7 +77,7 @@ def demo(home: Annotated[Path, typer.Option("--home", help="Folder to leave the 
 
 
 def bench(
-    what: Annotated[str, typer.Argument(help="append, audit")],
+    what: Annotated[str, typer.Argument(help=", ".join(benches.NAMES))],
     writers: Annotated[str, typer.Option(help="Numbers of writers, with commas.")] = "1,16,64",
     seconds: Annotated[float, typer.Option(min=0.2, max=600)] = 5.0,
     database_url: Annotated[
@@ -86,14 +86,19 @@ def bench(
     decisions: Annotated[bool, typer.Option(help="Whole sealed decisions of 8 fields instead of entries.")] = False,
     grow: Annotated[int, typer.Option(min=0, help="Fill the log to so many entries first.")] = 0,
     processes: Annotated[int, typer.Option(min=1, max=64, help="So many processes, each with the writers.")] = 1,
-    entries: Annotated[int, typer.Option(min=10, max=2_000_000, help="Size of the log that is audited.")] = 160_000,
+    entries: Annotated[
+        int, typer.Option(min=10, max=20_000_000, help="Size of the log that is audited or asked.")
+    ] = 160_000,
 ) -> None:
     """Measure; prints JSON with medians and spread, and for append the device's fsync time."""
     if what in benches.OF_SIZE:
         print_json(benches.OF_SIZE[what](entries))
         return
+    if what in benches.ON_DATABASE:
+        print_json(benches.ON_DATABASE[what](entries, database_url, report=progress))
+        return
     if what not in benches.KINDS:
-        raise UsageError(f"must be one of {', '.join((*benches.KINDS, *benches.OF_SIZE))}", field="what")
+        raise UsageError(f"must be one of {', '.join(benches.NAMES)}", field="what")
     if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", writers):
         raise UsageError("must be numbers with commas, such as 1,16,64", field="--writers")
     counts = [int(n) for n in writers.split(",")]

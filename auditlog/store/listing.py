@@ -6,7 +6,7 @@ filter has an index that ends in it, so that a page costs the same in a small lo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, Table, select, tuple_
@@ -40,6 +40,25 @@ def iterate_decisions(conn: Connection, where: DecisionFilter | None = None) -> 
     statement = _filtered(where or DecisionFilter()).order_by(*_order(decision_table))
     for row in conn.execute(statement.execution_options(yield_per=500)).mappings():
         yield dict(row)
+
+
+def iterate_batches(
+    conn: Connection,
+    where: DecisionFilter,
+    names: Sequence[str],
+    *,
+    until: tuple[int, int] | None = None,
+    size: int = 65_536,
+) -> Iterator[Sequence[Sequence[Any]]]:
+    """The columns `names` of all rows that match, oldest first, `size` rows at a time.
+
+    `until`: the place (log, index) of the newest row to give, so that two readings have the same end.
+    """
+    statement = select(*[decision_table.c[name] for name in names]).where(*conditions(where, decision_table))
+    if until is not None:
+        statement = statement.where(tuple_(decision_table.c.log, decision_table.c.idx) <= tuple_(*until))
+    statement = statement.order_by(*_order(decision_table)).execution_options(yield_per=size)
+    yield from conn.execute(statement).partitions()
 
 
 def _order(table: Table) -> list[Column[Any]]:

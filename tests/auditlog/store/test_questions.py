@@ -21,8 +21,22 @@ from auditlog.store.rollup import add_counts, event_table
 BEGIN = datetime(2025, 11, 3, tzinfo=UTC)
 BOOTS = [str(uuid.UUID(int=n, version=4)) for n in (1, 2)]
 NOTHING = dict.fromkeys(
-    """prompt_tokens output_tokens queue_us first_us total_us energy_uj energy_method cost_millionths currency
-    review reviewed waited source outcome""".split()
+    [
+        "prompt_tokens",
+        "output_tokens",
+        "queue_us",
+        "first_us",
+        "total_us",
+        "energy_uj",
+        "energy_method",
+        "cost_millionths",
+        "currency",
+        "review",
+        "reviewed",
+        "waited",
+        "source",
+        "outcome",
+    ]
 )
 STAMP = {"origin": "register.example/audit/1", "size": "900", "root": "cm9vdA=="}
 
