@@ -22,6 +22,7 @@ from auditlog.log import Unit
 from auditlog.note import format_vkey
 from auditlog.peers.witness import Witness
 from auditlog.store import decisions as decision_store
+from auditlog.store import sources as source_store
 
 LOAN = "social-loan-check"
 OTHER = "tax-question-reply"
@@ -96,9 +97,12 @@ class Town:
         subjects: tuple[str, ...] = ("TEST-1",),
     ) -> list[str]:
         """Decisions that a system elsewhere made: sealed and recorded as every other is."""
-        return [self._decide(g, system, mode, outcome, subjects) for _ in range(count)]
+        made = [self._decide(g, system, mode, outcome, subjects) for _ in range(count)]
+        for _, ticket in made:
+            ticket.result()
+        return [id_ for id_, _ in made]
 
-    def _decide(self, g: Greffier, system: str, mode: str, outcome: str, subjects: tuple[str, ...]) -> str:
+    def _decide(self, g: Greffier, system: str, mode: str, outcome: str, subjects: tuple[str, ...]) -> tuple[str, Any]:
         version = register.show(g, system).version
         assert version is not None
         self.numbers[system] = n = self.numbers.get(system, 0) + 1
@@ -112,10 +116,11 @@ class Town:
         entry = g.make("decision/1", id=made.id, commitments=prepared.commitments, **members)
 
         def rows(sequenced: Any) -> list[Any]:
-            return [*prepared.rows(), *decision_store.decision_rows(entry, values, sequenced[0].place)]
+            place = sequenced[0].place
+            decided = decision_store.decision_rows(entry, values, place)
+            return [*prepared.rows(), *decided, source_store.source_row(entry, place)]
 
-        g.log.append(Unit((entry,), None, rows)).result()
-        return str(entry.id)
+        return str(entry.id), g.log.append(Unit((entry,), None, rows))
 
     def _number(self) -> int:
         self.numbers[""] = self.numbers.get("", 0) + 1
@@ -133,37 +138,54 @@ def make_home(home: Path, url: str, clock: Clock, model_file: Path) -> None:
                 lifecycle.change_state(g, slug, state)
 
 
-@pytest.fixture
-def make_town(
-    tmp_path: Path, model_file: Path, witness_stand: ModuleType
-) -> Iterator[Callable[[str], Town]]:
-    """`make_town(url)`: a home on that database, with a witness that is served."""
-    with contextlib.ExitStack() as stack:
+MakeTown = Callable[[Path, str], contextlib.AbstractContextManager[Town]]
 
-        def make(url: str) -> Town:
-            clock = Clock()
-            make_home(tmp_path / "home", url, clock, model_file)
-            witness = witness_stand.make_witness(tmp_path / "witness", clock=clock.posix, name=WITNESS)
-            stack.callback(witness.close)
-            address = stack.enter_context(witness_stand.served(witness))
-            town = Town(tmp_path / "home", clock, witness, address)
+
+@pytest.fixture(scope="session")
+def make_town(model_file: Path, witness_stand: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> MakeTown:
+    """`make_town(folder, url)`: a home on that database, with a witness that is served meanwhile."""
+    template = tmp_path_factory.mktemp("town") / "home"
+
+    def home_on(folder: Path, url: str, clock: Clock) -> Path:
+        home = folder / "home"
+        if not url.startswith("sqlite"):
+            make_home(home, url, clock, model_file)
+            return home
+        if not template.exists():
+            make_home(template, "sqlite:///greffier.db", Clock(), model_file)
+        return Path(shutil.copytree(template, home, copy_function=_copy))
+
+    @contextlib.contextmanager
+    def make(folder: Path, url: str) -> Iterator[Town]:
+        clock = Clock()
+        home = home_on(folder, url, clock)
+        witness = witness_stand.make_witness(folder / "witness", clock=clock.posix, name=WITNESS)
+        with contextlib.closing(witness), witness_stand.served(witness) as address:
+            town = Town(home, clock, witness, address)
             with town.opened() as g:
                 town.add_witness(g)
-            return town
+            yield town
 
-        yield make
+    return make
+
+
+def _copy(name: str, to: str) -> None:
+    """The model's file is linked: it is large and read-only."""
+    Path(to).hardlink_to(name) if name.endswith(".gguf") else shutil.copy2(name, to)
 
 
 @pytest.fixture
-def town(make_town: Callable[[str], Town], url: str) -> Town:
+def town(make_town: MakeTown, tmp_path: Path, url: str) -> Iterator[Town]:
     """On each database in turn."""
-    return make_town(url)
+    with make_town(tmp_path, url) as made:
+        yield made
 
 
 @pytest.fixture
-def small_town(make_town: Callable[[str], Town], sqlite_url: str) -> Town:
+def small_town(make_town: MakeTown, tmp_path: Path) -> Iterator[Town]:
     """On SQLite alone."""
-    return make_town(sqlite_url)
+    with make_town(tmp_path, "sqlite") as made:
+        yield made
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_a_sample_from_beginning_to_audit(town, tmp_path):
         town.clock.on(5)
         assert town.publish(g)  # the witness cosigns, but not yet in time
         assert samples.find(g, sample.id).state == "waiting"
-        with pytest.raises(Refused, match="no checkpoint yet that witness.example/w1 cosigned at 2026-11-24T08:10Z"):
+        with pytest.raises(Refused, match=r"no checkpoint yet that witness\.example/w1 cosigned at 2026-11-24T08:10Z"):
             samples.draw(g, sample.id, NONCE)
 
         town.clock.on(5)
