@@ -24,7 +24,10 @@ from auditlog.record import Entry, parse_entry
 from auditlog.store import about as about_store
 from auditlog.store import decisions as decision_store
 from auditlog.store import log as log_store
+from auditlog.store import sources as source_store
+from auditlog.vault.elsewhere import kept_seal
 from auditlog.vault.holds import HOLD_KIND
+from registry.store import systems as register_store
 
 LOAN = "social-loan-check"
 BEGIN = datetime(2026, 11, 24, 22, 30, tzinfo=UTC)
@@ -63,7 +66,7 @@ class Office:
         """The id of a new decision about these persons, as `app.actions.decide` records one."""
         self.n += 1
         with g.reading() as conn:
-            version = decision_store_version(conn, system)
+            version = newest_version(conn, system)
         inputs = {f"in_{one.id}": None for one in version.manifest.fields}
         values: dict[str, Any] = {
             **inputs,
@@ -75,12 +78,47 @@ class Office:
             "run": {},
             "times": {},
         }
-        id_ = str(uuid.uuid4())
-        prepared = g.vault.prepare(id_, values, subjects or (PERSON,))
-        entry = g.make(
+        prepared = g.vault.prepare(str(uuid.uuid4()), values, subjects or (PERSON,))
+        entry = self._entry(g, prepared, version)
+
+        def rows(sequenced: tuple[Sequenced, ...]) -> list[Any]:
+            place = sequenced[0].place
+            decided = decision_store.decision_rows(entry, values, place)
+            return [*prepared.rows(), *decided, source_store.source_row(entry, place)]
+
+        g.log.append(Unit((entry,), rows=rows)).result()
+        return entry.id
+
+    def take_commitments(self, g: Greffier, person: str) -> str:
+        """The id of a decision whose sender kept the content, and told us of whom it is."""
+        self.n += 1
+        with g.reading() as conn:
+            version = newest_version(conn, LOAN)
+        values: dict[str, Any] = {
+            "outcome": "grant",
+            "output": {},
+            "parent": None,
+            "usage": None,
+            "run": {},
+            "times": {},
+        }
+        prepared = g.vault.prepare(str(uuid.uuid4()), values, (person,))
+        entry = self._entry(g, prepared, version)
+
+        def rows(sequenced: tuple[Sequenced, ...]) -> list[Any]:
+            place = sequenced[0].place
+            tags = [row for row in prepared.rows() if "tag" in row[1]]
+            number = source_store.source_row(entry, place, kept_seal(g.vault, entry))
+            return [*tags, *decision_store.decision_rows(entry, {}, place), number]
+
+        g.log.append(Unit((entry,), rows=rows)).result()
+        return entry.id
+
+    def _entry(self, g: Greffier, prepared: Any, version: Any) -> Entry:
+        return g.make(
             "decision/1",
-            id=id_,
-            system=system,
+            id=prepared.id,
+            system=version.system,
             version=version.version,
             manifest=version.digest,
             capture="external",
@@ -92,11 +130,13 @@ class Office:
             commitments=prepared.commitments,
         )
 
-        def rows(sequenced: tuple[Sequenced, ...]) -> list[Any]:
-            return [*prepared.rows(), *decision_store.decision_rows(entry, values, sequenced[0].place)]
-
-        g.log.append(Unit((entry,), rows=rows)).result()
-        return id_
+    def correct(self, g: Greffier, record: str, values: dict[str, Any], reasons: str) -> None:
+        """A correction of a record, as `app.actions.corrections` records one."""
+        content: dict[str, Any] = {"values": values, "reasons": reasons}
+        prepared = g.vault.prepare(str(uuid.uuid4()), content)
+        members = {"record": record, "role": "privacy_officer"}
+        entry = g.make("correction/1", id=prepared.id, commitments=prepared.commitments, **members)
+        self._put(g, entry, content, prepared)
 
     def hold(self, g: Greffier, record: str, ground: str = "restriction", action: str = "placed") -> None:
         """A hold on a record, placed or lifted."""
@@ -105,7 +145,9 @@ class Office:
         prepared = g.vault.prepare(id_, values)
         members = {"action": action, "ground": ground, "role": "privacy_officer"}
         entry = g.make(HOLD_KIND, id=id_, commitments=prepared.commitments, **members)
+        self._put(g, entry, values, prepared)
 
+    def _put(self, g: Greffier, entry: Entry, values: dict[str, Any], prepared: Any) -> None:
         def rows(sequenced: tuple[Sequenced, ...]) -> list[Any]:
             about = about_store.about_from(entry, values, sequenced[0].place)
             return [*prepared.rows(), *about_store.about_rows(about)]
@@ -113,9 +155,7 @@ class Office:
         g.log.append(Unit((entry,), rows=rows)).result()
 
 
-def decision_store_version(conn: Any, system: str) -> Any:
-    from registry.store import systems as register_store
-
+def newest_version(conn: Any, system: str) -> Any:
     return register_store.list_versions(conn, system)[-1]
 
 
