@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from app.bench import append, audit, query
+from app.bench import append, audit, query, seal
 
 KINDS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"append": append.run}
-OF_SIZE: Final[dict[str, Callable[[int], dict[str, Any]]]] = {"audit": audit.run}
+OF_SIZE: Final[dict[str, Callable[[int], dict[str, Any]]]] = {"audit": audit.run, "seal": seal.run}
 ON_DATABASE: Final[dict[str, Callable[..., dict[str, Any]]]] = {"query": query.run}
 NAMES: Final = (*KINDS, *OF_SIZE, *ON_DATABASE)

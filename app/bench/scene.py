@@ -119,11 +119,9 @@ def filler(size: int) -> Entry:
     return Entry("bench/1", id_, _AGENCY, "", {}, data + b"x" * (size - len(data) - 2) + b'"}')
 
 
-def decision(vault: Vault, n: int) -> Unit:
-    """A decision of 8 input fields with output and replay facts of 60 tokens: committed, sealed, with its query row."""
-    id_ = _new_id()
-    now = _now()
-    values: dict[str, Json] = {
+def decision_values(n: int) -> dict[str, Json]:
+    """What is committed of decision number `n`, but for the person: 14 values, 8 of them input fields."""
+    return {
         **{f"in_field_{number}": f"what the field number {number} of case {n} says" for number in range(8)},
         "output": {"answer": "accept", "explanation": "three of three conditions are met"},
         "outcome": "accept",
@@ -132,7 +130,19 @@ def decision(vault: Vault, n: int) -> Unit:
         "run": _RUN,
         "times": dict.fromkeys(("received", "decided", "recorded"), "2026-11-24T08:15:00.000000Z"),
     }
-    prepared = vault.prepare(id_, values, [f"WV-{n % 100_000:06}"])
+
+
+def decision_subject(n: int) -> str:
+    """The reference of the person whom decision number `n` concerns."""
+    return f"WV-{n % 100_000:06}"
+
+
+def decision(vault: Vault, n: int) -> Unit:
+    """A decision of 8 input fields with output and replay facts of 60 tokens: committed, sealed, with its query row."""
+    id_ = _new_id()
+    now = _now()
+    values = decision_values(n)
+    prepared = vault.prepare(id_, values, [decision_subject(n)])
     entry = make_entry(
         "decision/1",
         id=id_,

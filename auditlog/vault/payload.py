@@ -17,6 +17,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from auditlog.canonical import Json, format_canonical, parse_canonical
@@ -28,6 +29,7 @@ from auditlog.vault.references import Refs, parse_refs
 FORM_1: Final = b"\x01"
 FORM_2: Final = b"\x02"
 PADDING: Final = 256
+_SMALLEST: Final = 8  # a step of 2^8 bytes
 _PLAIN, _DEFLATED = 0, 1
 _HEAD: Final = 5
 _LEVEL: Final = 1
@@ -65,7 +67,7 @@ def format_payload(
 ) -> bytes:
     """The text, from values in RFC 8785 form; `refs` are normalised."""
     # Assembled from the canonical forms at hand; field names are ASCII and need no escaping, so sorting is RFC 8785's.
-    values = b",".join([b'"%b":%b' % (name.encode("ascii"), forms[name]) for name in sorted(forms)])
+    values = b",".join([_name(name) + forms[name] for name in sorted(forms)])
     text = b'"secret":"%b","values":{%b}}' % (secret.hex().encode("ascii"), values)
     if refs is not None:
         text = b'"refs":%b,%b' % (format_canonical(refs.members()), text)
@@ -105,11 +107,18 @@ def frame(data: bytes) -> bytes:
     size = _bucket(_HEAD + len(data))
     coding = _PLAIN
     if size > PADDING:
-        packed = zlib.compress(data, _LEVEL, _RAW)
+        packed = _deflate(data)
         smaller = _bucket(_HEAD + len(packed))
         if smaller < size:
             coding, data, size = _DEFLATED, packed, smaller
     return (b"%c" % coding + len(data).to_bytes(4, "big") + data).ljust(size, b"\0")
+
+
+def _deflate(data: bytes) -> bytes:
+    # The tables for long data are 256 KiB: laying them out for a small record would cost more than the work itself.
+    window, memory = (-12, 5) if len(data) <= 1 << 12 else (_RAW, 8)
+    coder = zlib.compressobj(_LEVEL, zlib.DEFLATED, window, memory)
+    return coder.compress(data) + coder.flush()
 
 
 def unframe(plain: bytes) -> bytes:
@@ -128,8 +137,13 @@ def unframe(plain: bytes) -> bytes:
     raise VaultError(_NO_PAYLOAD, field="ciphertext")
 
 
+@lru_cache(maxsize=4096)
+def _name(field_: str) -> bytes:
+    return b'"%b":' % field_.encode("ascii")
+
+
 def _bucket(size: int) -> int:
-    step = max(PADDING, 1 << (size.bit_length() - 4))
+    step = 1 << max(_SMALLEST, size.bit_length() - 4)
     return -(-size // step) * step
 
 

@@ -162,7 +162,7 @@ class Vault:
         associated = self._associated(id)
         held: dict[str, Held] = {}
         blobs: tuple[BlobRow, ...] = ()
-        if any(len(form) > LARGE for form in forms.values()):
+        if forms and max(map(len, forms.values())) > LARGE:
             held, blobs = self._hold(id, key, associated, secret, forms)
             forms = {name: form for name, form in forms.items() if name not in held}
         payload = format_payload(secret, forms, asked=asked, refs=refs, blobs=held)

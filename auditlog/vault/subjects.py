@@ -17,6 +17,8 @@ RULE = "s1:"
 MAX_REFERENCE = 200
 _DROPPED = ("Z", "P", "C")  # Unicode categories: separators, punctuation, controls and unassigned
 
+_WITHOUT = {code: None for code in range(128) if unicodedata.category(chr(code))[0] in _DROPPED}
+
 
 def normalise(reference: str, *, field: str = "subject") -> str:
     """Rule s1: NFKC, casefold; spaces, punctuation and controls dropped; NFKC after each: "WV 12.3-a" → "s1:wv123a".
@@ -25,9 +27,12 @@ def normalise(reference: str, *, field: str = "subject") -> str:
     """
     if len(reference) > MAX_REFERENCE:
         raise FormatError(f"has more than {MAX_REFERENCE} characters; give a reference, not a text", field=field)
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", reference).casefold())
-    kept = "".join(char for char in folded if unicodedata.category(char)[0] not in _DROPPED)
-    kept = unicodedata.normalize("NFKC", kept)  # what stood apart may now combine
+    if reference.isascii():  # which is its own NFKC
+        kept = reference.lower().translate(_WITHOUT)
+    else:
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", reference).casefold())
+        kept = "".join(char for char in folded if unicodedata.category(char)[0] not in _DROPPED)
+        kept = unicodedata.normalize("NFKC", kept)  # what stood apart may now combine
     if not kept:
         raise FormatError("holds no letter and no digit; give a reference that does", field=field)
     return RULE + kept

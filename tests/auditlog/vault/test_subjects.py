@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,3 +67,14 @@ def test_tags_depend_on_key_and_reference_alone():
 def test_a_tag_is_made_of_a_normalised_reference_only():
     with pytest.raises(FormatError, match="not normalised"):
         tag(b"k" * 32, "A 1")
+
+
+@given(st.text(st.characters(max_codepoint=127), min_size=1, max_size=40))
+def test_the_short_way_of_ascii_is_the_long_one(reference):
+    dropped = {"Z", "P", "C"}
+    kept = "".join(char for char in reference.casefold() if unicodedata.category(char)[0] not in dropped)
+    if kept:
+        assert normalise(reference) == f"s1:{kept}"
+    else:
+        with pytest.raises(FormatError):
+            normalise(reference)
