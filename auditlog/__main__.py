@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> verifier.Told:
     if options.command == "gaps":
-        return verifier.list_gaps(_folder(options.folder))
+        return verifier.list_gaps(_folder(options.folder), _parse_reached(options.reached))
     if options.command == "policy":
         note = None if options.checkpoint is None else _read(options.checkpoint)
         return explain_policy(_read_policy(options.file), note)
@@ -102,6 +102,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     gaps = commands.add_parser("gaps", help="list what a log does not account for", allow_abbrev=False)
     gaps.add_argument("folder", type=Path, metavar="DIR", help="an exported log")
+    gaps.add_argument(
+        "--reached",
+        action="append",
+        default=[],
+        metavar="SOURCE=N",
+        help="what a source's own counter says; repeatable",
+    )
     for command in (verify, audit, grown, policy, gaps):
         command.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
@@ -112,6 +119,15 @@ def _add_trust(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--policy", type=Path, metavar="FILE", help="keys of logs and witnesses, and who must have cosigned"
     )
+
+
+def _parse_reached(texts: list[str]) -> dict[str, int]:
+    from auditlog.sources import parse_reached  # noqa: PLC0415  (verify starts faster without)
+
+    try:
+        return parse_reached(texts)
+    except FormatError as error:
+        raise _UsageError(f"--reached {error}") from None
 
 
 def _seconds(text: str) -> int:

@@ -66,6 +66,7 @@ VERIFIER_MODULES: Final = (
     "sample",
     "sample_rules",
     "silence",
+    "sources",
     "succession",
     "tiles",
     "tree",

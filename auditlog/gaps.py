@@ -17,8 +17,8 @@ from typing import Any
 from auditlog.canonical import Json
 from auditlog.record import Entry, parse_entry
 from auditlog.silence import Signs, Silence, format_silence, silence_json
+from auditlog.sources import Range, SourceGaps, count, format_range, format_source, source_json, told_of
 
-Range = tuple[int, int]  # first and last number, both included
 _RUNS = ("decision/1", "refused/1", "unfinished/1", "opened/1")
 
 
@@ -48,23 +48,7 @@ class BootGaps:
     @property
     def lost(self) -> int:
         """How many numbers have no entry."""
-        return _count(self.missing)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceGaps:
-    """One system elsewhere. `missing`: numbers from 1 to its highest recorded one without any entry."""
-
-    source: str
-    first: int
-    last: int
-    recorded: int
-    missing: tuple[Range, ...]
-
-    @property
-    def lost(self) -> int:
-        """How many numbers have no entry."""
-        return _count(self.missing)
+        return count(self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +81,13 @@ class _Log:
     opaque: int = 0
 
 
-def gaps(entries: Iterable[tuple[int, bytes]], *, now: datetime | None = None) -> Gaps:
+def gaps(
+    entries: Iterable[tuple[int, bytes]], *, now: datetime | None = None, reached: Mapping[str, int] | None = None
+) -> Gaps:
     """What the log says about boots, sources and hours. `entries` are (index, canonical bytes), in order.
 
-    With `now` the silence since the last entry counts as well; an export knows no present. Raises FormatError.
+    With `now` the silence since the last entry counts as well; an export knows no present. `reached`: what the sources'
+    own counters say, read off them. Raises FormatError.
     """
     log = _Log()
     for index, data in entries:
@@ -112,7 +99,7 @@ def gaps(entries: Iterable[tuple[int, bytes]], *, now: datetime | None = None) -
             log.opaque += 1
     return Gaps(
         tuple(_summarise(boot, seen) for boot, seen in log.boots.items()),
-        tuple(_summarise_source(source, numbers) for source, numbers in log.sources.items()),
+        told_of(log.sources, reached or {}),
         log.signs.silences(now),
         log.opaque,
     )
@@ -170,13 +157,6 @@ def _summarise(boot: str, seen: _Seen) -> BootGaps:
     )
 
 
-def _summarise_source(source: str, numbers: set[int]) -> SourceGaps:
-    known = sorted(numbers)
-    return SourceGaps(
-        source=source, first=known[0], last=known[-1], recorded=len(known), missing=_missing(known, known[-1])
-    )
-
-
 def _missing(known: Sequence[int], reached: int) -> tuple[Range, ...]:
     """Numbers from 1 to the highest known one that `known` (sorted) lacks; as ranges, so that their count is free."""
     ranges = []
@@ -188,25 +168,11 @@ def _missing(known: Sequence[int], reached: int) -> tuple[Range, ...]:
     return tuple(ranges)
 
 
-def _count(ranges: Sequence[Range]) -> int:
-    return sum(last - first + 1 for first, last in ranges)
-
-
 def gaps_json(found: Gaps) -> dict[str, Json]:
     """The same as JSON: ranges as [first, last], times in UTC to the minute."""
     return {
         "boots": [_boot_json(boot) for boot in found.boots],
-        "sources": [
-            {
-                "source": s.source,
-                "first": s.first,
-                "last": s.last,
-                "recorded": s.recorded,
-                "missing": [list(r) for r in s.missing],
-                "lost": s.lost,
-            }
-            for s in found.sources
-        ],
+        "sources": [source_json(one) for one in found.sources],
         "silent": [silence_json(one) for one in found.silences],
         "silent_hours": sum(one.hours for one in found.silences),
         "opaque": found.opaque,
@@ -235,15 +201,10 @@ def _boot_json(b: BootGaps) -> dict[str, Json]:
 def format_gaps(found: Gaps) -> str:
     """The same for people: one line a boot, a source and a silence, and one for what each lacks."""
     boots = "".join(_format_boot(boot) for boot in found.boots) or "No boot is recorded in this log.\n"
-    sources = "".join(_format_source(source) for source in found.sources)
+    sources = "".join(format_source(source) for source in found.sources)
     silences = "".join(format_silence(one) for one in found.silences) or "No hour of its life was silent.\n"
     unknown = f"{found.opaque} entries are of kinds that this version does not know: use a newer one.\n"
     return boots + sources + silences + (unknown if found.opaque else "")
-
-
-def _format_source(s: SourceGaps) -> str:
-    text = f"source {s.source}: numbers {s.first} to {s.last}: {s.recorded} decisions, {s.lost} missing\n"
-    return text + (f"  without an entry: {', '.join(_format_range(r) for r in s.missing)}\n" if s.missing else "")
 
 
 def _format_boot(b: BootGaps) -> str:
@@ -259,14 +220,9 @@ def _format_boot(b: BootGaps) -> str:
         f"{b.decisions} decisions, {b.refused} refused, {b.unfinished} unfinished, {b.lost} missing"
     ]
     if b.missing:
-        lines.append("  without an entry: " + ", ".join(_format_range(r) for r in b.missing))
+        lines.append("  without an entry: " + ", ".join(format_range(r) for r in b.missing))
     if b.opened:
         lines.append("  opened and never ended: " + ", ".join(map(str, b.opened)))
     if b.reached is not None and b.last is not None and b.last > b.reached:
         lines.append(f"  the counter had been kept only to {b.reached}: a power cut loses its last steps")
     return "\n".join(lines) + "\n"
-
-
-def _format_range(numbers: Range) -> str:
-    first, last = numbers
-    return str(first) if first == last else f"{first}-{last}"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from sqlalchemy import Connection
 
 from auditlog.errors import FormatError, VerifyError
 from auditlog.lineage import Lineage
 from auditlog.merkle import EMPTY_ROOT, leaf_hash
-from auditlog.record import Entry, parse_entry
+from auditlog.record import Entry, OpaqueEntry, parse_entry
+from auditlog.store.insert import insert_rows
 from auditlog.store.log import insert_entries, write_tiles
+from auditlog.store.sources import source_row
 from auditlog.tiles import grow, root_from_edge
 
 
@@ -44,16 +47,17 @@ class RebuiltTree:
             entries = entries[cut:]
 
     def _store(self, entries: list[bytes]) -> None:
-        rows = []
-        for index, data in enumerate(entries, self.size):
-            rows.append((self._read(index, data), data))
+        read = [self._read(index, data) for index, data in enumerate(entries, self.size)]
+        rows = [(str(entry.id), entry.data) for entry in read]
         insert_entries(self.conn, self.number, self.size, rows)
+        places = enumerate(read, self.size)
+        insert_rows(self.conn, [source_row(one, (self.number, at)) for at, one in places if _is_from_elsewhere(one)])
         growth = grow(self.size, self.edge, [leaf_hash(data) for data in entries])
         write_tiles(self.conn, self.number, growth.tiles)
         self.size, self.edge = growth.size, growth.edge
         self.roots[self.size] = root_from_edge(self.size, self.edge)
 
-    def _read(self, index: int, data: bytes) -> str:
+    def _read(self, index: int, data: bytes) -> Entry | OpaqueEntry:
         try:
             entry = parse_entry(data)
         except FormatError as error:
@@ -63,4 +67,8 @@ class RebuiltTree:
         self.lineage.add(index, entry)
         if isinstance(entry, Entry) and entry.kind == "erasure/1":
             self.tombstones[str(entry.members["record"])] = entry.id
-        return entry.id
+        return entry
+
+
+def _is_from_elsewhere(entry: Entry | OpaqueEntry) -> TypeGuard[Entry]:
+    return isinstance(entry, Entry) and entry.kind == "decision/1" and entry.members["source"] is not None

@@ -19,8 +19,10 @@ from auditlog.store.blobs import blob_table
 from auditlog.store.decisions import decision_table, review_row_from, review_table, row_from, show_review
 from auditlog.store.idempotency import idempotency_table
 from auditlog.store.log import StoredEntry, find_entry
+from auditlog.store.sources import set_committed, source_table
 from auditlog.store.vault import SealedRow, find_erasure, insert_sealed, sealed_table
 from auditlog.vault.check import Finding
+from auditlog.vault.elsewhere import seal_fits
 from auditlog.vault.ledger import Ledger
 from auditlog.vault.seal import Opened, Vault
 
@@ -40,6 +42,7 @@ def salvage_content(new: Connection, old: Old, vault: Vault, ledger: Ledger) -> 
     ordered = {erasure.record for erasure in ledger.read()}
     result = Salvaged()
     kept: set[str] = set()
+    _keep_statements(new, old, vault)
     for row in old.rows(sealed_table):
         stored = find_entry(new, row["id"])
         entry = None if stored is None else parse_entry(stored.data)
@@ -69,6 +72,19 @@ def salvage_content(new: Connection, old: Old, vault: Vault, ledger: Ledger) -> 
     _copy(new, blob_table, (blob for blob in old.rows(blob_table) if blob["id"] in kept))
     _copy(new, idempotency_table, (key for key in old.rows(idempotency_table) if key["record"] in kept))
     return result
+
+
+def _keep_statements(new: Connection, old: Old, vault: Vault) -> None:
+    """That a sender kept the content of its record: believed where the seal of this installation is on it."""
+    for row in old.rows(source_table, source_table.c.committed.is_not(None)):
+        stored = find_entry(new, row["id"])
+        entry = None if stored is None else parse_entry(stored.data)
+        sealed = row["committed"]
+        if stored is None or not isinstance(entry, Entry) or not isinstance(sealed, bytes | memoryview):
+            continue
+        if seal_fits(vault, entry, bytes(sealed)):
+            set_committed(new, entry.id, bytes(sealed))
+            new.execute(insert(decision_table), row_from(entry, {}, (stored.log, stored.index)))
 
 
 def copy_rows(new: Connection, old: Old, table: Table) -> int:

@@ -260,8 +260,11 @@ def _dated_before(read: ReadFile, old: SignedCheckpoint, new: SignedCheckpoint, 
     return late
 
 
-def list_gaps(folder: Path) -> Told:
-    """What an export does not account for. Signatures and hashes are not looked at: that is `check_logs`."""
+def list_gaps(folder: Path, reached: Mapping[str, int] | None = None) -> Told:
+    """What an export does not account for. Signatures and hashes are not looked at: that is `check_logs`.
+
+    `reached`: what the own counters of sources say.
+    """
     from auditlog.gaps import format_gaps, gaps, gaps_json  # noqa: PLC0415  (verify starts faster without)
 
     read = tree_reader(folder)
@@ -269,7 +272,7 @@ def list_gaps(folder: Path) -> Told:
         size = parse_body(parse_note(read(CHECKPOINT)).text).size
     except NotFound:
         raise VerifyError("this file is missing", field=CHECKPOINT) from None
-    found = gaps(read_entries(read, size))
+    found = gaps(read_entries(read, size), reached=reached)
     return {"gaps": gaps_json(found)}, format_gaps(found).rstrip("\n").split("\n")
 
 

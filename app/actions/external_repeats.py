@@ -11,7 +11,7 @@ from app.actions.external_values import told, with_subjects
 from app.errors import AppError, UsageError
 from app.home import Greffier
 from auditlog.commitment import canonical_value
-from auditlog.errors import Erased
+from auditlog.errors import Erased, NotFound, VaultError
 from auditlog.record import Entry
 from auditlog.store.sources import SourceRow
 
@@ -23,20 +23,23 @@ def compare(
 
     An error where that cannot be said: the content was erased, or cannot be read.
     """
-    held = sorted({row.id for _, row in again.values() if row.committed is None})
-    records = {record.entry.id: record for record in reading.recount(g, held)}
     found: dict[int, bool | Exception] = {}
     for position, (line, row) in again.items():
         try:
             if row.committed is not None:
                 found[position] = _is_same_commitment(line, reading.find_live(g, row.id).entry)
-            elif row.id in records:
-                found[position] = _is_same(g, register, line, records[row.id])
             else:
-                found[position] = Erased("the content was erased; its entry and proof remain", field="n")
-        except (AppError, Erased) as error:
+                found[position] = _is_same(g, register, line, _record(g, row.id))
+        except (AppError, Erased, NotFound, VaultError) as error:
             found[position] = error
     return found
+
+
+def _record(g: Greffier, record_id: str) -> reading.Record:
+    record = next(reading.recount(g, [record_id]), None)
+    if record is None:
+        raise Erased("the content was erased; its entry and proof remain", field="n")
+    return record
 
 
 def _is_same_commitment(line: Line, entry: Entry) -> bool:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.actions import trust
 from app.errors import UsageError
-from auditlog import gaps
+from auditlog import gaps, sources
 from auditlog.audit import CHECKPOINT, read_entries
+from auditlog.errors import FormatError
 from auditlog.keys import VKEY_FILE, read_key_ring
 from auditlog.tree import audit_tree, tree_reader
 
 
-def read_export(folder: Path, vkeys: Path | None = None) -> gaps.Gaps:
+def parse_reached(texts: Sequence[str]) -> dict[str, int]:
+    """`SOURCE=N`: what the own counters of sources say. Raises UsageError."""
+    try:
+        return sources.parse_reached(texts)
+    except FormatError as error:
+        raise UsageError(str(error), field="--reached") from None
+
+
+def read_export(folder: Path, vkeys: Path | None = None, reached: Mapping[str, int] | None = None) -> gaps.Gaps:
     """Check an exported log under these keys (None: those that it brings itself), then say what it lacks.
 
     Hashes and signatures are checked. What the entries must say together is `audit`'s, which for a log that continues
@@ -28,4 +38,4 @@ def read_export(folder: Path, vkeys: Path | None = None) -> gaps.Gaps:
     origin = note.partition(b"\n")[0].decode("utf-8", "replace")
     ring = read_key_ring(folder / VKEY_FILE) if vkeys is None else trust.read_keys(vkeys)
     result = audit_tree(folder, ring, origin=origin, strict=False)
-    return gaps.gaps(read_entries(tree_reader(folder), result.size))
+    return gaps.gaps(read_entries(tree_reader(folder), result.size), reached=reached)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -128,16 +128,17 @@ class _Rules:
             self.broken.append((place if number == 1 else f"log {number}, {place}", str(error)))
 
 
-def read_gaps(g: Greffier) -> gaps.Gaps:
+def read_gaps(g: Greffier, reached: Mapping[str, int] | None = None) -> gaps.Gaps:
     """Per boot and source: counters recorded, missing, refused, unfinished; and the silent hours, up to the present.
 
+    `reached`: what the own counters of sources say.
     Raises CannotRecord where the database's head does not hold: then no list of entries is to be believed.
     """
     if g.problem is not None and g.problem.cause == "database":
         raise g.problem
     with g.reading() as conn:
         entries = (log_store.iterate_entries(conn, number) for number in sorted(g.publishers))
-        return gaps.gaps(chain.from_iterable(entries), now=g.clock())
+        return gaps.gaps(chain.from_iterable(entries), now=g.clock(), reached=reached)
 
 
 def _stated_root(conn: Connection, number: int) -> bytes | None:

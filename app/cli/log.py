@@ -76,18 +76,22 @@ def show_gaps(
     home: AnyHome = None,
     export: Annotated[Path | None, typer.Option("--from", help="An exported log, instead of a home.")] = None,
     vkey: Annotated[Path | None, typer.Option(help="The export's verifier keys, from a source you trust.")] = None,
+    reached: Annotated[
+        list[str] | None, typer.Option(help="SOURCE=N: what the own counter of a source says; may be given again.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Per boot and source: numbers recorded, missing, refused, unfinished; then the hours in which nothing was said."""
+    counters = gaps.parse_reached(reached or ())
     if export is not None:
-        found = gaps.read_export(export, vkey)
+        found = gaps.read_export(export, vkey, counters)
         if vkey is None:
             progress("checked with the keys that the export brings itself: --vkey names those that you trust")
     elif home is None:
         raise UsageError("name an installation, or an export with --from", field="--home")
     else:
         with open_home(home, tolerant=True) as g:
-            found = log.read_gaps(g)
+            found = log.read_gaps(g, counters)
     if as_json:
         print_json(gaps_json(found))
     else:

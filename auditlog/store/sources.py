@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     select,
+    update,
 )
 
 from auditlog.record import Entry
@@ -74,6 +75,11 @@ def source_row(entry: Entry, place: tuple[int, int], committed: bytes | None = N
     members = entry.members
     values = {"source": members["source"], "n": members["n"], "id": entry.id, "log": place[0], "idx": place[1]}
     return _insert_source, {**values, "committed": committed}
+
+
+def set_committed(conn: Connection, id_: str, committed: bytes) -> None:
+    """Put back what an older database says of a record: its sender kept the content."""
+    conn.execute(update(source_table).where(source_table.c.id == id_).values(committed=committed))
 
 
 def insert_source(conn: Connection, row: SourceRow) -> None:

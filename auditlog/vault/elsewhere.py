@@ -34,7 +34,11 @@ def is_kept_elsewhere(conn: Connection, vault: Vault, entry: Entry) -> bool:
     if entry.kind != "decision/1" or entry.members["source"] is None:
         return False
     row = find_source(conn, entry.id)
-    sealed = None if row is None else row.committed
+    return row is not None and seal_fits(vault, entry, row.committed)
+
+
+def seal_fits(vault: Vault, entry: Entry, sealed: object) -> bool:
+    """Whether this is what the column `committed` holds for the entry."""
     return isinstance(sealed, bytes) and hmac.compare_digest(sealed, kept_seal(vault, entry))
 
 
@@ -55,5 +59,5 @@ def source_differences(
     for column in ("source", "n", "log", "idx"):
         if getattr(row, column) != getattr(wanted, column):
             yield f"{name}.{column}", "is not what the entry says"
-    if row.committed is not None and not is_kept_elsewhere(conn, vault, entry):
+    if row.committed is not None and not seal_fits(vault, entry, row.committed):
         yield f"{name}.committed", "is no seal of this installation over the entry"

@@ -13,6 +13,7 @@ import pytest
 
 from auditlog.errors import FormatError
 from auditlog.gaps import BootGaps, format_gaps, gaps, gaps_json
+from auditlog.sources import parse_reached
 
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # of the invented log
 
@@ -104,7 +105,7 @@ def test_for_people_and_as_json(example: ModuleType) -> None:
     assert as_json["boots"][0]["missing"] == [[5, 5], [7, 8]]
     assert as_json["boots"][0]["lost"] == 3
     assert as_json["sources"] == [
-        {"source": "case-system", "first": 1, "last": 1, "recorded": 1, "missing": [], "lost": 0}
+        {"source": "case-system", "first": 1, "last": 1, "reached": None, "recorded": 1, "missing": [], "lost": 0}
     ]
     assert (as_json["silent"], as_json["silent_hours"], as_json["opaque"]) == ([], 0, 1)
     assert "1 entries are of kinds that this version does not know" in text
@@ -125,6 +126,38 @@ def test_the_counter_of_a_source_is_reconciled_like_a_boots(example: ModuleType)
     text = format_gaps(found)
     assert "source case-system: numbers 2 to 7: 3 decisions, 4 missing\n  without an entry: 1, 4-6\n" in text
     assert "source other-system: numbers 1 to 1: 1 decisions, 0 missing\n" in text
+
+
+def test_what_lies_above_the_last_number_is_missing_once_the_source_says_how_far_it_has_come(
+    example: ModuleType,
+) -> None:
+    log, version, _ = example.start_log()
+    for n in (1, 2, 5):
+        log.decide(version, n=n, boot=None)
+    log.decide(version, n=4, boot=None, source="other-system")
+    entries = [*enumerate(log.entries)]
+    told = {"case-system": 9, "other-system": 3, "silent-system": 2}
+    known, above, silent = gaps(entries, reached=told).sources
+    assert (known.missing, known.lost, known.beyond) == (((3, 4), (6, 9)), 6, False)
+    assert (above.missing, above.beyond) == (((1, 3),), True)
+    assert (silent.first, silent.last, silent.recorded, silent.missing) == (None, None, 0, ((1, 2),))
+    text = format_gaps(gaps(entries, reached=told))
+    assert "source case-system: numbers 1 to 5: 3 decisions, 6 missing; its own counter says 9\n" in text
+    assert "more is recorded than its counter says" in text
+    assert "source silent-system: no number recorded: 0 decisions, 2 missing" in text
+    as_json = gaps_json(gaps(entries, reached={"case-system": 5}))["sources"]
+    assert [(one["reached"], one["lost"]) for one in as_json] == [(5, 2), (None, 3)]
+
+
+@pytest.mark.parametrize(
+    "text", ["case-system", "=4", "Case=4", "case=-1", "case=", "case=1.5", "case=9007199254740992"]
+)
+def test_a_counter_is_told_as_source_and_number(text: str) -> None:
+    with pytest.raises(FormatError):
+        parse_reached([text])
+    with pytest.raises(FormatError, match="twice"):
+        parse_reached(["case=1", "case=2"])
+    assert parse_reached(["case=0", "other=9007199254740991"]) == {"case": 0, "other": 2**53 - 1}
 
 
 # --- silence: the example begins at 09:00 -----------------------------------------------------------------------------
