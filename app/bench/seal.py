@@ -1,8 +1,8 @@
 """Processor time of committing to a record and sealing it, where it goes, and of opening it again.
 
 The record is that of `bench append --decisions`: 8 input fields, output, outcome, person, usage, times, and replay
-facts of 124 tokens; 15 commitments. No database takes part, and no key is synced: those are the group's, not the record's.
-Processor time is that of this thread, so other programs on the machine disturb it only through its caches.
+facts of 124 tokens; 15 commitments. No database takes part, and no key is synced: those are the group's, not the
+record's. Processor time is that of this thread, so other programs on the machine disturb it only through its caches.
 """
 
 from __future__ import annotations
