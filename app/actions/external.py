@@ -24,6 +24,7 @@ from auditlog.errors import CannotRecord, TooLarge
 from auditlog.log import Integrated, Unit
 from auditlog.store.sources import Number, NumberTaken, SourceRow, find_numbers
 from registry.errors import GateClosed
+from registry.store import elsewhere
 
 MAX_BATCH: Final = 256
 _ROUNDS: Final = 5
@@ -87,6 +88,12 @@ def record(
     state = g.log.state()
     size, root = (state.size, state.root) if integrated is None else (integrated.size, integrated.root)
     return Batch(tuple([results[position] for position in range(len(given))]), g.log.number, size, root.hex())
+
+
+def demand_system(g: Greffier, slug: str) -> None:
+    """Raise RegistryError for a system that is not registered, or whose decisions are not made elsewhere."""
+    with g.reading() as conn:
+        elsewhere.demand_external(conn, slug)
 
 
 def _line(one: Json | AppError, system: str | None, reach: Callable[[str], None], *, committed_only: bool) -> Line:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from app.errors import UsageError, asked
 from auditlog.canonical import Json
+from auditlog.vault.references import Refs
 from auditlog.vault.subjects import normalise_all
 from auditlog.vocabulary import ENERGY_METHODS, FIELD_ID, INPUT_PREFIX, MAX_UINT, PATTERNS
 
@@ -58,6 +59,11 @@ class Told:
     conversation: str | None = field(repr=False)
     parent: str | None = field(repr=False)
     usage: dict[str, Json] | None = field(repr=False)
+
+    @property
+    def refs(self) -> Refs:
+        """Case and conversation, as they were given."""
+        return Refs(self.case, self.conversation)
 
 
 @dataclass(frozen=True, slots=True)

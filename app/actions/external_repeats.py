@@ -47,7 +47,7 @@ def _is_same_commitment(line: Line, entry: Entry) -> bool:
 
 
 def _is_same(g: Greffier, register: Register, line: Line, record: reading.Record) -> bool:
-    if not _is_of(line, record.entry) or not isinstance(line, Told):
+    if not _is_of(line, record.entry) or not isinstance(line, Told) or record.opened.refs != line.refs.normalised():
         return False
     version = register.version(line.system, record.entry.members["version"])
     now = g.clock()

@@ -54,7 +54,7 @@ def make(g: Greffier, register: Register, position: int, line: Line) -> Made:
         now = g.clock()
         values = version.content(line, now, now)
         with asked():
-            prepared = g.vault.prepare(entry_id, values, line.subjects)
+            prepared = g.vault.prepare(entry_id, values, line.subjects, refs=line.refs)
         commitments = prepared.commitments
     else:
         version.demand_names(line)

@@ -15,20 +15,18 @@ from starlette.requests import ClientDisconnect
 
 from app.access.token import ApiKey, Forbidden
 from app.actions import external, sources
-from app.errors import AppError, UsageError, asked
+from app.actions.external_stream import Lines, Numbered
+from app.errors import UsageError
 from app.home import Greffier
 from app.http.auth import Caller, Installation, authorize, demand_scope
 from app.http.errors import described
 from app.http.records_schema import BATCH, LINE
-from auditlog.canonical import Json, parse_json
+from auditlog.canonical import parse_json
 from auditlog.errors import CannotRecord
 
 router: Final = APIRouter(dependencies=[Depends(authorize)], tags=["records"])
 
 NDJSON: Final = "application/x-ndjson"
-MAX_LINE: Final = 1 << 20
-# So much of a stream is handed over together; what it has of lines is bounded by `external.MAX_BATCH`, too.
-_TOGETHER: Final = 1 << 20
 _NO_STORE: Final = {"cache-control": "no-store"}
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     207: {"description": "Some of several records were not taken; the answer says which, and why"},
@@ -107,7 +105,7 @@ def _take(g: Greffier, caller: ApiKey | None, body: bytes) -> Response:
 
 async def _take_stream(g: Greffier, caller: ApiKey | None, request: Request) -> Response:
     """Lines are recorded as they come, and answered when all have come: a client may send all before it reads."""
-    told, lines = _Told(), _Lines()
+    told, lines = _Told(), Lines()
     try:
         async for chunk in request.stream():
             for batch in lines.add(chunk):
@@ -126,9 +124,6 @@ async def _take_stream(g: Greffier, caller: ApiKey | None, request: Request) -> 
 
 def _reach(caller: ApiKey | None) -> Callable[[str], None]:
     return lambda system: demand_scope(caller, system)
-
-
-Numbered = tuple[int, "Json | AppError"]
 
 
 @dataclass(slots=True)
@@ -185,54 +180,3 @@ def _answer(result: external.Recorded) -> dict[str, Any]:
 
 def _log(batch: external.Batch) -> dict[str, Any]:
     return {"number": batch.log, "size": batch.size, "root": batch.root}
-
-
-class _Lines:
-    """Cuts a stream of bytes into lines, and lines into batches; a line that is too long is skipped to its end."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self._number = 0
-        self._skipping = False
-        self._batch: list[Numbered] = []
-        self._bytes = 0
-
-    def add(self, chunk: bytes) -> list[list[Numbered]]:
-        """The batches that are full with this chunk."""
-        full: list[list[Numbered]] = []
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        for line in lines:
-            self._line(line)
-            if len(self._batch) == external.MAX_BATCH or self._bytes >= _TOGETHER:
-                full.append(self._cut())
-        if len(self._rest) > MAX_LINE:
-            self._rest = b""
-            self._skipping = True
-        return full
-
-    def end(self) -> list[list[Numbered]]:
-        """The last batch; the last line needs no line end."""
-        if self._rest or self._skipping:
-            self._line(self._rest)
-        return [self._cut()] if self._batch else []
-
-    def _line(self, line: bytes) -> None:
-        self._number += 1
-        if self._skipping or len(line) > MAX_LINE:
-            self._skipping = False
-            self._batch.append((self._number, UsageError(f"is longer than {MAX_LINE} bytes")))
-        elif line.strip():
-            self._bytes += len(line)
-            self._batch.append((self._number, _parse(line)))
-
-    def _cut(self) -> list[Numbered]:
-        batch, self._batch, self._bytes = self._batch, [], 0
-        return batch
-
-
-def _parse(line: bytes) -> Json | AppError:
-    try:
-        with asked():
-            return parse_json(line)
-    except UsageError as error:
-        return error

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from registry import lifecycle
 from registry.errors import GateClosed, NotElsewhere, NotRunning, StoppedMeanwhile, UnknownVersion
 from registry.lifecycle import Gate
-from registry.store.systems import read_system, read_version
+from registry.store.systems import Registered, read_system, read_version
 
 EXTERNAL = "external"
 
@@ -21,14 +21,20 @@ def gate(conn: Connection, slug: str, version: int | None = None) -> Gate:
 
     Raises a GateClosed; UnknownVersion for a version that the system does not have.
     """
-    found = read_system(conn, slug)
-    if found.system.capture != EXTERNAL:
-        raise NotElsewhere("does not take records from elsewhere; its capture is not external", field="system")
+    found = demand_external(conn, slug)
     mode = lifecycle.check_deciding(found.state)
     if found.version is None:
         raise NotRunning("has no running version; register one, and put it into use", field="system")
     running = found.version if version in {None, found.version.version} else read_version(conn, slug, version or 0)
     return Gate(slug, running.version, running.digest, mode, running.model, found.system, running)
+
+
+def demand_external(conn: Connection, slug: str) -> Registered:
+    """A system whose decisions are made elsewhere, in whatever state. Raises UnknownSystem, NotElsewhere."""
+    found = read_system(conn, slug)
+    if found.system.capture != EXTERNAL:
+        raise NotElsewhere("does not take records from elsewhere; its capture is not external", field="system")
+    return found
 
 
 def gate_again(conn: Connection, before: Gate) -> None:

@@ -92,6 +92,9 @@ def test_a_line_becomes_a_decision_with_its_values_sealed(g: Greffier) -> None:
         assert (row["outcome"], row["total_us"], row["source"], row["n"]) == ("refuse", 400_007, SOURCE, 7)
         assert source_store.find_source(conn, made.id).committed is None
     assert (made.log, made.index, made.repeated) == (1, record.index, False)
+    assert record.opened.refs.case == "s1:testcase7"
+    assert one(g, line(7, case="test-case 7")).repeated is True
+    assert isinstance(one(g, line(7)), NumberConflict)
 
 
 def test_the_log_still_follows_its_own_rules(g: Greffier) -> None:
@@ -125,6 +128,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "cost": {"usage": line(1)["usage"] | {"cost_millionths": 702, "currency": "EUR"}},
     "parent": {"parent": str(uuid.UUID(int=0, version=4))},
     "version": {"version": 2},
+    "case": {"case": "TEST-CASE-2"},
+    "conversation": {"conversation": "TEST-TALK"},
     "system": {"system": "another"},
 }
 
