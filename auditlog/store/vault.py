@@ -97,6 +97,12 @@ def iterate_sealed(conn: Connection) -> Iterator[SealedRow]:
         yield SealedRow(row.id, row.slot, bytes(row.nonce), bytes(row.ciphertext))
 
 
+def newest_sealed(conn: Connection, limit: int) -> list[SealedRow]:
+    """The content under the highest slots: in a slot file, what was sealed last."""
+    statement = select(sealed_table).order_by(sealed_table.c.slot.desc()).limit(limit)
+    return [SealedRow(row.id, row.slot, bytes(row.nonce), bytes(row.ciphertext)) for row in conn.execute(statement)]
+
+
 def slots_of(conn: Connection, ids: Sequence[str]) -> dict[str, int]:
     """Entry id → slot of its key, for those that have content."""
     rows = conn.execute(select(sealed_table.c.id, sealed_table.c.slot).where(sealed_table.c.id.in_(ids)))

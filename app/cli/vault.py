@@ -1,0 +1,62 @@
+"""`greffier vault`: the keys under which content lies and is found."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.actions import vault_keys
+from app.cli.options import AsJson, Home, plain, print_json, print_text, progress
+from app.errors import UsageError
+from app.settings import read_settings
+from app.wiring import open_database, open_home
+
+CHECK_FAILED = 1
+app = typer.Typer(no_args_is_help=True, help="The keys under which content lies and is found.")
+
+
+@app.command("encrypt-keys")
+def encrypt_keys(
+    home: Home,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Do it: without that key nothing can be read any more.")
+    ] = False,
+    previous: Annotated[
+        str | None, typer.Option("--previous", help="Source of the key in force, if the store is encrypted already.")
+    ] = None,
+) -> None:
+    """Encrypt the key store under the key that the setting key_encryption names. Stop the server first."""
+    if not confirm:
+        raise UsageError(
+            "encrypts every record key in place; keep the key-encryption key apart from the store, and give --confirm",
+            field="--confirm",
+        )
+    with open_database(home) as engine:
+        count = vault_keys.encrypt_keys(home, read_settings(home), engine, previous=previous)
+    print_text(f"{count} slots are encrypted; start every program of this home again, and replace the store's replicas")
+
+
+@app.command("retag")
+def retag(
+    home: Home,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Make a new index key; without it, go on where it was cut.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Tag every record anew under a new index key, while the server goes on; look-ups ask under both until then."""
+    with open_home(home) as g:
+        done = vault_keys.change_index_key(g, new_key=new_key, progress=_tell)
+    if as_json:
+        print_json(plain(done))
+    else:
+        print_text(f"{done.done} records are tagged under the new index key")
+        if done.unreadable:
+            print_text(f"{done.unreadable} do not open (`greffier log fsck`): the old key is kept; run this again then")
+    return CHECK_FAILED if done.unreadable else 0
+
+
+def _tell(done: int) -> None:
+    if done % 10_000 < 200:
+        progress(f"{done} records")
