@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,14 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from auditlog.errors import CannotRecord, FormatError
 
 _BACKENDS = ("sqlite", "postgresql")
+
+
+def _says_no_row(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Row ")
+
+
+# At DEBUG the library repeats each row that it reads: codes of outcomes, tags, and keys of a key store.
+logging.getLogger("sqlalchemy.engine.Engine").addFilter(_says_no_row)
 
 
 def open_engine(url: str) -> Engine:

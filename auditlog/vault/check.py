@@ -114,7 +114,8 @@ def _check_record(
         yield from _check_tags(conn, vault, opened)
         yield from _check_about(conn, entry, opened, at)
         yield from _check_query_row(conn, entry, _expected(entry, opened, at))
-        wanted = None if opened.asked is None else key_row(entry, opened.values, opened.secret, opened.asked)
+        asked = opened.asked
+        wanted = None if asked is None else key_row(entry, opened.values, opened.secret, asked, opened.refs)
         yield from (Finding(place, message) for place, message in key_differences(conn, entry.id, wanted))
 
 
@@ -195,7 +196,10 @@ def _check_query_row(conn: Connection, entry: Entry, expected: Mapping[str, Any]
         yield Finding(place, "is missing")
         return
     if table is decision_table:
-        expected = reviewed_row(expected, find_reviews(conn, entry.id))
+        try:
+            expected = reviewed_row(expected, find_reviews(conn, entry.id))
+        except AuditLogError:
+            return  # a row of a review has no form: it is named by itself
     for name in [column.name for column in table.columns]:
         if row[name] != expected[name] or type(row[name]) is not type(expected[name]):
             yield Finding(f"{place}.{name}", "is not what entry and content say")

@@ -62,6 +62,8 @@ def erasure_differences(
             yield place, "is there although the log has its tombstone"
         elif stored.get(record) != one.id:
             yield f"{place}.id", "is not that of an erasure"
+            if record in stored:
+                yield f"{erasure_table.name}(record={record}).id", "is not that of the tombstone that is due"
         elif orders is not None:
             yield from _due_differences(place, one, orders.get(record))
 

@@ -20,8 +20,11 @@ from auditlog.log import Unit
 from auditlog.note import ED25519, ML_DSA_44, Signer
 from auditlog.peers import tsa
 from auditlog.store import decisions, logs, metadata
+from auditlog.store.about import about_from, insert_about
 from auditlog.store.idempotency import insert_key
+from auditlog.store.insert import insert_rows
 from auditlog.store.log import read_head, reading, writing
+from auditlog.store.sources import source_row
 from auditlog.store.timestamps import StampedNote, insert_timestamp
 from auditlog.timestamps import format_time
 from auditlog.vault import erasure
@@ -46,7 +49,8 @@ DIGEST = "sha256:" + "ab" * 32
 
 @dataclass
 class House:
-    """A populated database: six decisions of one person each, two reviewed, one erased; 302 other entries."""
+    """A populated database: six decisions of one person each, two reviewed, one erased; two more that were erased as a
+    set; accesses, a hold, and 297 other entries."""
 
     database: Any
     known: Any
@@ -62,7 +66,9 @@ class House:
         vault = Vault(keys, self.known.origin, b"i" * 32)
         try:
             with reading(self.database.engine) as conn:
-                return list(fsck(conn, self.known.keys, [Checked(1, self.known.origin, self.database.guard)], vault))
+                logs = [Checked(1, self.known.origin, self.database.guard)]
+                ledger = erasure.Ledger(self.database.folder / "erasures")
+                return list(fsck(conn, self.known.keys, logs, vault, ledger=ledger))
         finally:
             keys.close()
 
@@ -75,13 +81,20 @@ def build(database, make, known, authority) -> House:
     new = tuple(Signer.generate(known.origin, type_, b"n" * 32) for type_ in (ED25519, ML_DSA_44))
     log = database.started(before_commit=keys.sync, held=lambda: new)
     begin(log, make)
-    log.append(Unit(tuple(make() for _ in range(299)))).result(10)
+    log.append(Unit(tuple(make() for _ in range(294)))).result(10)
     ids = [decide(log, vault, make, number) for number in range(6)]
+    gone = [decide(log, vault, make, number) for number in (6, 7)]
+    access(log, vault, make, [ids[0], ids[1], ids[2]])
+    access(log, vault, make, [ids[1]])
+    hold(log, vault, make, ids[2])
     reviews = [review(log, vault, make, ids[number]) for number in (0, 1)]
     erasure.Ledger.create(folder / "erasures")
     ledger = erasure.Ledger(folder / "erasures")
     order = erasure.Erasure(ids[1], "objection", "officer", "2026-03-02T09:30Z")
     log.append(erasure.erase(keys, ledger, order, agency="example-agency", id=str(uuid.uuid4()))).result(10)
+    orders = [erasure.Erasure(one, "child", "officer", "2026-03-02T09:30Z") for one in gone]
+    for unit in erasure.erase_set(keys, ledger, orders, new_id=lambda: str(uuid.uuid4())):
+        log.append(unit).result(10)
     log.append(Unit((make(),))).result(10)
     rotate(log, make, [signer.vkey for signer in new])
     with writing(database.engine) as conn:
@@ -131,7 +144,7 @@ def house(template, tmp_path, open_database) -> Iterator[House]:
     source, copy = (sqlite3.connect(f / "greffier.db") for f in (template.database.folder, tmp_path))
     with closing(source), closing(copy):
         source.backup(copy)
-    for name in ("guard", "record.keys"):
+    for name in ("guard", "record.keys", "erasures"):
         shutil.copy2(template.database.folder / name, tmp_path / name)
     with open_database(f"sqlite:///{tmp_path}/greffier.db", tmp_path) as database:
         yield replace(template, database=database)
@@ -150,6 +163,7 @@ def decide(log, vault, make, number: int) -> str:
     def rows(conn, sequenced):
         prepared.insert(conn)
         decisions.insert_decision(conn, decisions.row_from(entry, values, sequenced[0].place))
+        insert_rows(conn, [source_row(entry, sequenced[0].place)])
         if asked is not None:
             insert_key(conn, key_row(entry, vault.open(conn, id_).values, prepared.secret, asked))
 
@@ -172,10 +186,32 @@ def review(log, vault, make, decision: str) -> str:
     return id_
 
 
+def access(log, vault, make, records: list[str]) -> None:
+    kept = {"ids": sorted(records), "secret": "00" * 32}
+    values = {"records": {"count": len(records), "root": "00" * 32}, "ids": kept, "scope": None, "account": None}
+    add_about(log, vault, make, "access/1", values, purpose="export", role="auditor")
+
+
+def hold(log, vault, make, record: str) -> None:
+    values = {"reference": record, "note": "invented"}
+    add_about(log, vault, make, "hold/1", values, action="placed", ground="inquiry", role="officer")
+
+
+def add_about(log, vault, make, kind: str, values, **members) -> None:
+    prepared = vault.prepare(str(uuid.uuid4()), values)
+    entry = make(kind, id_=prepared.id, commitments=prepared.commitments, **members)
+
+    def rows(conn, sequenced):
+        prepared.insert(conn)
+        insert_about(conn, about_from(entry, values, sequenced[0].place))
+
+    log.append(Unit((entry,), rows)).result(10)
+
+
 def changed(value: object, kind: object) -> object:
     """The value with one bit or one character changed, still fit for its column."""
     if isinstance(kind, LargeBinary):
-        data = bytearray(value)
+        data = bytearray(value or 32)
         data[len(data) // 2] ^= 1
         return bytes(data)
     if isinstance(value, int):
@@ -189,10 +225,14 @@ def test_a_sound_database_has_no_findings(house):
     assert house.check() == []
 
 
+# What this house fills; figures, samples and large values are changed in the tests of their own.
+FILLED = [
+    *("entry", "tile", "head", "log", "key", "timestamp", "sealed", "subject", "erasure", "erasure_due", "about"),
+    *("idempotency", "decision", "review", "source"),
+]
 COLUMNS = [
     (table.name, column.name)
-    for table in metadata.sorted_tables
-    if table.name.startswith("auditlog_")
+    for table in (metadata.tables[f"auditlog_{name}"] for name in FILLED)
     for column in table.columns
 ]
 
