@@ -13,21 +13,12 @@ What is not tested: combinations of bounds over several equations at once (linea
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
 Why = Literal["small", "with"]
-_ROUNDS = 30
-_MAX_CLOSED = 4000
-
-
-class NotProtectable(Exception):
-    """A small number follows from what is published already, whatever stays closed now. `names`: which."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__(", ".join(names))
-        self.names = tuple(names)
+_ROUNDS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +36,7 @@ class Equation:
         return found
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Table:
     """Numbers by name, and how they hang together.
 
@@ -58,7 +49,7 @@ class Table:
     equations: Sequence[Equation]
     floor: int
     closable: frozenset[str]
-    closed: dict[str, Why] = field(default_factory=dict)
+    closed: Mapping[str, Why] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     signed: frozenset[str] = frozenset()
     last: frozenset[str] = frozenset()
@@ -73,43 +64,44 @@ class Table:
 
 
 def suppress(table: Table) -> dict[str, Why]:
-    """What of `closable` stays closed, and why. Raises NotProtectable."""
-    for name in sorted(table.closable):
-        if table.is_small(name):
-            table.closed[name] = "small"
-    while told := disclosed(table):
-        beside = _next(table, told)
+    """What of `closable` stays closed, and why. Small numbers that follow from the rest alone are told already, and
+    closing more would not take them back.
+    """
+    reasons: dict[str, Why] = {name: "small" if table.is_small(name) else "with" for name in table.closable}
+    told_before = set(disclosed(replace(table, closed={**table.closed, **reasons})))
+    closed: dict[str, Why] = {**table.closed, **{name: why for name, why in reasons.items() if why == "small"}}
+    while told := [name for name in disclosed(replace(table, closed=closed)) if name not in told_before]:
+        beside = _next(table, closed, told)
         if beside is None:
-            raise NotProtectable(told)
-        table.closed[beside] = "with"
-        if len(table.closed) > _MAX_CLOSED:
-            raise NotProtectable(told)
-    return {name: why for name, why in table.closed.items() if name in table.closable}
+            break  # everything is closed
+        closed[beside] = "with"
+    return {name: why for name, why in closed.items() if name in table.closable}
 
 
 def disclosed(table: Table) -> list[str]:
     """Small numbers that follow from open ones, in order."""
-    rows = _eliminate(_unknowns(table))
-    found = {name for row, _ in rows if len(row) == 1 for name in row}
-    found |= _pinned(table, rows)
-    return sorted(name for name in found if table.is_small(name))
+    rows = _unknowns(table)
+    eliminated = _eliminate(rows)
+    found = sorted(name for row, _ in eliminated if len(row) == 1 for name in row if table.is_small(name))
+    return found or sorted(name for name in _pinned(table, [*rows, *eliminated]) if table.is_small(name))
 
 
-Row = tuple[dict[str, Fraction], Fraction]
+Exact = int | Fraction
+Row = tuple[dict[str, Exact], Exact]
 """Coefficients of unknown numbers, and what their sum is."""
 
 
 def _unknowns(table: Table) -> list[Row]:
     """The equations with the open numbers put in."""
-    rows = []
+    rows: list[Row] = []
     for equation in table.equations:
-        row: dict[str, Fraction] = {}
-        value = Fraction(0)
+        row: dict[str, Exact] = {}
+        value = 0
         for name, factor in equation.terms().items():
             if table.is_open(name):
                 value -= factor * table.numbers.get(name, 0)
             else:
-                row[name] = Fraction(factor)
+                row[name] = factor
         if row:
             rows.append((row, value))
     return rows
@@ -121,12 +113,12 @@ def _eliminate(rows: Iterable[Row]) -> list[Row]:
     for one in rows:
         left = one
         for pivot in [name for name in one[0] if name in solved]:
-            left = _less(left, solved[pivot], left[0].get(pivot, Fraction(0)))
+            left = _less(left, solved[pivot], left[0].get(pivot, 0))
         if not left[0]:
             continue
         pivot = min(left[0])
         factor = left[0][pivot]
-        unit = {name: part / factor for name, part in left[0].items()}, left[1] / factor
+        unit = {name: _divide(part, factor) for name, part in left[0].items()}, _divide(left[1], factor)
         for other, known in list(solved.items()):
             if pivot in known[0]:
                 solved[other] = _less(known, unit, known[0][pivot])
@@ -134,10 +126,18 @@ def _eliminate(rows: Iterable[Row]) -> list[Row]:
     return list(solved.values())
 
 
-def _less(one: Row, other: Row, factor: Fraction) -> Row:
+def _divide(one: Exact, by: Exact) -> Exact:
+    """Whole where it can be: fractions cost ten times as much, and are rare here."""
+    if by == 1:
+        return one
+    found = Fraction(one) / by
+    return found.numerator if found.denominator == 1 else found
+
+
+def _less(one: Row, other: Row, factor: Exact) -> Row:
     row = dict(one[0])
     for name, part in other[0].items():
-        left = row.get(name, Fraction(0)) - factor * part
+        left = row.get(name, 0) - factor * part
         if left:
             row[name] = left
         else:
@@ -145,12 +145,11 @@ def _less(one: Row, other: Row, factor: Fraction) -> Row:
     return row, one[1] - factor * other[1]
 
 
-Bounds = dict[str, tuple[Fraction | None, Fraction | None]]
+Bounds = dict[str, tuple[Exact | None, Exact | None]]
 
 
-def _pinned(table: Table, eliminated: Iterable[Row]) -> set[str]:
+def _pinned(table: Table, rows: Sequence[Row]) -> set[str]:
     """Numbers whose bounds meet."""
-    rows = [*_unknowns(table), *eliminated]
     bounds: Bounds = {name: _known_bounds(table, name) for row, _ in rows for name in row}
     for _ in range(_ROUNDS):
         changed = [_tighten(bounds, row) for row in rows]
@@ -159,60 +158,65 @@ def _pinned(table: Table, eliminated: Iterable[Row]) -> set[str]:
     return {name for name, (low, high) in bounds.items() if low is not None and low == high}
 
 
-def _known_bounds(table: Table, name: str) -> tuple[Fraction | None, Fraction | None]:
+def _known_bounds(table: Table, name: str) -> tuple[Exact | None, Exact | None]:
     if table.closed.get(name) == "small":
-        return Fraction(1), Fraction(table.floor - 1)
+        return 1, table.floor - 1
     if name in table.signed:
         return None, None
-    return Fraction(0 if name in table.hidden else table.floor), None
+    return 0 if name in table.hidden else table.floor, None
 
 
 def _tighten(bounds: Bounds, of: Row) -> bool:
     """Bounds of each number from those of the others in its row; whether one got narrower."""
     row, value = of
+    before = {name: bounds[name] for name in row}
+    least = _Total([_times(before[name][0 if part > 0 else 1], part) for name, part in row.items()])
+    most = _Total([_times(before[name][1 if part > 0 else 0], part) for name, part in row.items()])
     changed = False
-    for name, factor in row.items():
-        lows: list[Fraction | None] = []
-        highs: list[Fraction | None] = []
-        for other, part in row.items():
-            if other != name:
-                low, high = bounds[other]
-                least, most = (low, high) if part > 0 else (high, low)
-                lows.append(None if least is None else least * part)
-                highs.append(None if most is None else most * part)
-        ends = [_rest(value, highs), _rest(value, lows)]
-        ends = [None if end is None else end / factor for end in ends]
-        low, high = ends if factor > 0 else ends[::-1]
-        old = bounds[name]
-        new = _higher(old[0], low), _lower(old[1], high)
-        if new != old:
+    for name, part in row.items():
+        low, high = before[name]
+        others_least = least.without(_times(low if part > 0 else high, part))
+        others_most = most.without(_times(high if part > 0 else low, part))
+        ends = [None if end is None else _divide(value - end, part) for end in (others_most, others_least)]
+        new_low, new_high = ends if part > 0 else ends[::-1]
+        new = _higher(low, new_low), _lower(high, new_high)
+        if new != (low, high):
             bounds[name] = new
             changed = True
     return changed
 
 
-def _rest(value: Fraction, others: Sequence[Fraction | None]) -> Fraction | None:
-    return None if None in others else value - sum((other for other in others if other is not None), Fraction(0))
+class _Total:
+    """A sum of ends of bounds, of which some may be missing."""
+
+    def __init__(self, ends: Sequence[Exact | None]) -> None:
+        self._sum = sum(end for end in ends if end is not None)
+        self._missing = sum(end is None for end in ends)
+
+    def without(self, end: Exact | None) -> Exact | None:
+        """The sum of the others; None where one of them is missing."""
+        if self._missing > (end is None):
+            return None
+        return self._sum if end is None else self._sum - end
 
 
-def _higher(one: Fraction | None, other: Fraction | None) -> Fraction | None:
+def _times(end: Exact | None, part: Exact) -> Exact | None:
+    return None if end is None else end * part
+
+
+def _higher(one: Exact | None, other: Exact | None) -> Exact | None:
     return one if other is None else other if one is None else max(one, other)
 
 
-def _lower(one: Fraction | None, other: Fraction | None) -> Fraction | None:
+def _lower(one: Exact | None, other: Exact | None) -> Exact | None:
     return one if other is None else other if one is None else min(one, other)
 
 
-def _next(table: Table, told: Sequence[str]) -> str | None:
-    """What to close next: the least open number beside one that is told, else beside any that is closed."""
-    for near in (set(told), {*table.closed, *table.hidden}):
-        beside = {
-            name
-            for equation in table.equations
-            if near & (terms := equation.terms().keys())
-            for name in terms
-            if name in table.closable and name not in table.closed and table.numbers.get(name, 0) != 0
-        }
+def _next(table: Table, closed: Mapping[str, Why], told: Sequence[str]) -> str | None:
+    """What to close next: the least open number beside one that is told, else beside any that is closed, else any."""
+    open_ = {name for name in table.closable if name not in closed and table.numbers[name] != 0}
+    for near in (set(told), {*closed, *table.hidden}):
+        beside = {name for one in table.equations if near & one.terms().keys() for name in one.terms().keys() & open_}
         if beside:
             return min(beside, key=lambda name: (name in table.last, abs(table.numbers[name]), name))
-    return None
+    return min(open_, default=None)

@@ -1,0 +1,161 @@
+"""Sums as they are published: net of what was replaced, with what follows from them named, and what stays closed.
+
+Each number that a reader could compute from others is a cell of its own here, and the equations between cells are
+given to `suppression`, together with the sums that were published before: what one publication says more than another
+must be no small number either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from auditlog.figures import Cells, Why
+from auditlog.suppression import Equation, Table, suppress
+
+_REPLACED = "reviews.replaced."
+_DERIVED = ("not_held", "not_held.reviewed", "practice.waiting", "practice.unreviewed")
+
+SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("decisions", ("outcomes.", "outcome_unknown")),
+    ("decisions", ("latency.",)),
+    ("decisions", ("records.tokens", "tokens.unknown")),
+    ("decisions", ("records.energy.", "energy.not_measured")),
+    ("decisions", ("records.cost.", "cost.unknown")),
+    ("decisions", ("held", "not_held")),
+    ("held", ("held.reviewed", "practice.waiting")),
+    ("not_held", ("not_held.reviewed", "practice.unreviewed")),
+    ("reviewed", ("held.reviewed", "not_held.reviewed")),
+    ("reviewed", ("reviews.",)),
+    ("reviewed", ("review_time.",)),
+    ("refusals", ("refusals.",)),
+)
+"""Cell → the cells that it is the sum of; a name that ends in a dot stands for all that begin so."""
+
+_WHOLES = frozenset(whole for whole, _ in SUMS)
+_AMOUNTS = {
+    "tokens.prompt": "records.tokens",
+    "tokens.output": "records.tokens",
+    "undeclared": "records.undeclared",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What was published of one system: first and last day, all numbers, and which cells stayed closed and why."""
+
+    first: str
+    last: str
+    cells: Mapping[str, int]
+    closed: Mapping[str, Why]
+
+    @property
+    def months(self) -> frozenset[str]:
+        """The months that it is about."""
+        year, first, last = int(self.first[:4]), int(self.first[5:7]), int(self.last[5:7])
+        return frozenset(f"{year}-{month:02}" for month in range(first, last + 1))
+
+
+def published_cells(summed: Mapping[str, int]) -> Cells:
+    """The cells of a period from the sum of its days: reviews by the latest of each result, and what follows."""
+    cells = {name: number for name, number in summed.items() if not name.startswith("reviews.")}
+    for name, number in summed.items():
+        if name.startswith("reviews.") and not name.startswith(_REPLACED):
+            cells[name] = number - summed.get(_REPLACED + name.removeprefix("reviews."), 0)
+    held, held_reviewed = cells.get("held", 0), cells.get("held.reviewed", 0)
+    cells["not_held"] = cells.get("decisions", 0) - held
+    cells["not_held.reviewed"] = cells.get("reviewed", 0) - held_reviewed
+    cells["practice.waiting"] = held - held_reviewed
+    cells["practice.unreviewed"] = cells["not_held"] - cells["not_held.reviewed"]
+    made = {name for name in cells if name in _DERIVED or name.startswith("reviews.")}
+    return {name: number for name, number in cells.items() if number or name not in made}
+
+
+def amount_of(cell: str) -> str | None:
+    """Of a cell that sums an amount: the cell that counts the records behind it."""
+    if cell in _AMOUNTS:
+        return _AMOUNTS[cell]
+    for head in ("energy.", "cost."):
+        if cell.startswith(head) and cell not in ("energy.not_measured", "cost.unknown"):
+            return f"records.{cell}"
+    return None
+
+
+def close_cells(
+    first: str, last: str, cells: Mapping[str, int], before: Sequence[Publication], floor: int
+) -> dict[str, Why]:
+    """Which cells of one system stay closed in a publication, and why. `before`: what was published, oldest first."""
+    now = Publication(first, last, cells, {})
+    near = [one for one in before if one.months & now.months]
+    # A year that was published ties its months together.
+    months = frozenset[str]().union(now.months, *(one.months for one in near))
+    everything = [*(one for one in before if one.months & months), now]
+    table = _table(everything, floor)
+    closed = {_cell(name): why for name, why in suppress(table).items()}
+    for cell in cells:
+        counter = amount_of(cell)
+        if counter is not None and counter in closed:
+            closed[cell] = "with"
+    return closed
+
+
+def _table(publications: Sequence[Publication], floor: int) -> Table:
+    numbers: dict[str, int] = {}
+    equations: list[Equation] = []
+    closed: dict[str, Why] = {}
+    cells = sorted({cell for one in publications for cell in one.cells if amount_of(cell) is None})
+    last = len(publications) - 1
+    for place, one in enumerate(publications):
+        numbers |= {_name(place, cell): one.cells.get(cell, 0) for cell in cells}
+        closed |= {_name(place, cell): why for cell, why in one.closed.items() if cell in cells}
+        equations += _sums(str(place), cells)
+    hidden: dict[str, int] = {}
+    for whole, parts in _blocks(publications):
+        block = f"{whole}-{'-'.join(map(str, parts))}"
+        equations += _sums(block, cells)
+        for cell in cells:
+            known = [part for part in parts if cell not in publications[part].closed]
+            for name, of in {_name(block, cell): parts, f"{block}*:{cell}": known}.items():
+                hidden[name] = numbers[_name(whole, cell)] - sum(numbers[_name(part, cell)] for part in of)
+                equations.append(Equation(_name(whole, cell), (*(_name(part, cell) for part in of), name)))
+    return Table(
+        numbers | hidden,
+        equations,
+        floor,
+        closable=frozenset(_name(last, cell) for cell in publications[last].cells if cell in cells),
+        closed=closed,
+        hidden=frozenset(hidden),
+        signed=frozenset(hidden),
+        last=frozenset(_name(last, cell) for cell in _WHOLES),
+    )
+
+
+def _sums(of: str, cells: Sequence[str]) -> Iterator[Equation]:
+    for whole, parts in SUMS:
+        heads = tuple(part for part in parts if part.endswith("."))
+        names = [cell for cell in cells if cell in parts or (heads and cell.startswith(heads))]
+        if names:
+            yield Equation(_name(of, whole), tuple(_name(of, name) for name in names))
+
+
+def _blocks(publications: Sequence[Publication]) -> Iterator[tuple[int, list[int]]]:
+    """What one publication tells against others: (whole, parts), whose difference nobody published.
+
+    The same period again (what came late), and a year against its months (what no month has shown).
+    """
+    last = len(publications) - 1
+    for place in range(last):
+        if publications[place].months == publications[last].months:
+            yield last, [place]
+    for place, one in enumerate(publications):
+        newest = {other.months: at for at, other in enumerate(publications) if other.months < one.months}
+        if newest and (place == last or last in newest.values()):
+            yield place, sorted(newest.values())
+
+
+def _name(place: int | str, cell: str) -> str:
+    return f"{place}:{cell}"
+
+
+def _cell(name: str) -> str:
+    return name.partition(":")[2]
