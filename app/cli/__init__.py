@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from app.cli import (
+    ask,
     backup,
     decide,
     decisions,
@@ -26,9 +27,12 @@ from app.cli import (
     log_life,
     log_time,
     peers,
+    reconcile,
+    record,
     report,
     sample,
     system,
+    vault,
     witness,
 )
 from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
@@ -86,10 +90,13 @@ app = typer.Typer(
 home.add_commands(app)
 decide.add_commands(app)
 decisions.add_commands(app)
+ask.add_commands(app)
+record.add_commands(app)
 find.add_commands(app)
 erase.add_commands(app)
 report.add_commands(app)
 evidence.add_commands(app)
+reconcile.add_commands(app)
 peers.add_commands(app)
 backup.add_commands(app)
 app.add_typer(system.app, name="system")
@@ -99,6 +106,7 @@ log_import.add_commands(log.app)
 log_time.add_commands(log.app)
 log_keys.add_commands(log.app)
 app.add_typer(log.app, name="log")
+app.add_typer(vault.app, name="vault")
 app.add_typer(witness.app, name="witness")
 app.add_typer(sample.app, name="sample")
 
