@@ -23,6 +23,7 @@ from auditlog.note import format_vkey
 from auditlog.peers.witness import Witness
 from auditlog.store import decisions as decision_store
 from auditlog.store import sources as source_store
+from auditlog.vault.references import Refs
 
 LOAN = "social-loan-check"
 OTHER = "tax-question-reply"
@@ -93,16 +94,19 @@ class Town:
         *,
         system: str = LOAN,
         mode: str = "live",
-        outcome: str = "good",
+        outcome: str = "grant",
         subjects: tuple[str, ...] = ("TEST-1",),
+        case: str | None = None,
     ) -> list[str]:
         """Decisions that a system elsewhere made: sealed and recorded as every other is."""
-        made = [self._decide(g, system, mode, outcome, subjects) for _ in range(count)]
+        made = [self._decide(g, system, mode, outcome, subjects, case) for _ in range(count)]
         for _, ticket in made:
             ticket.result()
         return [id_ for id_, _ in made]
 
-    def _decide(self, g: Greffier, system: str, mode: str, outcome: str, subjects: tuple[str, ...]) -> tuple[str, Any]:
+    def _decide(
+        self, g: Greffier, system: str, mode: str, outcome: str, subjects: tuple[str, ...], case: str | None
+    ) -> tuple[str, Any]:
         version = register.show(g, system).version
         assert version is not None
         self.numbers[system] = n = self.numbers.get(system, 0) + 1
@@ -110,7 +114,7 @@ class Town:
         values: dict[str, Any] = {**inputs, "output": {"result": outcome}, "outcome": outcome, "parent": None}
         values |= {"usage": USAGE, "run": None, "times": None}
         made = g.make("pulse/1", boots=[], recording="ok")  # only for its id
-        prepared = g.vault.prepare(made.id, values, subjects)
+        prepared = g.vault.prepare(made.id, values, subjects, refs=Refs(case=case))
         members = {"system": system, "version": version.version, "manifest": version.digest, "mode": mode}
         members |= {"capture": "external", "boot": None, "source": "case-system", "n": self._number(), "opened": None}
         entry = g.make("decision/1", id=made.id, commitments=prepared.commitments, **members)

@@ -65,7 +65,7 @@ def test_evidence_about_one_decision(town, tmp_path):
         assert sha256(files[one["manifest"]]).hexdigest() == Path(one["manifest"]).stem
         held = verify_receipt(parse_receipt(files[one["receipt"]]), g.keys, origin=g.log.origin)
         opened = {opening.field: opening.value for opening in held.openings}
-        assert opened["outcome"] == "good"
+        assert opened["outcome"] == "grant"
         assert set(held.entry.commitments) - set(opened) == {"subjects"}
         reviewed = verify_receipt(parse_receipt(files[one["reviews"][0]]), g.keys, origin=g.log.origin)
         assert {o.field: o.value for o in reviewed.openings}["reasons"] == "invented reasons"
