@@ -53,7 +53,10 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /mirror/{origin_hash}/tile/{path:path}": _EVERYONE,
     "GET /api/systems": _EVERYONE,
     "GET /api/systems/{slug}": _EVERYONE,
-    "GET /api/decisions": Access(roles=frozenset({"auditor"})),
+    # An operator gets technical columns alone.
+    "GET /api/decisions": Access(roles=frozenset({"auditor", "operator"})),
+    "GET /api/questions": Access(roles=frozenset({"auditor", "operator"})),
+    "GET /api/questions/{name}": Access(roles=frozenset({"auditor", "operator"})),
     "POST /api/decisions": Access(roles=frozenset({"client", "officer"})),
     "POST /api/records": Access(roles=frozenset({"client"})),
     "GET /api/records/{source}": Access(roles=frozenset({"client", "auditor"})),

@@ -1,16 +1,51 @@
-"""The auditor's list of decisions: filters, pages by cursor, and the log that the answer was read from."""
+"""An auditor's lists: decisions and other entries by filter, page by page or as an export; who may see which columns.
+
+Columns with content (outcome, reviews) leave an access in the log before they are given. A technical reader gets none
+of them and no id, and leaves none.
+"""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from app.actions import reading
-from app.errors import asked
+from app.actions.reading import Purpose, Reader
+from app.errors import UsageError, asked
 from app.home import Greffier
 from auditlog.canonical import Json
+from auditlog.errors import Erased
+from auditlog.store import events as event_store
 from auditlog.store import listing as store
-from auditlog.store.cursor import DecisionFilter
+from auditlog.store.cursor import DecisionFilter, given
+
+UNSCOPED: Final = 1000
+"""In a log with more decisions than that, a query names a system, a period, a boot or a source, or says that it means
+all of them."""
+TECHNICAL: Final = frozenset({"operator", "program", "client"})
+"""Roles that see how the program runs, and nothing of persons."""
+_CONTENT: Final = ("outcome", "review", "reviewed", "waited")
+_IDS: Final = ("id",)
+EVENT_COLUMNS: Final = ("log", "idx", "id", "kind", "minute", "system", "code")
+DECISION_COLUMNS: Final = (
+    *("log", "idx", "id", "system", "version", "mode", "minute", "outcome", "review", "reviewed", "waited"),
+    *(
+        "capture",
+        "boot",
+        "source",
+        "n",
+        "content",
+        "prompt_tokens",
+        "output_tokens",
+        "queue_us",
+        "first_us",
+        "total_us",
+    ),
+    *("energy_uj", "energy_method", "cost_millionths", "currency"),
+)
+_TRIES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +66,60 @@ class Page:
     log: LogStamp
 
 
-def decisions(g: Greffier, chosen: DecisionFilter, cursor: str | None = None, limit: int = 100) -> Page:
-    """List decisions; a cursor of another query raises UsageError."""
-    with asked(), g.reading() as conn:
-        page = store.list_decisions(conn, chosen, cursor=cursor, limit=limit)
-    return Page([dict(row) for row in page.rows], page.next, stamp(g))
+@dataclass(frozen=True, slots=True)
+class Export:
+    """All rows of a query, oldest first: names of columns, and rows in batches, to be read once."""
+
+    columns: tuple[str, ...]
+    batches: Iterator[Sequence[Sequence[Any]]]
+    log: LogStamp
+
+
+def decisions(
+    g: Greffier,
+    reader: Reader,
+    chosen: DecisionFilter,
+    cursor: str | None = None,
+    limit: int = 100,
+    *,
+    everything: bool = False,
+) -> Page:
+    """List decisions, or other entries where the filter names their kind.
+
+    Raises UsageError for a cursor of another query, for a query that the role may not ask, and for one without scope
+    unless it says `everything`; CannotRecord where the log cannot take the access.
+    """
+    columns = _allowed(g, reader, chosen, everything=everything)
+    for attempt in range(_TRIES):
+        with asked(), g.reading() as conn:
+            find = store.list_decisions if chosen.of_decisions else event_store.list_events
+            page = find(conn, chosen, cursor=cursor, limit=limit)
+        rows = [{name: row[name] for name in columns} for row in page.rows]
+        try:
+            held = _note(g, reader, "query", rows, chosen)
+        except Erased:
+            # One of them was erased meanwhile: what is left is looked up anew.
+            if attempt + 1 == _TRIES:
+                raise
+            continue
+        break
+    return Page([_withheld(row) if row.get("id") in held else row for row in rows], page.next, stamp(g))
+
+
+def export(g: Greffier, reader: Reader, chosen: DecisionFilter, *, everything: bool = False) -> Export:
+    """All rows that match, read after their access is in the log. Errors as `decisions`."""
+    columns = _allowed(g, reader, chosen, everything=everything)
+    if not chosen.of_decisions:
+        return Export(columns, _events(g, chosen, columns), stamp(g))
+    with g.reading() as conn:
+        batches = store.iterate_batches(conn, chosen, ("id", "log", "idx"))
+        places = [tuple(row) for batch in batches for row in batch]
+    ids = {place[0] for place in places}
+    held: frozenset[str] = frozenset()
+    if reader.role not in TECHNICAL:
+        held = reading.note_scope(g, reader, "export", sorted(ids), _scope(chosen))
+    noted = _Noted(max((place[1:] for place in places), default=(0, 0)), ids, held)
+    return Export(columns, _rows(g, chosen, columns, noted), stamp(g))
 
 
 def stamp(g: Greffier) -> LogStamp:
@@ -43,3 +127,74 @@ def stamp(g: Greffier) -> LogStamp:
     with g.reading() as conn:
         _, checkpoint = reading.head(g, conn)
     return LogStamp(checkpoint.origin, checkpoint.size, base64.b64encode(checkpoint.root).decode())
+
+
+def demand_scope(g: Greffier, chosen: DecisionFilter, *, everything: bool) -> None:
+    """Raise UsageError for a query that would walk the whole of a large log without saying so."""
+    if everything or chosen.scoped:
+        return
+    with g.reading() as conn:
+        large = store.more_than(conn, UNSCOPED)
+    if large:
+        message = "name a system (--system) or a period (--since, --until), or say that you mean all of them (--all)"
+        raise UsageError(message, field="query")
+
+
+def _allowed(g: Greffier, reader: Reader, chosen: DecisionFilter, *, everything: bool) -> tuple[str, ...]:
+    """The columns that this reader may see of this query."""
+    demand_scope(g, chosen, everything=everything)
+    columns = DECISION_COLUMNS if chosen.of_decisions else EVENT_COLUMNS
+    if reader.role not in TECHNICAL:
+        return columns
+    for name in given(chosen):
+        if name in _CONTENT:
+            raise UsageError(f"is not for the role {reader.role}, which sees nothing of the content", field=name)
+    return tuple(name for name in columns if name not in (*_CONTENT, *_IDS))
+
+
+def _scope(chosen: DecisionFilter) -> Json:
+    return {**given(chosen)}
+
+
+def _note(
+    g: Greffier, reader: Reader, purpose: Purpose, rows: Sequence[dict[str, Json]], chosen: DecisionFilter
+) -> frozenset[str]:
+    """The access of a page; returns the records of which nothing may be given (GDPR 18)."""
+    if reader.role in TECHNICAL or not chosen.of_decisions:
+        return frozenset()
+    return reading.note_scope(g, reader, purpose, [str(row["id"]) for row in rows], _scope(chosen))
+
+
+def _withheld(row: dict[str, Json]) -> dict[str, Json]:
+    """A row of a record whose use is restricted: that it is there, and why nothing more is said."""
+    return {**row, **dict.fromkeys(_CONTENT), "content": "restricted"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """Which records an access names: those up to a place (log, index), and which of them are withheld all the same."""
+
+    until: tuple[int, int]
+    ids: set[str]
+    held: frozenset[str]
+
+
+def _rows(
+    g: Greffier, chosen: DecisionFilter, columns: Sequence[str], noted: _Noted
+) -> Iterator[Sequence[Sequence[Any]]]:
+    """The rows whose access was noted, as they are now: what was erased meanwhile is gone."""
+    at = {name: place for place, name in enumerate(columns)}
+    with g.reading() as conn:
+        for batch in store.iterate_batches(conn, chosen, ("id", *columns), until=noted.until):
+            rows = [row for row in batch if row[0] in noted.ids]
+            if not noted.held:
+                yield [row[1:] for row in rows]
+                continue
+            full = [dict(zip(at, row[1:], strict=True)) for row in rows]
+            shown = [_withheld(row) if id_ in noted.held else row for (id_, *_), row in zip(rows, full, strict=True)]
+            yield [tuple(row[name] for name in columns) for row in shown]
+
+
+def _events(g: Greffier, chosen: DecisionFilter, columns: Sequence[str]) -> Iterator[Sequence[Sequence[Any]]]:
+    with g.reading() as conn:
+        yield from event_store.iterate_events(conn, chosen, columns)

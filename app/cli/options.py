@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -105,6 +106,26 @@ def reserved_file(path: Path, option: str, *, private: bool = False) -> Iterator
             temporary.chmod(0o600)
     try:
         yield write
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def streamed_file(path: Path, option: str) -> Iterator[IO[bytes]]:
+    """A file of its owner's alone to write to bit by bit; it stands at `path` once the block ended well, or not at all.
+
+    UsageError names the option.
+    """
+    with _writing(option):
+        if not path.name or path.is_dir():
+            raise UsageError("is a folder: give the path of a file", field=option)
+        temporary = path.with_name(f".{path.name}.part")
+        opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        with _writing(option), os.fdopen(opened, "wb") as file:
+            yield file
+        with _writing(option):
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

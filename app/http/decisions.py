@@ -11,11 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from app.access.token import KeyRejected
 from app.actions import decide, query, repeats
-from app.errors import UsageError
+from app.errors import UsageError, asked
 from app.http.auth import Caller, Installation, authorize, demand_scope, reader_of
 from auditlog.canonical import parse_json
 from auditlog.store.cursor import DecisionFilter
+from auditlog.vocabulary import MAX_UINT
 
 router: Final = APIRouter(dependencies=[Depends(authorize)], tags=["decisions"])
 
@@ -103,9 +105,9 @@ def make_decision(
 
     `held` is true where an officer must look first: then outcome and output are null.
     """
-    asked = parse_request(body)
-    demand_scope(caller, asked.system)
-    answer = decide.decide(g, asked.system, asked.input, subjects=tuple(asked.subjects), lang=asked.lang, key=key)
+    wanted = parse_request(body)
+    demand_scope(caller, wanted.system)
+    answer = decide.decide(g, wanted.system, wanted.input, subjects=tuple(wanted.subjects), lang=wanted.lang, key=key)
     location = f"/api/receipts/{answer.id}"
     return JSONResponse(dataclasses.asdict(answer), status_code=201, headers={"location": location, **_NO_STORE})
 
@@ -118,29 +120,58 @@ def parse_request(body: bytes) -> DecisionRequest:
         raise RequestValidationError(error.errors(include_input=False, include_context=False)) from None
 
 
+class ListQuery(BaseModel):
+    """Filters of the list, as in `greffier decisions --where`, and its pages. A name that is not here is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    system: Annotated[str | None, Field(pattern=_SLUG)] = None
+    since: Annotated[date | None, Field(ge=_FIRST, le=_LAST, description="first day, UTC")] = None
+    until: Annotated[date | None, Field(ge=_FIRST, le=_LAST, description="last day, UTC")] = None
+    outcome: Annotated[str | None, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = None
+    version: Annotated[int | None, Field(ge=0, le=MAX_UINT)] = None
+    mode: Annotated[str | None, Field(max_length=40)] = None
+    capture: Annotated[str | None, Field(max_length=40)] = None
+    boot: Annotated[str | None, Field(max_length=40, description="id of a worker process")] = None
+    source: Annotated[str | None, Field(pattern=_SLUG)] = None
+    review: Annotated[str | None, Field(max_length=40, description="of the latest review; none or any")] = None
+    currency: Annotated[str | None, Field(pattern=r"^[A-Z]{3}$")] = None
+    min_total_us: Annotated[int | None, Field(description="latency, in microseconds")] = None
+    max_total_us: int | None = None
+    min_tokens: Annotated[int | None, Field(description="prompt and output together")] = None
+    max_tokens: int | None = None
+    min_cost: Annotated[int | None, Field(description="in millionths of `currency`")] = None
+    max_cost: int | None = None
+    kind: Annotated[str | None, Field(max_length=40, description="entries of another kind, such as refused/1")] = None
+    reason: Annotated[str | None, Field(pattern=r"^[a-z_]{1,40}$", description="their code")] = None
+    all: Annotated[bool, Field(description="the whole of a large log, without system or period")] = False
+    cursor: Annotated[str | None, Field(max_length=200, description="`next` of the page before")] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+    def filter(self, system: str | None) -> DecisionFilter:
+        """Raises UsageError where it does not fit together."""
+        others = self.model_dump(exclude={"system", "since", "until", "all", "cursor", "limit"})
+        since = None if self.since is None else _midnight(self.since)
+        until = None if self.until is None else _midnight(self.until + timedelta(days=1))
+        with asked():
+            return DecisionFilter.between(since, until, system=system, **others)
+
+
 @router.get("/api/decisions", response_class=JSONResponse, responses=_PROBLEMS)
-def list_decisions(
-    *,
-    g: Installation,
-    caller: Caller,
-    system: Annotated[str | None, Query(pattern=_SLUG)] = None,
-    since: Annotated[date | None, Query(ge=_FIRST, le=_LAST, description="first day, UTC")] = None,
-    until: Annotated[date | None, Query(ge=_FIRST, le=_LAST, description="last day, UTC")] = None,
-    outcome: Annotated[str | None, Query(pattern=r"^[a-z0-9_-]{1,40}$")] = None,
-    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Response:
-    """Decisions in the order of the log, a page at a time, with the log's size and root at that moment."""
-    if caller is not None and caller.systems is not None:
+def list_decisions(g: Installation, caller: Caller, wanted: Annotated[ListQuery, Query()]) -> Response:
+    """Decisions by minute and place in the log, the newest first, a page at a time, with the log's size and root then.
+
+    For an auditor the reading is recorded before it is answered; an operator gets technical columns alone.
+    """
+    if caller is None:  # the table of routes lets nobody in without a key
+        raise KeyRejected("send an API key as `Authorization: Bearer grf_…`")
+    system = wanted.system
+    if caller.systems is not None:
         system = caller.systems[0] if system is None and len(caller.systems) == 1 else system
         demand_scope(caller, system or "")
-    wanted = DecisionFilter.between(
-        None if since is None else _midnight(since),
-        None if until is None else _midnight(until + timedelta(days=1)),
-        system=system,
-        outcome=outcome,
+    page = query.decisions(
+        g, reader_of(caller), wanted.filter(system), wanted.cursor, wanted.limit, everything=wanted.all
     )
-    page = query.decisions(g, wanted, cursor, limit)
     return JSONResponse(
         {"decisions": page.rows, "next": page.next, "log": dataclasses.asdict(page.log)}, headers=_NO_STORE
     )

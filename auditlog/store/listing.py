@@ -24,8 +24,7 @@ def list_decisions(conn: Connection, where: DecisionFilter, *, cursor: str | Non
 
     Raises FormatError for a limit outside 1 to 1,000 and for a cursor of another query.
     """
-    if not 1 <= limit <= MAX_PAGE:
-        raise FormatError(f"must be 1 to {MAX_PAGE}", field="limit")
+    check_limit(limit)
     order = _order(decision_table)
     statement = _filtered(where).order_by(*[column.desc() for column in order]).limit(limit + 1)
     if cursor is not None:
@@ -40,6 +39,17 @@ def iterate_decisions(conn: Connection, where: DecisionFilter | None = None) -> 
     statement = _filtered(where or DecisionFilter()).order_by(*_order(decision_table))
     for row in conn.execute(statement.execution_options(yield_per=500)).mappings():
         yield dict(row)
+
+
+def check_limit(limit: int) -> None:
+    """Raise FormatError for a page that is too small or too large."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise FormatError(f"must be 1 to {MAX_PAGE}", field="limit")
+
+
+def more_than(conn: Connection, count: int) -> bool:
+    """Whether there are more decisions than so many."""
+    return conn.execute(select(decision_table.c.idx).limit(1).offset(count)).first() is not None
 
 
 def iterate_batches(

@@ -39,13 +39,17 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`sql` is for both databases (`STARTS(cell, 'x')` in it: see `_dialect`), `parquet` for DuckDB."""
+    """`sql` is for both databases (`STARTS(cell, 'x')` in it: see `_dialect`), `parquet` for DuckDB.
+
+    `content`: whether it counts what is in the records (outcomes, reviews), which an operator does not see.
+    """
 
     name: str
     doc: str
     parameters: tuple[Parameter, ...]
     sql: str
     parquet: str
+    content: bool = False
 
 
 _PERIOD = (
@@ -104,6 +108,7 @@ QUESTIONS: tuple[Question, ...] = (
             SELECT system, version, outcome, n AS decisions,
               1000 * n // sum(n) OVER (PARTITION BY system, version) AS permille
             FROM counts ORDER BY system, version, outcome""",
+        content=True,
     ),
     Question(
         "unreviewed",
@@ -119,6 +124,7 @@ QUESTIONS: tuple[Question, ...] = (
               count(*) FILTER (review IS NULL) AS unreviewed,
               1000 * count(*) FILTER (review IS NULL) // count(*) AS permille {_ROWS}
             GROUP BY month, system ORDER BY month, system""",
+        content=True,
     ),
     Question(
         "overrides",
@@ -130,6 +136,7 @@ QUESTIONS: tuple[Question, ...] = (
             SELECT month, system, overrides FROM counts WHERE overrides > 0 ORDER BY month, system""",
         f"""SELECT substr(minute, 1, 7) AS month, system, count(*) AS overrides {_ROWS} AND review = 'override'
             GROUP BY ALL ORDER BY month, system""",
+        content=True,
     ),
     Question(
         "slowest",
@@ -193,6 +200,7 @@ QUESTIONS: tuple[Question, ...] = (
             SELECT month, system, late FROM counts WHERE late > 0 ORDER BY month, system""",
         f"""SELECT substr(minute, 1, 7) AS month, system, count(*) AS late {_ROWS} AND waited > :days * 1440
             GROUP BY ALL ORDER BY month, system""",
+        content=True,
     ),
     Question(
         "silent",

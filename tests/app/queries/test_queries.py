@@ -1,0 +1,174 @@
+"""Lists and exports: who may see what, the access that each leaves, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pyarrow.parquet as pq
+import pytest
+
+from app.actions import files, query, questions
+from app.actions.reading import CLI, Reader
+from app.errors import UsageError
+from auditlog.store.cursor import DecisionFilter
+
+AUDITOR, OPERATOR = Reader("auditor", "grf_aa"), Reader("operator", "grf_bb")
+CONTENT = {"id", "outcome", "review", "reviewed", "waited"}
+
+
+def test_a_page_leaves_its_access_and_names_its_log(house):
+    ids = house.decide(20)
+    house.review(ids[3], "override")
+    before = len(house.accesses())
+    page = query.decisions(house.g, AUDITOR, DecisionFilter(system="credit"), limit=5)
+    assert [row["idx"] for row in page.rows] == sorted((row["idx"] for row in page.rows), reverse=True)
+    assert {row["system"] for row in page.rows} == {"credit"}
+    noted = house.accesses()[before:]
+    assert sorted(id_ for _, values in noted for id_ in values["ids"]["ids"]) == sorted(row["id"] for row in page.rows)
+    assert {(entry.members["purpose"], entry.members["role"]) for entry, _ in noted} == {("query", "auditor")}
+    assert all(values["scope"] == {"system": "credit"} and values["account"] == "grf_aa" for _, values in noted)
+    assert page.log.size >= 21 and page.log.origin == "waterveen.example/log/1"
+    more = query.decisions(house.g, AUDITOR, DecisionFilter(system="credit"), page.next, 200)
+    assert len(page.rows) + len(more.rows) == 14
+    assert [row["id"] for row in (*page.rows, *more.rows) if row["review"] == "override"] == [ids[3]]
+
+
+def test_a_technical_reader_sees_nothing_of_content_and_leaves_no_access(house):
+    house.review(house.decide(3)[0], "confirm")
+    before = house.g.log.state().size
+    page = query.decisions(house.g, OPERATOR, DecisionFilter())
+    assert len(page.rows) == 3
+    assert not CONTENT & page.rows[0].keys()
+    assert {"total_us", "prompt_tokens", "source", "n"} <= page.rows[0].keys()
+    export = query.export(house.g, OPERATOR, DecisionFilter())
+    assert not CONTENT & set(export.columns)
+    assert sum(map(len, export.batches)) == 3
+    for where in (DecisionFilter(outcome="grant"), DecisionFilter(review="none"), DecisionFilter(review="any")):
+        for ask in (query.decisions, query.export):
+            with pytest.raises(UsageError, match="is not for the role operator"):
+                ask(house.g, OPERATOR, where)
+    with pytest.raises(UsageError, match="is not for the role operator"):
+        questions.ask(house.g, OPERATOR, "outcomes", {})
+    assert questions.ask(house.g, OPERATOR, "volume", {}).rows
+    assert house.g.log.state().size == before
+
+
+FILTERS = (
+    ({"source": "case-system"}, range(1, 13)),
+    ({"source": "another"}, ()),
+    ({"capture": "runtime"}, ()),
+    ({"mode": "live", "version": 1}, range(1, 13)),
+    ({"min_total_us": 4000, "max_total_us": 6000}, (4, 5, 6)),
+    ({"min_tokens": 63}, ()),
+    ({"min_tokens": 62, "max_tokens": 62}, range(1, 13)),
+    ({"currency": "EUR", "max_cost": 5}, range(1, 13)),
+    ({"currency": "SEK"}, ()),
+    ({"review": "none"}, (1, 3, 5, 6, 7, 8, 9, 10, 11, 12)),
+    ({"review": "any"}, (2, 4)),
+    ({"review": "override"}, (4,)),
+    ({"outcome": "refuse"}, ()),
+    ({"since": "2026-03-02T08:03Z", "until": "2026-03-02T08:05Z"}, (3, 4)),
+    ({"boot": "00000000-0000-4000-8000-000000000000"}, ()),
+)
+
+
+def test_filters(house):
+    ids = house.decide(12)
+    house.review(ids[1], "confirm")
+    house.review(ids[3], "override")
+    for members, expected in FILTERS:
+        page = query.decisions(house.g, CLI, DecisionFilter(**members))
+        assert sorted(row["n"] for row in page.rows) == list(expected), members
+
+
+def test_entries_of_another_kind(house):
+    house.review(house.decide(2)[0], "confirm")
+    page = query.decisions(house.g, OPERATOR, DecisionFilter(kind="genesis/1"))
+    assert [(row["idx"], row["kind"]) for row in page.rows] == [(0, "genesis/1")]
+    reviews = query.decisions(house.g, AUDITOR, DecisionFilter(kind="review/1"))
+    assert [row["kind"] for row in reviews.rows] == ["review/1"]
+    assert not query.decisions(house.g, AUDITOR, DecisionFilter(kind="refused/1", reason="suspended")).rows
+
+
+def test_a_query_without_scope_is_refused_in_a_large_log(house):
+    house.decide(query.UNSCOPED)
+    assert len(query.decisions(house.g, OPERATOR, DecisionFilter(), limit=10).rows) == 10
+    house.decide(1)
+    for ask in (query.decisions, query.export):
+        with pytest.raises(UsageError, match=r"--system.*--since.*--all"):
+            ask(house.g, OPERATOR, DecisionFilter(min_total_us=5))
+    page = query.decisions(house.g, OPERATOR, DecisionFilter(min_total_us=5), everything=True, limit=1000)
+    assert len(page.rows) == 1000 and page.next
+    assert query.decisions(house.g, OPERATOR, DecisionFilter(system="permits")).rows
+    assert query.decisions(house.g, OPERATOR, DecisionFilter(since="2026-03-02T09:00Z")).rows
+
+
+def test_a_cursor_of_another_query_is_refused(house):
+    house.decide(5)
+    cursor = query.decisions(house.g, OPERATOR, DecisionFilter(system="credit"), limit=1).next
+    with pytest.raises(UsageError, match="another query"):
+        query.decisions(house.g, OPERATOR, DecisionFilter(system="permits"), cursor)
+
+
+def test_an_export_is_the_list_and_leaves_its_access(house):
+    ids = house.decide(30, outcome="=cmd|'/c calc'!A1")
+    house.review(ids[0], "override")
+    before, clear = len(house.accesses()), io.BytesIO()
+    count = files.write_csv(query.export(house.g, AUDITOR, DecisionFilter(system="credit")), clear)
+    noted = house.accesses()[before:]
+    assert count == 20 == sum(values["records"]["count"] for _, values in noted)
+    assert {entry.members["purpose"] for entry, _ in noted} == {"export"}
+    rows = list(csv.DictReader(io.StringIO(clear.getvalue().decode())))
+    assert [row["id"] for row in rows] == [id_ for n, id_ in enumerate(ids, 1) if n % 3]
+    assert {row["outcome"] for row in rows} == {"'=cmd|'/c calc'!A1"}, "no spreadsheet takes it for a formula"
+    stored = io.BytesIO()
+    export = query.export(house.g, AUDITOR, DecisionFilter(system="credit"))
+    assert files.write_parquet(export, stored) == 20
+    table = pq.read_table(stored)
+    assert table.column_names == list(export.columns)
+    assert table.column("outcome").to_pylist() == ["=cmd|'/c calc'!A1"] * 20
+    assert table.column("total_us").to_pylist() == [int(row["total_us"]) for row in rows]
+    assert table.schema.metadata[b"greffier.root"].decode() == export.log.root
+    assert table.schema.metadata[b"greffier.size"].decode() == str(export.log.size)
+
+
+def test_what_comes_between_is_not_exported(house):
+    house.decide(3)
+    export = query.export(house.g, AUDITOR, DecisionFilter())
+    house.decide(4)
+    assert sum(map(len, export.batches)) == 3, "their access was not noted"
+
+
+def test_views(house):
+    house.decide(9)
+    where = DecisionFilter(system="permits", review="none", min_total_us=4000)
+    questions.save_view(house.g, "slow-permits", DecisionFilter(system="credit"))
+    questions.save_view(house.g, "slow-permits", where)
+    questions.save_view(house.g, "all", DecisionFilter())
+    assert questions.view(house.g, "slow-permits") == where
+    assert [one.name for one in questions.views(house.g)] == ["all", "slow-permits"]
+    found = query.decisions(house.g, CLI, questions.view(house.g, "slow-permits"))
+    assert sorted(row["n"] for row in found.rows) == [6, 9]
+    questions.delete_view(house.g, "all")
+    for act in (questions.view, questions.delete_view):
+        with pytest.raises(UsageError, match="no view has this name"):
+            act(house.g, "all")
+    with pytest.raises(UsageError, match=r"^name: "):
+        questions.save_view(house.g, "Piet Jansen", where)
+
+
+def test_questions_of_the_installation_and_of_its_files(house, tmp_path):
+    ids = house.decide(40)
+    house.review(ids[5], "override")
+    exported = tmp_path / "decisions.parquet"
+    with exported.open("wb") as file:
+        files.write_parquet(query.export(house.g, AUDITOR, DecisionFilter()), file)
+    for name in ("volume", "outcomes", "unreviewed", "overrides", "slowest", "usage"):
+        here, there = questions.ask(house.g, AUDITOR, name, {}), questions.ask_files(name, {}, exported, None)
+        assert here.rows == there.rows != []
+        assert here.log.origin == there.log.origin == "waterveen.example/log/1"
+    with pytest.raises(UsageError, match="no question has this name"):
+        questions.ask(house.g, AUDITOR, "who", {})
+    with pytest.raises(UsageError, match=r"^since: "):
+        questions.ask(house.g, AUDITOR, "volume", {"since": "yesterday"})
