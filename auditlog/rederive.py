@@ -139,4 +139,4 @@ def _after(conn: Connection, place: tuple[int, int], entry: Entry, opened: Opene
         with contextlib.suppress(NotFound):
             insert_review(conn, review_row_from(entry, opened.values, place))
     if opened.asked is not None:
-        insert_key(conn, key_row(entry, opened.values, opened.secret, opened.asked))
+        insert_key(conn, key_row(entry, opened.values, opened.secret, opened.asked, opened.refs))

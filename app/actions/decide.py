@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from app.actions import boots, costs, notices, programs, repeats
-from app.actions.counting import is_held
+from app.actions import boots, conversations, costs, notices, programs, recording, repeats
 from app.actions.endings import refuse, refused, unfinished
-from app.errors import Refused, Unfinished, UsageError, asked
+from app.actions.recording import micro
+from app.errors import Unfinished, UsageError, asked
 from app.home import Greffier
 from auditlog.canonical import Json
-from auditlog.cells import counted
-from auditlog.errors import CannotRecord, TooLarge
-from auditlog.figures import Counted
-from auditlog.log import Check, Integrated, Sequenced, Unit
-from auditlog.store import decisions as decision_store
+from auditlog.errors import CannotRecord
+from auditlog.log import Integrated
+from auditlog.vault.references import NO_REFS, Refs
 from auditlog.vault.subjects import normalise_all
 from auditlog.vocabulary import INPUT_PREFIX
 from registry.errors import GateClosed
@@ -31,13 +28,7 @@ from runtime.capture import Generation
 from runtime.errors import CounterDamaged, DeadlineExceeded, RuntimeFault, WorkerLost
 from runtime.program import Request
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from auditlog.store.insert import Row
-
 T = TypeVar("T")
-_ROOM_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +57,7 @@ class Case:
     slug: str
     inputs: Mapping[str, Json]
     subjects: tuple[str, ...]
+    refs: Refs
     parent: str | None
     lang: str
     received: datetime
@@ -84,24 +76,26 @@ def decide(
     inputs: Mapping[str, Json],
     *,
     subjects: tuple[str, ...] = (),
+    refs: Refs = NO_REFS,
     parent: str | None = None,
     lang: str = "en",
     key: repeats.Key | None = None,
 ) -> Answer:
     """Decide one case with a registered system.
 
-    `inputs` maps declared field ids to values; an absent field counts as not stated. With a `key`, a request that was
-    answered before gets the same answer, and nothing is decided. Raises Refused (a rule says no, a `refused` entry
-    exists; KeyConflict has none), Unfinished (began and did not end, an entry says so; InProgress: try again),
-    CannotRecord (nothing was decided).
+    `inputs` maps declared field ids to values; an absent field counts as not stated. `refs`: case and conversation; a
+    turn of a conversation has the turn before as its parent, unless `parent` names another record. With a `key`, a
+    request that was answered before gets the same answer, and nothing is decided. Raises Refused (a rule says no, a
+    `refused` entry exists; KeyConflict has none), Unfinished (began and did not end, an entry says so; InProgress: try
+    again), CannotRecord (nothing was decided).
     """
     received = g.clock()
-    _demand_sense(g, subjects, lang)
+    _demand_sense(g, subjects, refs, lang)
     _recording(g)
-    case = Case(slug, inputs, subjects, parent, lang, received)
+    case = Case(slug, inputs, subjects, refs, parent, lang, received)
     if key is None:
         return _decide(g, case, None)
-    request = repeats.request(g, key, slug, inputs, subjects=subjects, parent=parent, lang=lang)
+    request = repeats.request(g, key, slug, inputs, subjects=subjects, refs=refs, parent=parent, lang=lang)
     with repeats.turn(g, request):
         answer = _repeated(g, case, request)
         if answer is not None:
@@ -126,17 +120,18 @@ def _decide(g: Greffier, case: Case, request: repeats.Request | None) -> Answer:
         watts=gate.record.host.declared_watts if gate.record.host else None,
     )
     generation = _generate(g, gate, ordered)
-    decided = _micro(g.clock())
+    decided = micro(g.clock())
+    parent, refs = conversations.place(g, case.slug, case.refs, case.parent)
     content: dict[str, Json] = {
         **{f"{INPUT_PREFIX}{field}": value for field, value in values.items()},
         "output": programs.to_json(generation.output),
         "outcome": generation.outcome,
-        "parent": case.parent,
+        "parent": parent,
         "usage": costs.usage(gate.record, generation.usage),
         "run": programs.run_facts(generation),
-        "times": {"received": _micro(case.received), "decided": decided, "recorded": _micro(g.clock())},
+        "times": {"received": micro(case.received), "decided": decided, "recorded": micro(g.clock())},
     }
-    integrated = _record(g, gate, generation, content, subjects=case.subjects, request=request)
+    integrated = recording.record(g, gate, generation, content, subjects=case.subjects, refs=refs, request=request)
     return _answer(g, content, integrated, version=gate.running, system=gate.record, lang=case.lang)
 
 
@@ -180,10 +175,11 @@ def _answer(
     return release(answer, integrated)
 
 
-def _demand_sense(g: Greffier, subjects: tuple[str, ...], lang: str) -> None:
+def _demand_sense(g: Greffier, subjects: tuple[str, ...], refs: Refs, lang: str) -> None:
     """Raise UsageError for what would fail only after the model has run, when the decision is in the log."""
     with asked():
         normalise_all(subjects)
+        refs.normalised()
     if lang not in g.renderer.languages:
         raise UsageError(f"use one of {', '.join(g.renderer.languages)}", field="lang")
 
@@ -250,77 +246,3 @@ def _generate(g: Greffier, gate: Gate, request: Request) -> Generation:
             # No number was taken and no rule refused it: there was no time, and nothing to record.
             raise Unfinished(str(fault), reason="deadline") from None
         raise refuse(g, gate, fault.reason or "build_not_accepted", str(fault), fault.field) from None
-
-
-def _record(
-    g: Greffier,
-    gate: Gate,
-    generation: Generation,
-    content: dict[str, Json],
-    *,
-    subjects: tuple[str, ...],
-    request: repeats.Request | None,
-) -> Integrated:
-    """Seal the values, write entry and rows in one unit, and wait until it is integrated.
-
-    Raises repeats.Duplicate where the key of the request led to another record meanwhile; an entry says so.
-    """
-    prepared = g.vault.prepare(generation.id, content, subjects, asked=None if request is None else request.asked)
-    try:
-        entry = g.make(
-            "decision/1",
-            id=generation.id,
-            system=gate.system,
-            version=gate.version,
-            manifest=gate.manifest_digest,
-            capture="runtime",
-            mode=gate.mode,
-            boot=generation.boot,
-            source=None,
-            n=generation.n,
-            opened=None,
-            commitments=prepared.commitments,
-        )
-    except TooLarge:
-        unfinished(g, gate, generation.boot, generation.n, reason="too_large", reached=generation.usage.output_tokens)
-        raise Unfinished("the record would exceed 65,535 bytes", reason="too_large") from None
-
-    def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
-        return [*prepared.rows(), *decision_store.decision_rows(entry, content, sequenced[0].place)]
-
-    def counts(_: tuple[Sequenced, ...]) -> list[Counted]:
-        return counted(entry, content, held=is_held(gate.running.manifest, generation.outcome))
-
-    def note(conn: Connection, _: tuple[Sequenced, ...]) -> None:
-        if request is not None:
-            repeats.note(conn, request, prepared)
-
-    # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
-    check = Check((gate.system, gate.manifest_digest, gate.mode), lambda conn: register_store.gate_again(conn, gate))
-    try:
-        return _append(g, Unit((entry,), None if request is None else note, rows, check, counts))
-    except repeats.Duplicate:
-        unfinished(g, gate, generation.boot, generation.n, reason="duplicate", reached=generation.usage.output_tokens)
-        raise
-    except GateClosed:
-        unfinished(g, gate, generation.boot, generation.n, reason="stopped", reached=generation.usage.output_tokens)
-        message = "was stopped while this was decided; ask again when it runs"
-        raise Refused(message, reason="stopped_meanwhile", field="system") from None
-
-
-def _append(g: Greffier, unit: Unit) -> Integrated:
-    """The model has run, and a number without an entry is a gap: a full queue is waited for a little."""
-    deadline = time.monotonic() + _ROOM_S
-    while True:
-        try:
-            waiting = g.log.append(unit)
-        except CannotRecord as error:
-            if error.cause != "busy" or time.monotonic() >= deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return waiting.result()
-
-
-def _micro(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

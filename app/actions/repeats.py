@@ -18,6 +18,7 @@ from auditlog.merkle import leaf_hash, prove_inclusion, verify_inclusion
 from auditlog.store import idempotency as store
 from auditlog.store import log as log_store
 from auditlog.vault.idempotency import Asked, request_digest, request_form
+from auditlog.vault.references import NO_REFS, Refs
 from auditlog.vault.seal import Prepared
 from auditlog.vault.subjects import normalise_all
 
@@ -67,12 +68,13 @@ def request(
     inputs: Mapping[str, Json],
     *,
     subjects: tuple[str, ...],
+    refs: Refs = NO_REFS,
     parent: str | None,
     lang: str,
 ) -> Request:
     """What is asked under `key`. Raises UsageError where a value has no form that could be recorded."""
     with asked():
-        form = request_form(slug, inputs, normalise_all(subjects), parent, lang)
+        form = request_form(slug, inputs, normalise_all(subjects), parent, lang, refs=refs.normalised())
     return Request(Asked(g.vault.key_tag(key.scope, key.text), lang), form, key.field, key.reader)
 
 

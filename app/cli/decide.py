@@ -11,6 +11,7 @@ import typer
 from app.actions import decide, lifecycle, receipt_page, receipts, repeats, review
 from app.actions.reading import CLI
 from app.cli import log_time
+from app.cli.find import read_reference
 from app.cli.options import (
     Home,
     ReadAs,
@@ -27,6 +28,7 @@ from app.wiring import open_home
 from auditlog.canonical import Json, parse_json
 from auditlog.errors import FormatError
 from auditlog.receipt import format_receipt
+from auditlog.vault.references import Refs
 
 RecordId = Annotated[str, typer.Argument(metavar="ID", help="The record's id, as on the letter.")]
 Slug = Annotated[str, typer.Argument(help="The system's slug.")]
@@ -51,6 +53,12 @@ def decide_one(
     file: Annotated[Path, typer.Option("--input", help="JSON object of declared fields; - for standard input.")],
     receipt: Annotated[Path | None, typer.Option(help="Where to write the receipt.")] = None,
     subject: Annotated[list[str] | None, typer.Option(help="Reference of the person concerned.")] = None,
+    case_file: Annotated[
+        Path | None, typer.Option("--case-file", help="File with the reference of the case; - for standard input.")
+    ] = None,
+    conversation_file: Annotated[
+        Path | None, typer.Option("--conversation-file", help="File with the reference of the conversation.")
+    ] = None,
     lang: Annotated[str, typer.Option(help="Language of the notice.")] = "en",
     idempotency_key: Annotated[
         str | None, typer.Option(help="A name for this request: repeated, it gives the first answer again.")
@@ -58,12 +66,18 @@ def decide_one(
 ) -> None:
     """Decide one case; the answer is JSON on stdout."""
     inputs = _object(read_file(file, "--input"))
+    case, conversation = (
+        None if path is None else read_reference(path, option)
+        for path, option in ((case_file, "--case-file"), (conversation_file, "--conversation-file"))
+    )
     key = None if idempotency_key is None else repeats.Key("command line", idempotency_key, "--idempotency-key", CLI)
     with contextlib.ExitStack() as stack:
         # Before the decision: an answer that was recorded must not be lost to a folder that is not there.
         write = None if receipt is None else stack.enter_context(reserved_file(receipt, "--receipt"))
         g = stack.enter_context(open_home(home))
-        answer = decide.decide(g, slug, inputs, subjects=tuple(subject or ()), lang=lang, key=key)
+        answer = decide.decide(
+            g, slug, inputs, subjects=tuple(subject or ()), refs=Refs(case, conversation), lang=lang, key=key
+        )
         print_json(plain(answer))
         if write is not None:
             write(format_receipt(receipts.receipt(g, answer.id, openings=CLI)))

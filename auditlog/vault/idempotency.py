@@ -2,17 +2,17 @@
 
 The key itself may hold a person's name and is kept nowhere. `tag = HMAC-SHA-256(index key, "greffier/1/key" 0x00 scope
 0x00 key)`; the scope is the account that sent it, so that two clients may use the same key. What was asked (system,
-values that were stated, persons, step before, language) in RFC 8785 form has the digest `HMAC-SHA-256(k, form)` with
-`k = HMAC-SHA-256(s, "greffier/1/request" 0x00)`, where `s` is the record's secret: when the record is erased, nobody
-can try values against the digest any more. Tag and language lie sealed in the record, beside its values, so that the
-full check can compute each column of the row again.
+values that were stated, persons, case, conversation, step before, language) in RFC 8785 form has the digest
+`HMAC-SHA-256(k, form)` with `k = HMAC-SHA-256(s, "greffier/1/request" 0x00)`, where `s` is the record's secret: when
+the record is erased, nobody can try values against the digest any more. Tag and language lie sealed in the record,
+beside its values, so that the full check can compute each column of the row again.
 """
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
@@ -21,6 +21,7 @@ from auditlog.commitment import canonical_value
 from auditlog.record import Entry
 from auditlog.store.idempotency import KeyRow, find_key_of, idempotency_table
 from auditlog.store.vault import sealed_table
+from auditlog.vault.references import NO_REFS, Refs
 from auditlog.vocabulary import INPUT_PREFIX
 
 TAG_SIZE = 32
@@ -42,17 +43,30 @@ def key_tag(index_key: bytes, scope: str, key: str) -> bytes:
 
 
 def request_form(
-    system: str, inputs: Mapping[str, Json], subjects: Sequence[str], parent: str | None, lang: str
+    system: str,
+    inputs: Mapping[str, Json],
+    subjects: Sequence[str],
+    parent: str | None,
+    lang: str,
+    *,
+    refs: Refs = NO_REFS,
 ) -> bytes:
-    """What was asked, in one form: a field that is null counts as one that was not stated. `subjects`: normalised."""
+    """What was asked, in one form: a field that is null counts as one that was not stated.
+
+    `subjects` and `refs`: normalised. In a conversation the step before is found here, not asked for.
+    """
     stated: dict[str, Json] = {name: value for name, value in inputs.items() if value is not None}
     request: dict[str, Json] = {
         "system": system,
         "input": stated,
         "subjects": [*subjects],
-        "parent": parent,
+        "parent": None if refs.conversation is not None else parent,
         "lang": lang,
     }
+    # Left out where there are none: so it was written before there were any.
+    asked = replace(refs, turn=None).members()
+    if asked:
+        request["refs"] = asked
     return canonical_value(request, field="input")
 
 
@@ -61,7 +75,7 @@ def request_digest(secret: bytes, form: bytes) -> bytes:
     return hmac.digest(hmac.digest(secret, _REQUEST, "sha256"), form, "sha256")
 
 
-def key_row(entry: Entry, values: Mapping[str, Json], secret: bytes, asked: Asked) -> KeyRow:
+def key_row(entry: Entry, values: Mapping[str, Json], secret: bytes, asked: Asked, refs: Refs = NO_REFS) -> KeyRow:
     """The row of a decision's key, as entry and sealed content make it."""
     inputs = {name.removeprefix(INPUT_PREFIX): value for name, value in values.items() if name.startswith(INPUT_PREFIX)}
     subjects, parent = values.get("subjects"), values.get("parent")
@@ -71,6 +85,7 @@ def key_row(entry: Entry, values: Mapping[str, Json], secret: bytes, asked: Aske
         [str(one) for one in subjects] if isinstance(subjects, list) else [],
         parent if isinstance(parent, str) else None,
         asked.lang,
+        refs=refs,
     )
     return KeyRow(asked.tag, entry.id, request_digest(secret, form))
 

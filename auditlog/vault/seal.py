@@ -239,9 +239,13 @@ class Vault:
 
     def find(self, conn: Connection, reference: str, kind: TagKind = "subject") -> list[str]:
         """Ids of the records that a reference leads to (of a person, unless `kind` says otherwise), by any spelling."""
-        normalised = normalise(reference, field=kind)
+        tags = self.search_tags(normalise(reference, field=kind), kind)
+        return sorted({id_ for tag_ in tags for id_ in ids_of_tag(conn, tag_)})
+
+    def search_tags(self, normalised: str, kind: TagKind) -> list[bytes]:
+        """The tags under which records of a reference may be found now: two while records are tagged anew."""
         keys = [self._index_key] if self._previous_key is None else [self._index_key, self._previous_key]
-        return sorted({id_ for key in keys for id_ in ids_of_tag(conn, make_tag(key, kind, normalised).tag)})
+        return [make_tag(key, kind, normalised).tag for key in keys]
 
     def tags_of(self, opened: Opened) -> tuple[Tag, ...]:
         """The tags that a record's opened content calls for."""

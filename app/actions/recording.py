@@ -1,0 +1,111 @@
+"""The last step of a decision: seal its values, write entry and rows in one unit, wait until it is integrated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from app.actions import repeats
+from app.actions.counting import is_held
+from app.actions.endings import unfinished
+from app.errors import Refused, Unfinished
+from app.home import Greffier
+from auditlog.canonical import Json
+from auditlog.cells import counted
+from auditlog.errors import CannotRecord, TooLarge
+from auditlog.figures import Counted
+from auditlog.log import Check, Integrated, Sequenced, Unit
+from auditlog.store import decisions as decision_store
+from auditlog.vault.references import Refs
+from registry.errors import GateClosed
+from registry.lifecycle import Gate
+from registry.store import systems as register_store
+from runtime.capture import Generation
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from auditlog.store.insert import Row
+
+_ROOM_S: Final = 5.0
+
+
+def record(
+    g: Greffier,
+    gate: Gate,
+    generation: Generation,
+    content: Mapping[str, Json],
+    *,
+    subjects: tuple[str, ...],
+    refs: Refs,
+    request: repeats.Request | None,
+) -> Integrated:
+    """Record what was generated. `content`: all committed values but the persons.
+
+    Raises repeats.Duplicate where the key of the request led to another record meanwhile, Refused where the system was
+    stopped meanwhile, Unfinished where no entry can hold it; an entry says so. CannotRecord: nothing is released.
+    """
+    asked = None if request is None else request.asked
+    prepared = g.vault.prepare(generation.id, content, subjects, asked=asked, refs=refs)
+    reached = generation.usage.output_tokens
+    try:
+        entry = g.make(
+            "decision/1",
+            id=generation.id,
+            system=gate.system,
+            version=gate.version,
+            manifest=gate.manifest_digest,
+            capture="runtime",
+            mode=gate.mode,
+            boot=generation.boot,
+            source=None,
+            n=generation.n,
+            opened=None,
+            commitments=prepared.commitments,
+        )
+    except TooLarge:
+        unfinished(g, gate, generation.boot, generation.n, reason="too_large", reached=reached)
+        raise Unfinished("the record would exceed 65,535 bytes", reason="too_large") from None
+
+    def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
+        return [*prepared.rows(), *decision_store.decision_rows(entry, content, sequenced[0].place)]
+
+    def counts(_: tuple[Sequenced, ...]) -> list[Counted]:
+        return counted(entry, content, held=is_held(gate.running.manifest, generation.outcome))
+
+    def note(conn: Connection, _: tuple[Sequenced, ...]) -> None:
+        if request is not None:
+            repeats.note(conn, request, prepared)
+
+    # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
+    check = Check((gate.system, gate.manifest_digest, gate.mode), lambda conn: register_store.gate_again(conn, gate))
+    try:
+        return _append(g, Unit((entry,), None if request is None else note, rows, check, counts))
+    except repeats.Duplicate:
+        unfinished(g, gate, generation.boot, generation.n, reason="duplicate", reached=reached)
+        raise
+    except GateClosed:
+        unfinished(g, gate, generation.boot, generation.n, reason="stopped", reached=reached)
+        message = "was stopped while this was decided; ask again when it runs"
+        raise Refused(message, reason="stopped_meanwhile", field="system") from None
+
+
+def _append(g: Greffier, unit: Unit) -> Integrated:
+    """The model has run, and a number without an entry is a gap: a full queue is waited for a little."""
+    deadline = time.monotonic() + _ROOM_S
+    while True:
+        try:
+            waiting = g.log.append(unit)
+        except CannotRecord as error:
+            if error.cause != "busy" or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return waiting.result()
+
+
+def micro(moment: datetime) -> str:
+    """A time as records have it: UTC with microseconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
