@@ -36,6 +36,10 @@ BEYOND: Final = (
 )
 _BEYOND_POSTGRESQL: Final = (
     ("archived write-ahead log and replicas of PostgreSQL", "until they are recycled or have replayed the deletion"),
+    (
+        "free space in pages of PostgreSQL",
+        "until other rows take it, or until VACUUM FULL: tags and codes of outcomes, no content",
+    ),
 )
 
 
