@@ -8,7 +8,7 @@ other record.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from sqlalchemy import (
     BigInteger,
@@ -64,6 +64,9 @@ class About:
     role: str
 
 
+_COLUMNS = tuple([field.name for field in fields(About)])
+
+
 def about_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[About]:
     """The rows of an `access/1`, `hold/1` or `correction/1` at `place` (log, index), one for each record.
 
@@ -102,7 +105,7 @@ def _id(value: Json, field: str) -> str:
 
 def about_rows(many: Sequence[About]) -> list[Row]:
     """What `insert_about` inserts, for a unit that gives its rows."""
-    return [(_insert_about, asdict(one)) for one in many]
+    return [(_insert_about, {name: getattr(one, name) for name in _COLUMNS}) for one in many]
 
 
 def insert_about(conn: Connection, many: Sequence[About]) -> None:
