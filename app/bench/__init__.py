@@ -1,7 +1,7 @@
 """Benchmarks, each a function that returns a JSON object, run by `greffier bench KIND`.
 
 `KINDS` are those of writers: (writers, seconds, database URL or None, own options). `OF_SIZE` take a number of entries,
-`ON_DATABASE` a number of decisions and a database URL or None.
+`ON_DATABASE` a number of decisions and a database URL or None, `OVER_HTTP` seconds and a database URL or None.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from app.bench import append, audit, query, seal
+from app.bench import append, audit, query, records, seal
 
 KINDS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"append": append.run}
 OF_SIZE: Final[dict[str, Callable[[int], dict[str, Any]]]] = {"audit": audit.run, "seal": seal.run}
 ON_DATABASE: Final[dict[str, Callable[..., dict[str, Any]]]] = {"query": query.run}
-NAMES: Final = (*KINDS, *OF_SIZE, *ON_DATABASE)
+OVER_HTTP: Final[dict[str, Callable[..., dict[str, Any]]]] = {"records": records.run}
+NAMES: Final = (*KINDS, *OF_SIZE, *ON_DATABASE, *OVER_HTTP)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from app.actions import lifecycle, register
+from app.actions.external_lines import FIXED
 from app.wiring import create_home, open_home
 
 SYSTEM: Final = "permit-advice"
@@ -53,6 +55,16 @@ def line(n: int, /, **changes: Any) -> dict[str, Any]:
         "usage": {"prompt_tokens": 300 + n % 90, "output_tokens": 4, "total_us": 400_000 + n % 100_000},
     }
     return given | changes
+
+
+def sent_line(sort: str, n: int) -> dict[str, Any]:
+    """As `line`; of the sort `committed` with commitments alone, to values that nobody has."""
+    if sort == "sealed":
+        return line(n)
+    # The server cannot tell a commitment from random digits.
+    names = [*(f"in_{name}" for name in line(n)["input"]), *FIXED]
+    commitments = {name: secrets.token_hex(32) for name in names}
+    return {"system": SYSTEM, "source": f"{SOURCE}-kept", "n": n, "commitments": commitments}
 
 
 def system_file(version: Mapping[str, Any] | None = None) -> bytes:

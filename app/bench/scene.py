@@ -96,17 +96,23 @@ def scene(folder: Path, url: str | None) -> Iterator[Scene]:
         engine.dispose()
         yield Scene(folder, url)
         return
+    with own_schema(url) as inside:
+        engine = open_engine(inside)
+        metadata.create_all(engine)
+        engine.dispose()
+        yield Scene(folder, inside)
+
+
+@contextlib.contextmanager
+def own_schema(url: str) -> Iterator[str]:
+    """The URL of an empty schema of its own on PostgreSQL, which is dropped afterwards."""
     schema = f"greffier_bench_{uuid.uuid4().hex}"
     owner = open_engine(url)
-    inside = f"{url}{'&' if '?' in url else '?'}options={quote(f'-csearch_path={schema}', safe='')}"
-    engine = open_engine(inside)
     try:
         with writing(owner) as conn:
             conn.exec_driver_sql(f"CREATE SCHEMA {schema}")
-        metadata.create_all(engine)
-        yield Scene(folder, inside)
+        yield f"{url}{'&' if '?' in url else '?'}options={quote(f'-csearch_path={schema}', safe='')}"
     finally:
-        engine.dispose()
         with writing(owner) as conn:
             conn.exec_driver_sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         owner.dispose()

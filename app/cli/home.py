@@ -97,6 +97,9 @@ def bench(
     if what in benches.ON_DATABASE:
         print_json(benches.ON_DATABASE[what](entries, database_url, report=progress))
         return
+    if what in benches.OVER_HTTP:
+        print_json(benches.OVER_HTTP[what](seconds, database_url, report=progress))
+        return
     if what not in benches.KINDS:
         raise UsageError(f"must be one of {', '.join(benches.NAMES)}", field="what")
     if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", writers):
