@@ -11,6 +11,7 @@ it holds, so that it is complete if that table is there: it is written last.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sqlite3
@@ -97,24 +98,44 @@ def write_backup(
 ) -> Manifest:
     """Copy what is kept of the database behind `conn` (one read transaction) into a new file, mode 0600, synced.
 
+    It gets its name when it is whole; a killed run leaves `.<name>.part`, which the next one takes away.
     `describe` gets the numbers of rows. Raises FormatError where a table is of no known sort, FileExistsError, OSError.
     """
     names = _known(conn)
-    durable.write_new(path, b"", 0o600)
-    with durable.removed_on_error([path, path.with_name(f"{path.name}-journal")]):
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as file:
-            # Nobody else sees the file before it is whole, and it is synced then.
-            for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16000"):
-                file.execute(f"PRAGMA {pragma}")
-            file.execute("BEGIN")
-            reflected = MetaData()
-            counts = {name: _copy_out(conn, file, _reflect(conn, reflected, name), progress) for name in names}
-            manifest = describe(counts)
-            file.execute(f"CREATE TABLE {_ABOUT} (name, value)")
-            rows = {"form": FORM, **{name: _text(value) for name, value in asdict(manifest).items()}}
-            file.executemany(f"INSERT INTO {_ABOUT} VALUES (?, ?)", rows.items())  # noqa: S608 (our name)
-            file.execute("COMMIT")
-        _sync(path)
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    durable.write_new(part, b"", 0o600)
+    try:
+        manifest = _write(conn, part, names, describe, progress)
+        _name(part, path)
+    except sqlite3.Error as error:
+        raise OSError(errno.EIO, "the disk is full or fails") from error
+    finally:
+        part.unlink(missing_ok=True)
+    durable.sync_folder(path.absolute().parent)
+    return manifest
+
+
+def _write(
+    conn: Connection,
+    path: Path,
+    names: Sequence[str],
+    describe: Callable[[Mapping[str, int]], Manifest],
+    progress: Progress,
+) -> Manifest:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as file:
+        # Nobody else sees the file before it is whole, and it is synced then.
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16000"):
+            file.execute(f"PRAGMA {pragma}")
+        file.execute("BEGIN")
+        reflected = MetaData()
+        counts = {name: _copy_out(conn, file, _reflect(conn, reflected, name), progress) for name in names}
+        manifest = describe(counts)
+        file.execute(f"CREATE TABLE {_ABOUT} (name, value)")
+        rows = {"form": FORM, **{name: _text(value) for name, value in asdict(manifest).items()}}
+        file.executemany(f"INSERT INTO {_ABOUT} VALUES (?, ?)", rows.items())  # noqa: S608 (our name)
+        file.execute("COMMIT")
+    _sync(path)
     return manifest
 
 
@@ -200,6 +221,18 @@ def _copy_out(conn: Connection, file: sqlite3.Connection, table: Table, progress
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _name(part: Path, path: Path) -> None:
+    """Never over a file that is there."""
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without second names
+        if path.exists():
+            raise
+        part.rename(path)
 
 
 def _sync(path: Path) -> None:

@@ -85,6 +85,30 @@ def erasing(home: Path, said: Said) -> None:
         said(erased=first, tombstone=erase.erase(g, first, ground="objection"))
 
 
+def forgetting(home: Path, said: Said) -> None:
+    """Three decisions, of which two are erased as a set, whose tombstones follow."""
+    with open_home(home) as g:
+        records = [decide(g, said, number) for number in range(3)]
+        plan = erase.plan_set(g, records[:2], ground="objection")
+        stop()
+        erase.confirm(g, plan, plan.code)
+        said(gone=records[:2])
+        erase.write_tombstones(g, at_once=True)
+        said(tombstones=True)
+
+
+def saving(home: Path, said: Said) -> None:
+    """`greffier backup`, into the home."""
+    stop()
+    said(ended=cli.run(["backup", "--home", str(home), "--to", str(home / "saved")]))
+
+
+def bringing_back(home: Path, said: Said) -> None:
+    """`greffier restore`, from the home's own file."""
+    stop()
+    said(ended=cli.run(["restore", "--home", str(home), "--from", str(home / "saved")]))
+
+
 def starting(home: Path, said: Said) -> None:
     """From the closed home to one entry, and closed again."""
     stop()
@@ -155,7 +179,8 @@ def keeping(home: Path, said: Said) -> None:
 
 
 PHASES: dict[str, Callable[[Path, Said], None]] = {
-    phase.__name__: phase for phase in (appending, erasing, starting, making, guarding, keeping)
+    phase.__name__: phase
+    for phase in (appending, erasing, forgetting, saving, bringing_back, starting, making, guarding, keeping)
 }
 
 
