@@ -11,6 +11,7 @@ from app.actions.rebuild import Damaged
 from app.settings import read_settings
 from app.vault_keys import open_key_store, read_request_key
 from auditlog.keys import KeyFolder
+from auditlog.vault.blobs import open_objects
 from auditlog.vault.erasure import Ledger
 from auditlog.vault.index_keys import IndexKeys
 from auditlog.vault.losses import Losses
@@ -40,6 +41,7 @@ def open_damaged(home: Path) -> Iterator[Damaged]:
                     index_keys.current,
                     previous_key=index_keys.previous,
                     request_key=read_request_key(home / "keys"),
+                    objects=open_objects(settings.payload_store),
                 ),
                 ledger=Ledger(guard_dir / wiring.ERASURES),
                 losses=Losses(guard_dir),

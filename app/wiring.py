@@ -42,6 +42,7 @@ from auditlog.record import Entry, make_entry
 from auditlog.signing import SigningKeys
 from auditlog.store.engine import cannot_record, database_file, demand_file, open_engine, reading
 from auditlog.store.logs import insert_log, read_logs
+from auditlog.vault.blobs import open_objects
 from auditlog.vault.erasure import Ledger
 from auditlog.vault.index_keys import IndexKeys
 from auditlog.vault.seal import Vault
@@ -183,6 +184,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
             key_folder.check(origin)
             keys = _signing_keys(key_folder, origin)
             index_keys, request_key = IndexKeys(home / "keys"), read_request_key(home / "keys")
+            objects = open_objects(settings.payload_store)
             record_keys = open_key_store(home, settings)
     except BaseException:
         engine.dispose()
@@ -197,6 +199,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         index_keys.current,
         previous_key=index_keys.previous,
         request_key=request_key,
+        objects=objects,
     )
 
     def before_commit() -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from app.access.token import KeyRejected
 from app.actions import decide, query, repeats
 from app.errors import UsageError, asked
+from app.http import references
 from app.http.auth import Caller, Installation, authorize, demand_scope, reader_of
 from auditlog.canonical import parse_json
 from auditlog.store.cursor import DecisionFilter
@@ -47,6 +48,9 @@ _KEY_PARAMETER: Final = {
 }
 
 
+_Reference = Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class DecisionRequest(BaseModel):
     """What a case system sends."""
 
@@ -57,9 +61,13 @@ class DecisionRequest(BaseModel):
         dict[str, JsonValue], Field(description="declared fields by their id; undeclared ones are refused")
     ]
     subjects: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=200)]],
+        list[_Reference],
         Field(max_length=16, description="references of the people concerned; sealed, found again by a blind index"),
     ] = []
+    case: Annotated[_Reference | None, Field(description="reference of the case; sealed, found again as above")] = None
+    conversation: Annotated[
+        _Reference | None, Field(description="reference of the conversation whose next turn this is; sealed")
+    ] = None
     lang: Annotated[Literal["en", "nl"], Field(description="language of the notice")] = "nl"
 
 
@@ -88,7 +96,7 @@ def _key(request: Request, caller: Caller) -> repeats.Key | None:
         410: {"description": "The record that the key of the request led to is being erased"},
     },
     openapi_extra={
-        "parameters": [_KEY_PARAMETER],
+        "parameters": [_KEY_PARAMETER, *references.PARAMETERS],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": DecisionRequest.model_json_schema()}},
@@ -100,6 +108,7 @@ def make_decision(
     caller: Caller,
     body: Annotated[bytes, Depends(_body)],
     key: Annotated[repeats.Key | None, Depends(_key)],
+    stated: Annotated[references.Given, Depends(references.given)],
 ) -> Response:
     """Run the system on declared fields. The answer comes after its record is in the signed log.
 
@@ -107,9 +116,11 @@ def make_decision(
     """
     wanted = parse_request(body)
     demand_scope(caller, wanted.system)
-    answer = decide.decide(g, wanted.system, wanted.input, subjects=tuple(wanted.subjects), lang=wanted.lang, key=key)
+    subjects, refs = stated.with_body(wanted.subjects, wanted.case, wanted.conversation)
+    answer = decide.decide(g, wanted.system, wanted.input, subjects=subjects, refs=refs, lang=wanted.lang, key=key)
     location = f"/api/receipts/{answer.id}"
-    return JSONResponse(dataclasses.asdict(answer), status_code=201, headers={"location": location, **_NO_STORE})
+    headers = {"location": location, references.RECORD: answer.id, **_NO_STORE}
+    return JSONResponse(dataclasses.asdict(answer), status_code=201, headers=headers)
 
 
 def parse_request(body: bytes) -> DecisionRequest:

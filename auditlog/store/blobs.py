@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
-from sqlalchemy import Column, Connection, Index, LargeBinary, PrimaryKeyConstraint, Table, Text, delete, select
+from sqlalchemy import Column, Connection, Index, LargeBinary, PrimaryKeyConstraint, Table, Text, delete, insert, select
 
 from auditlog.store import metadata
 from auditlog.store.insert import Row, RowInsert
@@ -32,7 +32,6 @@ blob_due_table = Table(
 )
 
 _insert_blob = RowInsert(blob_table)
-_insert_due = RowInsert(blob_due_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,8 @@ def delete_blobs(conn: Connection, ids: Sequence[str]) -> None:
     """The rows of these entries; objects elsewhere are put down as due. Rows that are gone already are no error."""
     mine = blob_table.c.id.in_(ids)
     names = conn.execute(select(blob_table.c.name).where(mine, blob_table.c.data.is_(None))).scalars().all()
-    _insert_due(conn, [{"name": name} for name in names])
+    if names:
+        conn.execute(insert(blob_due_table), [{"name": name} for name in names])
     conn.execute(delete(blob_table).where(mine))
 
 

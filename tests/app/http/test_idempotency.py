@@ -221,4 +221,4 @@ def test_the_log_of_all_this_holds_and_misses_no_number(portal: Any) -> None:
 
 def test_the_header_is_in_the_document(client: httpx.Client) -> None:
     post = client.get("/openapi.json").json()["paths"]["/api/decisions"]["post"]
-    assert [(one["name"], one["in"]) for one in post["parameters"]] == [(HEADER, "header")]
+    assert (HEADER, "header") in [(one["name"], one["in"]) for one in post["parameters"]]
