@@ -139,10 +139,11 @@ def erase(g: Greffier, record_id: str, *, ground: str, role: str = "administrato
 
 def complete_pending(g: Greffier) -> int:
     """Finish erasures that a crash interrupted, or that a restored backup undid; returns how many there were."""
-    with g.reading() as conn:
-        orders, objects = erasure.pending(g.ledger, conn), due_objects(conn)
-    for unit in erasure.complete(g.record_keys, g.ledger, orders, agency=g.settings.agency, new_id=new_id):
-        append(g, unit)
+    with g.ledger.settling():
+        with g.reading() as conn:
+            orders, objects = erasure.pending(g.ledger, conn), due_objects(conn)
+        for unit in erasure.complete(g.record_keys, g.ledger, orders, agency=g.settings.agency, new_id=new_id):
+            append(g, unit)
     if orders or objects:
         after(g)
     return len(orders)

@@ -113,7 +113,7 @@ def _rows(conn: Connection, record_id: str) -> Iterator[Found]:
 def _keys(g: Greffier, record_id: str) -> Iterator[Found]:
     try:
         ordered, erased = g.ledger.slots(), set(g.record_keys.erased())
-        named = g.ledger.names(record_id)
+        named = any(order.record == record_id for order in g.ledger.read())
     except AuditLogError as error:
         yield "key store", str(error), False
         return

@@ -116,6 +116,11 @@ def erased_among(conn: Connection, records: Sequence[str]) -> set[str]:
     return {one for some in chunks(records) for one in conn.execute(select(column).where(column.in_(some))).scalars()}
 
 
+def count_erasures(conn: Connection) -> int:
+    """How many records were erased."""
+    return conn.execute(select(func.count()).select_from(erasure_table)).scalar_one()
+
+
 def about_among(conn: Connection, records: Sequence[str], kind: str) -> Iterator[About]:
     """The rows of one kind (such as `hold/1`) about these records, each record's oldest first."""
     columns = about_table.c

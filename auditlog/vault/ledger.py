@@ -117,8 +117,30 @@ class Ledger:
             self._append(format_slots_line(record, fresh))
 
     def names(self, record: str) -> bool:
-        """Whether the erasure of a record was ordered. Raises VaultError. Reads only what came since the last call."""
+        """Whether the erasure of a record was ordered, and not `settled` since. Raises VaultError.
+
+        Reads only what came since the last call.
+        """
         return record in self._read_on().records
+
+    def count(self) -> int:
+        """How many orders there are, counted without a look at what they say. Raises VaultError."""
+        with self._open() as fd:
+            return _count_orders(os.pread(fd, _whole(fd), 0))
+
+    @contextmanager
+    def settling(self) -> Iterator[None]:
+        """Around carrying out all orders: what stands here when it begins is the database's to know when it ends.
+
+        From then on `names` does not know those orders any more, so that a ledger of years costs no memory.
+        """
+        with self._open() as fd:
+            found, end = os.fstat(fd), _whole(fd)
+        yield
+        with self._threads:
+            file = (found.st_dev, found.st_ino)
+            if self._seen.file != file or self._seen.end <= end:
+                self._seen = _Seen(file, end)
 
     def read(self) -> tuple[Erasure, ...]:
         """All orders, oldest first. Raises VaultError where the file is missing or damaged."""
@@ -148,12 +170,17 @@ class Ledger:
                 seen = self._seen
                 data = os.pread(fd, found.st_size - seen.end, seen.end)
             whole = data[: data.rfind(b"\n") + 1]
-            for line in _parse(whole, seen.lines + 1):
+            try:
+                lines = [*_parse(whole, 1)]
+            except VaultError:
+                self.read()  # which knows the number of the line in the file
+                raise
+            for line in lines:
                 if isinstance(line, Erasure):
                     seen.records.add(line.record)
                 else:
                     seen.slots.update(line[1])
-            seen.end, seen.lines = seen.end + len(whole), seen.lines + whole.count(b"\n")
+            seen.end += len(whole)
             return seen
 
     def _lines(self) -> Iterator[Erasure | tuple[str, frozenset[int]]]:
@@ -182,11 +209,10 @@ class Ledger:
 
 @dataclass(slots=True)
 class _Seen:
-    """What was read of a file (device, inode) up to `end`, the end of its line number `lines`."""
+    """What was read of a file (device, inode) up to `end`."""
 
     file: tuple[int, int] | None = None
     end: int = 0
-    lines: int = 0
     records: set[str] = field(default_factory=set)
     slots: set[int] = field(default_factory=set)
 
@@ -201,6 +227,11 @@ def _whole(fd: int) -> int:
             return start + end
         size = start
     return 0
+
+
+def _count_orders(data: bytes) -> int:
+    """Orders end with the Z of their time, lines of slots with a digit."""
+    return data.count(b"Z\n")
 
 
 def _parse(data: bytes, first: int) -> Iterator[Erasure | tuple[str, frozenset[int]]]:

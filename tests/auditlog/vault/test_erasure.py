@@ -382,6 +382,18 @@ def test_a_copy_without_content_still_gets_the_tombstone(house):
         assert find_entry(conn, find_erasure(conn, record))
 
 
+def test_of_a_long_ledger_the_number_of_orders_tells(house, monkeypatch):
+    monkeypatch.setattr(erasing, "MANY", 1)
+    records = [house.decide() for _ in range(4)]
+    for record in records[:3]:
+        house.erase(record)
+    assert house.pending() == []
+    house.ledger.append(house.order(records[3]))
+    assert house.pending() == [records[3]]
+    house.complete_all()
+    assert house.pending() == []
+
+
 def test_a_backup_from_before_the_record_needs_nothing(house):
     house.ledger.append(house.order(new_id()))
     assert house.pending() == []

@@ -172,3 +172,31 @@ def test_a_line_longer_than_a_block_is_found_whole(ledger):
     ledger.append(again)
     assert ledger.read() == (order, again)
     assert len(ledger.slots()) == 9000
+
+
+def test_what_is_settled_is_the_databases_to_know(ledger):
+    """What came while it was carried out is still named; a ledger put back is read from its beginning."""
+    first, second, third = erasure(), erasure(), erasure()
+    ledger.append(first)
+    assert ledger.names(first.record)
+    with ledger.settling():
+        Ledger(ledger.path).append(second)
+    assert [ledger.names(one.record) for one in (first, second)] == [False, True]
+    assert ledger.count() == 2
+    with ledger.settling():
+        ledger.append_slots(second.record, [5])
+        ledger.append(third)
+        assert ledger.names(third.record)
+    assert ledger.names(third.record)
+    assert ledger.count() == 3
+    assert ledger.read() == (first, second, third)
+    ledger.path.write_bytes(format_line(first))
+    assert ledger.names(first.record)
+
+
+def test_what_failed_to_be_carried_out_stays_named(ledger):
+    order = erasure()
+    ledger.append(order)
+    with pytest.raises(KeyError), ledger.settling():
+        raise KeyError
+    assert ledger.names(order.record)
