@@ -1,0 +1,471 @@
+"""`reading.open` is the only way to plaintext, and its access entry is in the log before anything leaves.
+
+Three ways to look: who calls what opens content (the source); every route, asked for real content; every command.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import typer
+
+from app.access.roles import ROLES, ROUTES
+from app.actions import review
+from app.cli import app as commands
+from app.cli import run
+from app.http import create_app
+from app.wiring import open_home
+from auditlog.guard import parse_guard_line
+from auditlog.record import Entry, parse_entry
+from auditlog.store import log as log_store
+
+pytestmark = pytest.mark.enable_socket
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("app", "auditlog", "registry", "runtime", "reports")
+
+# --- the source -------------------------------------------------------------------------------------------------------
+
+# What opens a sealed row for somebody.
+OPENS = {"app/actions/reading.py"}
+# The program's own reading of sealed rows, where nobody is given anything: checks, tags and rows that are made anew.
+OWN = {
+    "auditlog/vault/seal.py": "the vault itself",
+    "auditlog/vault/check.py": "log fsck: compares, and says where something differs",
+    "auditlog/vault/retag.py": "tags under a new index key",
+    "auditlog/salvage.py": "log import: what an older database still has",
+    "auditlog/rederive.py": "restore: rows that follow from entries and content",
+    "app/actions/vault_keys.py": "whether a key-encryption key is the right one",
+    "app/bench/seal.py": "a benchmark's own records",
+}
+RECOUNTS = {
+    "app/actions/repeats.py": "whether a request is the one that was made under its key",
+    "app/actions/external_repeats.py": "whether a line is the one that was recorded under its number",
+    "app/actions/recount.py": "a tally held against live records",
+    "app/actions/counting.py": "cells of reviews and decisions",
+    "app/actions/conversations.py": "to which conversation a record belongs, and the number of a turn",
+    "app/actions/reading.py": "its definition",
+}
+
+
+def calls(wanted: Callable[[ast.Call], bool]) -> set[str]:
+    """The files with a call that `wanted` picks."""
+    found = set()
+    for folder in SOURCES:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            tree = ast.parse(path.read_text("utf-8"))
+            if any(isinstance(node, ast.Call) and wanted(node) for node in ast.walk(tree)):
+                found.add(str(path.relative_to(ROOT)))
+    return found
+
+
+def called(node: ast.Call) -> str:
+    """`a.b.c` of a call `a.b.c(…)`; empty for what is no name."""
+    try:
+        return ast.unparse(node.func)
+    except ValueError:
+        return ""
+
+
+def test_one_module_opens_content_for_somebody() -> None:
+    assert calls(lambda node: re.search(r"vault\.open$", called(node)) is not None) == OPENS
+    assert calls(lambda node: called(node).split(".")[-1] == "open_row") <= OWN.keys()
+
+
+def test_the_programs_own_readings_are_these() -> None:
+    assert calls(lambda node: called(node) in {"reading.recount", "recount_records"}) <= RECOUNTS.keys()
+    imported = calls(lambda node: called(node) == "Record" and len(node.args) + len(node.keywords) == 4)
+    assert imported == OPENS, "an opened record is made in one place"
+
+
+def test_ciphertext_is_opened_in_the_vault_alone() -> None:
+    allowed = {"auditlog/vault/seal.py", "auditlog/vault/blobs.py", "auditlog/keyseal.py"}
+    assert calls(lambda node: called(node).endswith(".decrypt")) <= allowed
+    assert calls(lambda node: called(node) in {"parse_payload", "payload.parse_payload"}) <= {"auditlog/vault/seal.py"}
+
+
+# --- routes -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Served:
+    """The application over an open home, and how much of the log was integrated when an answer began to leave."""
+
+    g: Any
+    portals: Any
+    records: Any
+    reasons: str
+    left_at: list[int] = field(default_factory=list)
+
+    @property
+    def guarded(self) -> int:
+        return parse_guard_line(self.g.guard.path.read_bytes()).size
+
+    def accesses(self) -> list[tuple[int, Entry]]:
+        with self.g.reading() as conn:
+            found = [
+                (index, parse_entry(data))
+                for index, data in log_store.iterate_entries(conn, 1, 0, self.g.log.state().size)
+            ]
+        return [(index, entry) for index, entry in found if isinstance(entry, Entry) and entry.kind == "access/1"]
+
+    def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """One request to the real application; notes the guarded size when its first bytes are sent."""
+        application = create_app(self.g)
+
+        async def watched(scope: Any, receive: Any, send: Any) -> None:
+            async def sent(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    self.left_at.append(self.guarded)
+                await send(message)
+
+            await application(scope, receive, sent)
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(app=watched)
+            async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+                return await client.request(method, path, **request)
+
+        return asyncio.run(ask())
+
+    def key(self, role: str) -> dict[str, str]:
+        return dict(self.portals.Portal(self.g, "").key(role))
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What stands in sealed content and nowhere else."""
+        return (self.portals.INPUT["message"], self.reasons, self.portals.SUBJECT, "test0999")
+
+
+@pytest.fixture(scope="module")
+def served(portals: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    home, records = portals.copy_of_a_home(tmp_path_factory.mktemp("reading"))
+    with open_home(home) as g:
+        made = Served(g, portals, records, "reasons that stand nowhere else 8812")
+        review.record_review(g, records.held, review.Review("refer", "to a colleague", made.reasons))
+        yield made
+
+
+@dataclass(frozen=True)
+class Ask:
+    """How a route is asked: with the id of a record where it takes one. `gives`: it gives content to these roles."""
+
+    path: str
+    body: Any = None
+    gives: frozenset[str] = frozenset()
+    headers: tuple[tuple[str, str], ...] = ()
+    twice: bool = False
+
+
+# Every route of the table; a new one is refused until it says here whether it gives content.
+ASKS: dict[str, Ask] = {
+    "GET /": Ask("/"),
+    "GET /register": Ask("/register"),
+    "GET /register.json": Ask("/register.json"),
+    "GET /register.csv": Ask("/register.csv"),
+    "GET /register/{slug}": Ask("/register/{system}"),
+    "GET /register/{slug}.json": Ask("/register/{system}.json"),
+    "GET /register/{slug}/history": Ask("/register/{system}/history"),
+    "GET /register/{slug}/history.json": Ask("/register/{system}/history.json"),
+    "GET /check": Ask("/check"),
+    "POST /check": Ask("/check", body="reference={record}"),
+    "GET /reports": Ask("/reports"),
+    "GET /reports.json": Ask("/reports.json"),
+    "GET /log/{number}/checkpoint": Ask("/log/1/checkpoint"),
+    "GET /log/{number}/tile/{path:path}": Ask("/log/1/tile/0/000.p/1"),
+    "GET /mirror/{origin_hash}/checkpoint": Ask("/mirror/" + "0" * 64 + "/checkpoint"),
+    "GET /mirror/{origin_hash}/tile/{path:path}": Ask("/mirror/" + "0" * 64 + "/tile/0/000"),
+    "GET /api/systems": Ask("/api/systems"),
+    "GET /api/systems/{slug}": Ask("/api/systems/{system}"),
+    "GET /api/decisions": Ask("/api/decisions?system={system}", gives=frozenset({"auditor"})),
+    "GET /api/questions": Ask("/api/questions"),
+    "GET /api/questions/{name}": Ask("/api/questions/volume?since=2026-01-01&until=2100-01-01"),
+    "POST /api/decisions": Ask(
+        "/api/decisions",
+        body={"system": "{system}", "input": {"message": "May I pay next month instead of now?"}, "lang": "en"},
+        headers=(("idempotency-key", "a-key-of-this-test"),),
+        gives=frozenset({"client", "officer"}),
+        twice=True,
+    ),
+    "POST /api/records": Ask("/api/records", body={"records": []}),
+    "GET /api/records/{source}": Ask("/api/records/cases"),
+    "GET /api/receipts/{id}": Ask("/api/receipts/{record}", gives=frozenset({"client", "officer", "auditor"})),
+    "POST /api/lookups": Ask(
+        "/api/lookups", body={"subject": "test 0999", "receipts": True}, gives=frozenset({"officer", "auditor"})
+    ),
+    "GET /health": Ask("/health"),
+    "GET /metrics": Ask("/metrics"),
+    "GET /openapi.json": Ask("/openapi.json"),
+}
+
+
+def test_every_route_says_whether_it_gives_content() -> None:
+    assert ASKS.keys() == ROUTES.keys()
+
+
+@pytest.mark.parametrize("role", [*ROLES, None])
+@pytest.mark.parametrize("route", sorted(ASKS))
+def test_the_access_is_in_the_log_before_the_answer_leaves(served: Served, route: str, role: str | None) -> None:
+    ask = ASKS[route]
+    names = {"{record}": served.records.given, "{system}": served.portals.SYSTEM}
+
+    def filled(text: str) -> str:
+        return re.sub(r"\{[a-z]+\}", lambda match: names[match[0]], text)
+
+    request: dict[str, Any] = {"headers": dict(ask.headers) | ({} if role is None else served.key(role))}
+    if isinstance(ask.body, str):
+        request |= {"content": filled(ask.body)}
+        request["headers"] |= {"content-type": "application/x-www-form-urlencoded"}
+    elif ask.body is not None:
+        request |= {"json": json.loads(filled(json.dumps(ask.body)))}
+    method = route.split(maxsplit=1)[0]
+    if ask.twice:
+        served.ask(method, filled(ask.path), **request)  # made; now it is read back
+    before, served.left_at = served.guarded, []
+    answer = served.ask(method, filled(ask.path), **request)
+    new = [(index, entry) for index, entry in served.accesses() if index >= before]
+    if role not in ask.gives:
+        assert new == []
+        assert not [mark for mark in served.marks if mark in answer.text]
+        return
+    assert answer.is_success, answer.text
+    assert new, "content was given, and no access says so"
+    assert {entry.members["role"] for _, entry in new} == {role}
+    assert all(index < served.left_at[0] for index, _ in new), "an answer left before its access was integrated"
+
+
+def test_an_answer_that_cannot_be_noted_does_not_leave(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(served.g.log, "_before_commit", full)
+    for route, role in (("GET /api/receipts/{id}", "officer"), ("POST /api/lookups", "auditor")):
+        ask = ASKS[route]
+        path = ask.path.replace("{record}", served.records.given)
+        answer = served.ask(route.split()[0], path, json=ask.body, headers=served.key(role))
+        assert answer.status_code == 503
+        assert not [mark for mark in served.marks if mark in answer.text]
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+# Commands that give content, and how each is asked for it; `{…}` is filled in.
+GIVING: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("receipt", ("{record}", "-o", "{out}/x.receipt.json")),
+    ("review", ("{held}",)),
+    ("decisions", ("--system", "{system}", "--format", "json")),
+    ("decisions", ("--system", "{system}", "--format", "csv")),
+    ("view run", ("mine", "--format", "json")),
+    ("find", ("--subject-file", "{who}", "--receipts", "{folder}")),
+    ("access-file", ("--subject-file", "{who}", "-o", "{out}/file.json")),
+    ("report", ("letter", "--of", "{record}", "-o", "{out}/letter.html")),
+    ("evidence", ("{record}", "-o", "{out}/evidence")),
+)
+# Commands that give none, asked about the same record.
+SILENT: dict[str, tuple[str, ...]] = {
+    "doctor": (),
+    "ask": ("volume",),
+    "view save": ("other", "--system", "{system}"),
+    "view list": (),
+    "view show": ("mine",),
+    "view delete": ("mine",),
+    "reconcile": ("--from", "{cases}"),
+    "migrate": (),
+    "system list": (),
+    "system show": ("{system}",),
+    "key list": (),
+    "key add": ("--role", "auditor"),
+    "key revoke": ("000000000000",),
+    "log fsck": (),
+    "log gaps": (),
+    "log publish": (),
+    "log export": ("--to", "{out}/export"),
+    "log timestamps": (),
+    "sample list": (),
+    "sample show": ("{record}",),
+    "hold": ("{record}", "--ground", "inquiry"),
+    "erase": ("{record}", "--ground", "objection"),
+    "expire": (),
+    "tombstones": (),
+    "backup": ("--to", "{out}/copy"),
+    "mirrors": (),
+    "vault retag": (),
+    "correct": ("{record}", "--from", "{wrong}"),
+    "stop": ("{system}", "--reason", "incident"),
+    "resume": ("{system}",),
+    "system state": ("{system}", "active"),
+}
+# Commands that open no record: they make an installation, run programs, take a file in, or ask others.
+OTHER = {
+    "init": "makes a home",
+    "serve": "the routes above",
+    "demo": "a home of its own",
+    "bench": "homes of their own",
+    "decide": "gives what it decides; with the key of an earlier request see tests/promises/test_repeated_requests.py",
+    "restore": "into an empty home",
+    "record": "takes a file in",
+    "monitor": "other logs",
+    "mirror": "other logs",
+    "system register": "takes a file in",
+    "model add": "takes a file in",
+    "log rotate": "keys",
+    "log succeed": "ends a log",
+    "log import": "builds a database anew",
+    "log timestamp": "asks an authority",
+    "log timestamp-verify": "opens no home",
+    "log seal-keys": "keys",
+    "log unseal-keys": "keys",
+    "vault encrypt-keys": "keys",
+    "sample begin": "needs a witness; what it writes has no content",
+    "sample draw": "needs a witness; what it writes has no content",
+    **dict.fromkeys(
+        [f"witness {name}" for name in ("init", "serve", "show", "trust", "distrust", "logs", "evidence", "peer")],
+        "a program without records",
+    ),
+}
+
+
+def command_names() -> set[str]:
+    def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+        if hasattr(command, "commands"):
+            for name, inner in command.commands.items():
+                yield from walk(inner, (*path, name))
+        else:
+            yield " ".join(path)
+
+    return set(walk(typer.main.get_command(commands)))
+
+
+def test_every_command_says_whether_it_gives_content() -> None:
+    stated = {name for name, _ in GIVING}, SILENT.keys(), OTHER.keys()
+    assert command_names() == set().union(*stated)
+    assert sum(len(names) for names in stated) == len(set().union(*stated))
+
+
+@dataclass
+class Desk:
+    """A closed home, and what a command that runs over it lets out: each text or file with the guarded size then."""
+
+    home: Path
+    names: dict[str, str]
+    marks: tuple[str, ...]
+    left: list[tuple[int, bytes]] = field(default_factory=list)
+
+    @property
+    def guarded(self) -> int:
+        return parse_guard_line((self.home / "guard" / "log-1.guard").read_bytes()).size
+
+    def accesses(self) -> list[tuple[int, str]]:
+        with open_home(self.home, tolerant=True) as g, g.reading() as conn:
+            found = [
+                (index, parse_entry(data)) for index, data in log_store.iterate_entries(conn, 1, 0, g.log.state().size)
+            ]
+        return [
+            (index, str(one.members["purpose"]))
+            for index, one in found
+            if isinstance(one, Entry) and one.kind == "access/1"
+        ]
+
+    def run(self, name: str, arguments: tuple[str, ...]) -> int:
+        filled = [re.sub(r"\{[a-z]+\}", lambda match: self.names[match[0]], one) for one in arguments]
+        with contextlib.redirect_stdout(Watched(self)):
+            return run([*name.split(), "--home", str(self.home), *filled])
+
+
+class Watched(io.StringIO):
+    """Standard output, which notes the guarded size at each text."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+
+    @property
+    def buffer(self) -> Any:
+        return WatchedBytes(self._desk)
+
+    def write(self, text: str) -> int:
+        self._desk.left.append((self._desk.guarded, text.encode()))
+        return len(text)
+
+
+class WatchedBytes(io.BytesIO):
+    """The same, of a command that writes bytes."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+
+    def write(self, data: Any) -> int:
+        self._desk.left.append((self._desk.guarded, bytes(data)))
+        return len(data)
+
+
+@pytest.fixture
+def desk(portals: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A home with a given and a held decision; what leaves is watched where it is written."""
+    home, records = portals.copy_of_a_home(tmp_path / "in")
+    reasons = "reasons that stand nowhere else 8812"
+    with open_home(home) as g:
+        review.record_review(g, records.held, review.Review("refer", "to a colleague", reasons))
+    out, folder, who, wrong = (tmp_path / name for name in ("out", "folder", "who", "wrong"))
+    out.mkdir()
+    folder.mkdir()
+    who.write_text(portals.SUBJECT, "utf-8")
+    cases = tmp_path / "cases.csv"
+    cases.write_text("case,id,decided\nTEST-1,,2026-11-24T10:00Z\n", "utf-8")
+    wrong.write_text('{"values": {"bill_year": 2025}, "reasons": "it was a slip"}', "utf-8")
+    names = {"{record}": records.given, "{held}": records.held, "{system}": portals.SYSTEM, "{who}": str(who)}
+    names |= {"{out}": str(out), "{folder}": str(folder), "{wrong}": str(wrong), "{cases}": str(cases)}
+    desk = Desk(home, names, (portals.INPUT["message"], reasons, "test0999"))
+
+    write_bytes = Path.write_bytes
+
+    def watched(path: Path, data: bytes) -> int:
+        if path.is_relative_to(out) or path.is_relative_to(folder):
+            desk.left.append((desk.guarded, bytes(data)))
+        return write_bytes(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", watched)
+    assert desk.run("view save", ("mine", "--system", "{system}")) == 0
+    desk.left.clear()
+    return desk
+
+
+@pytest.mark.parametrize(("name", "arguments"), GIVING, ids=[f"{name} {given[-1]}" for name, given in GIVING])
+def test_a_command_that_gives_content_notes_it_first(desk: Desk, name: str, arguments: tuple[str, ...]) -> None:
+    before = desk.guarded
+    assert desk.run(name, arguments) == 0
+    new = [index for index, _ in desk.accesses() if index >= before]
+    assert new, "content was given, and no access says so"
+    ids = (desk.names["{record}"].encode(), desk.names["{held}"].encode())
+    mine = [(size, data) for size, data in desk.left if any(id_ in data for id_ in ids) or _marked(desk, data)]
+    assert mine, "the test does not see what leaves"
+    assert min(size for size, _ in mine) > max(new), "something left before its access was integrated"
+
+
+@pytest.mark.parametrize("name", sorted(SILENT))
+def test_a_command_that_gives_none_lets_nothing_out(
+    desk: Desk, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = desk.accesses()
+    desk.run(name, SILENT[name])
+    assert desk.accesses() == before
+    said = capsys.readouterr()
+    files = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    for data in (*files, said.out.encode(), said.err.encode(), *(text for _, text in desk.left)):
+        assert not _marked(desk, data)
+
+
+def _marked(desk: Desk, data: bytes) -> bool:
+    return any(mark.encode() in data for mark in desk.marks)
