@@ -41,14 +41,17 @@ class CellKey:
 
 Counted = tuple[CellKey, Cells]
 """Cells, and what they belong to."""
-Bound = Literal["exact", "at_most", "at_least", "above"]
+Bound = Literal["exact", "at_most", "at_least", "above", "fewer", "withheld"]
+Why = Literal["small", "with"]
+"""Why a cell stays closed: its number is small, or a small one would follow from it (see `suppression`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One figure. `value` is None where nothing was counted; `bound` says how it relates to the truth.
 
-    `above`: the value is the last bucket's bound, and the truth lies above it.
+    `above`: the value is the last bucket's bound, and the truth lies above it. `fewer`: the truth is 1 or more, and
+    below the value. `withheld`: the value is None, since a small number could be told from it.
     """
 
     name: str
@@ -71,10 +74,18 @@ class Definition:
 DEFINITIONS = (
     Definition("decisions", 1, "records", "results that were recorded"),
     Definition("outcomes.", 1, "records", "results with this outcome"),
+    Definition("outcome_unknown", 1, "records", "results whose outcome only the client holds"),
     Definition("refusals", 1, "records", "requests that the program refused to decide"),
     Definition("refusals.", 1, "records", "the same, by reason"),
     Definition("reviewed", 1, "records", "results whose latest review is counted below"),
     Definition("reviews.", 1, "records", "results by the action of their latest review"),
+    Definition("practice.unreviewed", 1, "records", "results that counted without a review"),
+    Definition("practice.without_review", 1, "permille", "of the results that count: those that nobody reviewed"),
+    Definition("practice.waiting", 1, "records", "results that wait for a review, and do not count before it"),
+    Definition("practice.overrides", 1, "permille", "of the reviewed results: those that the latest review overrode"),
+    Definition("review_time.median", 1, "min", "time from result to first review that half of them kept within"),
+    Definition("review_time.p95", 1, "min", "time from result to first review that 95 of 100 kept within"),
+    Definition("undeclared", 1, "fields", "fields that came with requests and that the system does not declare"),
     Definition("latency.median", 1, "ms", "time from receipt to result that half of the results kept within"),
     Definition("latency.p95", 1, "ms", "time from receipt to result that 95 of 100 results kept within"),
     Definition("latency.within_target", 1, "permille", "results within the target latency"),
@@ -88,9 +99,6 @@ DEFINITIONS = (
     Definition("cost.unknown", 1, "records", "results without a tariff"),
 )
 _BY_NAME = {definition.name: definition for definition in DEFINITIONS}
-_LATENCY = "latency."
-_LONGER = "latency.longer"
-_REPLACED = "reviews.replaced."
 
 
 def add(many: Iterable[Mapping[str, int]]) -> Cells:
@@ -102,68 +110,149 @@ def add(many: Iterable[Mapping[str, int]]) -> Cells:
     return total
 
 
-def figures(summed: Mapping[str, int], *, target_ms: int | None = None) -> list[Figure]:
-    """All figures of summed cells, in the order of DEFINITIONS, codes in rising order.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Summed cells as they are shown: `closed` ones have no number here, `partial` ones count only what is shown."""
 
-    `target_ms`: the system's target latency; without it there is no `latency.within_target`.
+    cells: Mapping[str, int]
+    closed: Mapping[str, Why]
+    partial: frozenset[str]
+    floor: int
+
+    def has(self, *names: str) -> bool:
+        """Whether the numbers of these cells are known as they are."""
+        return not any(name in self.closed or name in self.partial for name in names)
+
+    def least(self, name: str) -> int:
+        """What a cell has at least."""
+        why = self.closed.get(name)
+        return self.cells.get(name, 0) if why is None else 1 if why == "small" else self.floor
+
+
+def figures(
+    summed: Mapping[str, int],
+    *,
+    target_ms: int | None = None,
+    closed: Mapping[str, Why] | None = None,
+    partial: Iterable[str] = (),
+    floor: int = 0,
+) -> list[Figure]:
+    """All figures of summed cells (as `published.published_cells` gives them), in the order of DEFINITIONS, codes in
+    rising order.
+
+    `target_ms`: the system's target latency; without it there is no `latency.within_target`. `closed`: cells whose
+    numbers are not in `summed`, and why; `partial`: those that miss a part; `floor`: numbers below it are small.
     """
+    shown = Shown(summed, closed or {}, frozenset(partial), floor)
     found: list[Figure] = []
     for definition in DEFINITIONS:
         if definition.name in _READ_OFF:
-            found.append(_READ_OFF[definition.name](summed, definition))
+            found.append(_READ_OFF[definition.name](shown, definition))
         elif definition.name == "latency.within_target":
             if target_ms is not None:
-                found.append(_within(summed, definition, target_ms))
+                found.append(_within(shown, definition, target_ms))
         elif definition.name.endswith("."):
-            latest = without_replaced(summed) if definition.name == "reviews." else summed
-            names = sorted(n for n in latest if n.startswith(definition.name) and n not in _BY_NAME)
-            found.extend(Figure(name, definition.version, latest[name], definition.unit) for name in names)
+            names = {*summed, *shown.closed}
+            mine = sorted(n for n in names if n.startswith(definition.name) and n not in _BY_NAME)
+            found.extend(_plain(shown, definition, name) for name in mine)
         else:
-            found.append(Figure(definition.name, definition.version, summed.get(definition.name, 0), definition.unit))
+            found.append(_plain(shown, definition, definition.name))
     return found
 
 
-def without_replaced(summed: Mapping[str, int]) -> Cells:
-    """`reviews.<action>` by the latest review of each result: reviews that others took the place of are taken off."""
-    actions = [name for name in summed if name.startswith("reviews.") and not name.startswith(_REPLACED)]
-    latest = {name: summed[name] - summed.get(_REPLACED + name.removeprefix("reviews."), 0) for name in actions}
-    return {name: number for name, number in latest.items() if number}
+def _plain(shown: Shown, definition: Definition, name: str) -> Figure:
+    why = shown.closed.get(name)
+    if why == "small":
+        return Figure(name, definition.version, shown.floor, definition.unit, "fewer")
+    if why == "with":
+        return Figure(name, definition.version, None, definition.unit, "withheld")
+    if name in shown.partial and not shown.cells.get(name):
+        return Figure(name, definition.version, None, definition.unit, "withheld")
+    bound: Bound = "at_least" if name in shown.partial else "exact"
+    return Figure(name, definition.version, shown.cells.get(name, 0), definition.unit, bound)
 
 
-def _buckets(summed: Mapping[str, int]) -> list[tuple[int | None, int]]:
-    """(upper bound in ms, count), rising; the last bound is None."""
-    known: list[tuple[int | None, int]] = [(ms, summed.get(f"{_LATENCY}{ms}", 0)) for ms in LATENCY_BOUNDS_MS]
-    return [*known, (None, summed.get(_LONGER, 0))]
+def _kept_back(definition: Definition) -> Figure:
+    return Figure(definition.name, definition.version, None, definition.unit, "withheld")
 
 
-def _quantile(percent: int) -> Callable[[Mapping[str, int], Definition], Figure]:
-    def read_off(summed: Mapping[str, int], definition: Definition) -> Figure:
-        buckets = _buckets(summed)
-        total = sum(count for _, count in buckets)
+def _buckets(shown: Shown, head: str, bounds: tuple[int, ...]) -> list[tuple[int | None, int]]:
+    """(upper bound, number or what it is at least), rising; the last bound is None."""
+    known: list[tuple[int | None, int]] = [(bound, shown.least(f"{head}{bound}")) for bound in bounds]
+    return [*known, (None, shown.least(f"{head}longer"))]
+
+
+def _measured(shown: Shown, head: str, bounds: tuple[int, ...]) -> int | None:
+    """How many were measured; None where that, or a part of it, is not shown."""
+    names = [f"{head}{bound}" for bound in (*bounds, "longer")]
+    if shown.has(*names):
+        return sum(shown.cells.get(name, 0) for name in names)
+    if any(name in shown.partial for name in names):
+        return None
+    whole, less = ("decisions", "latency.unknown") if head == _LATENCY else ("reviewed", None)
+    if not shown.has(whole) or (less is not None and not shown.has(less)):
+        return None
+    return shown.cells.get(whole, 0) - (shown.cells.get(less, 0) if less else 0)
+
+
+def _quantile(head: str, bounds: tuple[int, ...], percent: int) -> Callable[[Shown, Definition], Figure]:
+    """Closed buckets count with what they have at least, so that the bound still holds."""
+
+    def read_off(shown: Shown, definition: Definition) -> Figure:
+        total = _measured(shown, head, bounds)
+        if total is None:
+            return _kept_back(definition)
         if total == 0:
             return Figure(definition.name, definition.version, None, definition.unit)
         needed, reached = -(-total * percent // 100), 0
-        for bound, count in buckets:
+        for bound, count in _buckets(shown, head, bounds):
             reached += count
             if bound is not None and reached >= needed:
                 return Figure(definition.name, definition.version, bound, definition.unit, "at_most")
-        return Figure(definition.name, definition.version, LATENCY_BOUNDS_MS[-1], definition.unit, "above")
+        if not shown.has(*(f"{head}{bound}" for bound in (*bounds, "longer"))):
+            return _kept_back(definition)
+        return Figure(definition.name, definition.version, bounds[-1], definition.unit, "above")
 
     return read_off
 
 
-def _within(summed: Mapping[str, int], definition: Definition, target_ms: int) -> Figure:
-    buckets = _buckets(summed)
-    total = sum(count for _, count in buckets)
+def _within(shown: Shown, definition: Definition, target_ms: int) -> Figure:
+    total = _measured(shown, _LATENCY, LATENCY_BOUNDS_MS)
+    if total is None:
+        return _kept_back(definition)
     if total == 0:
         return Figure(definition.name, definition.version, None, definition.unit)
-    kept = sum(count for bound, count in buckets if bound is not None and bound <= target_ms)
+    within = [bound for bound in LATENCY_BOUNDS_MS if bound <= target_ms]
+    kept = sum(shown.least(f"{_LATENCY}{bound}") for bound in within)
     # A target inside a bucket: those of the bucket that kept it cannot be told from those that did not. Rounded down.
-    bound: Bound = "exact" if target_ms in LATENCY_BOUNDS_MS and kept * 1000 % total == 0 else "at_least"
-    return Figure(definition.name, definition.version, kept * 1000 // total, definition.unit, bound)
+    exact = target_ms in LATENCY_BOUNDS_MS and kept * 1000 % total == 0
+    exact = exact and shown.has(*(f"{_LATENCY}{bound}" for bound in within))
+    return Figure(
+        definition.name, definition.version, kept * 1000 // total, definition.unit, "exact" if exact else "at_least"
+    )
 
 
-_READ_OFF: dict[str, Callable[[Mapping[str, int], Definition], Figure]] = {
-    "latency.median": _quantile(50),
-    "latency.p95": _quantile(95),
+def _share(part: str, *whole: str) -> Callable[[Shown, Definition], Figure]:
+    """Permille of a cell in the sum of others, rounded down."""
+
+    def read_off(shown: Shown, definition: Definition) -> Figure:
+        if not shown.has(part, *whole):
+            return _kept_back(definition)
+        total = sum(shown.cells.get(name, 0) for name in whole)
+        value = shown.cells.get(part, 0) * 1000 // total if total else None
+        return Figure(definition.name, definition.version, value, definition.unit)
+
+    return read_off
+
+
+_BY_NAME = {definition.name: definition for definition in DEFINITIONS}
+_LATENCY = "latency."
+_REVIEW_TIME = "review_time."
+_READ_OFF: dict[str, Callable[[Shown, Definition], Figure]] = {
+    "latency.median": _quantile(_LATENCY, LATENCY_BOUNDS_MS, 50),
+    "latency.p95": _quantile(_LATENCY, LATENCY_BOUNDS_MS, 95),
+    "review_time.median": _quantile(_REVIEW_TIME, REVIEW_BOUNDS_MIN, 50),
+    "review_time.p95": _quantile(_REVIEW_TIME, REVIEW_BOUNDS_MIN, 95),
+    "practice.without_review": _share("practice.unreviewed", "practice.unreviewed", "reviewed"),
+    "practice.overrides": _share("reviews.override", "reviewed"),
 }

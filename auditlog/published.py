@@ -7,10 +7,10 @@ must be no small number either.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from auditlog.figures import Cells, Why
+from auditlog.figures import Cells, Figure, Why, add, figures
 from auditlog.suppression import Equation, Table, suppress
 
 _REPLACED = "reviews.replaced."
@@ -79,6 +79,15 @@ def amount_of(cell: str) -> str | None:
         if cell.startswith(head) and cell not in ("energy.not_measured", "cost.unknown"):
             return f"records.{cell}"
     return None
+
+
+def total_figures(shown: Iterable[Mapping[str, int]], closed: Iterable[str]) -> list[Figure]:
+    """Figures of several systems together, from the cells that are shown: where one is closed, the sum is "at least".
+
+    Nothing can be told from it that the systems do not show. Outcomes differ per system, and are left out.
+    """
+    found = figures(add(shown), partial=closed)
+    return [one for one in found if not one.name.startswith("outcomes.")]
 
 
 def close_cells(

@@ -21,3 +21,7 @@ class CatalogueError(ReportError):
 
 class ContextError(ReportError):
     """A template asks for what its context does not have, or would print a value without a format."""
+
+
+class TwinError(ReportError):
+    """A document's form for machines is not what it must be, or does not hold."""

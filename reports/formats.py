@@ -35,6 +35,7 @@ class Formats:
             "share",
             "millionth_share",
             "duration",
+            "span",
             "money",
             "energy",
             "say",
@@ -77,6 +78,14 @@ class Formats:
         if microseconds < 120_000_000:
             return self._unit(Decimal(microseconds) / 1_000_000, "second")
         return self._unit(Decimal(microseconds) / 60_000_000, "minute")
+
+    def span(self, seconds: int) -> str:
+        """A longer time span, in whole minutes, hours or days: what is no whole number of the larger unit keeps one
+        decimal."""
+        for size, unit in ((86_400, "day"), (3_600, "hour")):
+            if seconds >= size:
+                return self._unit(Decimal(seconds) / size, unit)
+        return self._unit(Decimal(seconds) / 60, "minute")
 
     def energy(self, microjoules: int) -> str:
         """Energy: joule below a watt-hour, then Wh or kWh."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from app.actions import trust
@@ -11,6 +11,7 @@ from auditlog import gaps, sources
 from auditlog.audit import CHECKPOINT, read_entries
 from auditlog.errors import FormatError
 from auditlog.keys import VKEY_FILE, read_key_ring
+from auditlog.record import Entry, parse_entry
 from auditlog.tree import audit_tree, tree_reader
 
 
@@ -29,13 +30,27 @@ def read_export(folder: Path, vkeys: Path | None = None, reached: Mapping[str, i
     another one needs that one, too. Raises UsageError for what is no export, VerifyError where it does not hold,
     FormatError for keys that are none.
     """
+    size = _audited(folder, vkeys, "--from")
+    return gaps.gaps(read_entries(tree_reader(folder), size), reached=reached)
+
+
+def known_entries(folder: Path, vkeys: Path | None = None) -> Iterator[Entry]:
+    """The entries of an exported log, checked as `read_export` does, but for those of kinds that are not known here."""
+    size = _audited(folder, vkeys, "--log")
+    for _, data in read_entries(tree_reader(folder), size):
+        entry = parse_entry(data)
+        if isinstance(entry, Entry):
+            yield entry
+
+
+def _audited(folder: Path, vkeys: Path | None, option: str) -> int:
+    """The size of an exported log whose hashes and signatures hold."""
     try:
         note = (folder / CHECKPOINT).read_bytes()
     except OSError as error:
         raise UsageError(
-            f"is no exported log ({error.strerror}): name the folder with its checkpoint", field="--from"
+            f"is no exported log ({error.strerror}): name the folder with its checkpoint", field=option
         ) from None
     origin = note.partition(b"\n")[0].decode("utf-8", "replace")
     ring = read_key_ring(folder / VKEY_FILE) if vkeys is None else trust.read_keys(vkeys)
-    result = audit_tree(folder, ring, origin=origin, strict=False)
-    return gaps.gaps(read_entries(tree_reader(folder), result.size), reached=reached)
+    return audit_tree(folder, ring, origin=origin, strict=False).size

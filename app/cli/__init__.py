@@ -32,6 +32,7 @@ from app.cli import (
     report,
     sample,
     system,
+    tally,
     vault,
     witness,
 )
@@ -41,7 +42,7 @@ from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, He
 from auditlog.peers.fetch import Unreachable
 from registry.errors import FormatError as RegistryFormatError
 from registry.errors import RegistryError
-from reports.errors import ReportError
+from reports.errors import ReportError, TwinError
 from runtime.errors import RuntimeFault
 
 OK, CHECK_FAILED, USAGE, REFUSED, CANNOT_RECORD = 0, 1, 2, 3, 4
@@ -65,6 +66,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (SettingsError, USAGE),
     (UsageError, USAGE),
     (AppError, USAGE),
+    (TwinError, CHECK_FAILED),
     (ReportError, USAGE),
     (RuntimeFault, REFUSED),
     (OSError, USAGE),
@@ -109,6 +111,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(vault.app, name="vault")
 app.add_typer(witness.app, name="witness")
 app.add_typer(sample.app, name="sample")
+app.add_typer(tally.app, name="tally")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -80,10 +80,31 @@ def upgrade() -> None:
         sa.Column("until", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("log", name="auditlog_tally_round_pkey"),
     )
+    op.create_table(
+        "auditlog_publication",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("log", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("first", sa.Text(), nullable=False),
+        sa.Column("last", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="auditlog_publication_pkey"),
+    )
+    op.create_index("auditlog_publication_place", "auditlog_publication", ["document", "log", "idx"], unique=False)
+    op.create_table(
+        "auditlog_published",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("cell", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", "system", "cell", name="auditlog_published_pkey"),
+    )
 
 
 def downgrade() -> None:
-    for name in ("auditlog_tally_round", "auditlog_tally"):
+    for name in ("auditlog_published", "auditlog_publication", "auditlog_tally_round", "auditlog_tally"):
         op.drop_table(name)
     for name in ("auditlog_event", "auditlog_rollup_due", "auditlog_rollup_tallied", "auditlog_rollup"):
         op.drop_table(name)

@@ -33,6 +33,42 @@ class SystemFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell of an opened sum."""
+
+    cell: str
+    """Its name."""
+    commitment: str
+    """64 hex digits."""
+    number: int | None
+    """None where it stays closed."""
+    salt: str | None
+    """64 hex digits; None where it stays closed."""
+    why: str | None
+    """Why it stays closed: "small", or "with" another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedTally:
+    """The `tally/1` entry of a period, opened: what `cells` and `parts` stand for (see auditlog.tally)."""
+
+    id: str
+    """Of the entry in the log."""
+    system: str | None
+    """Short name; None for requests that named no registered system."""
+    root: str
+    """The Merkle root over the cells: the value of its commitment `cells`."""
+    root_salt: str
+    """The salt that opens that commitment."""
+    cells: tuple[Cell, ...]
+    """All cells, in the order of their names."""
+    parts: tuple[str, ...]
+    """The ids of the tallies that it sums, in rising order."""
+    parts_salt: str
+    """The salt that opens its commitment `parts`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransparencyReport:
     """What the agency's systems did in a period."""
 
@@ -44,7 +80,13 @@ class TransparencyReport:
     """Last day, included."""
     log: LogStamp
     """The log that was counted."""
+    floor: int
+    """Numbers from 1 to below this one are not shown."""
     total: tuple[Figure, ...]
     """Figures of all systems together; outcomes and targets differ per system, so those two are not shown here."""
     systems: tuple[SystemFigures, ...]
     """Each system of the register that ran or could run in the period."""
+    draft: bool
+    """Whether it was not published: then nothing in the log stands behind it."""
+    tallies: tuple[OpenedTally, ...]
+    """The sums in the log that these figures come from, one a system. None in a draft."""

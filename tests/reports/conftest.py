@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from auditlog.figures import figures
+from auditlog.published import close_cells, published_cells
 from registry.system import AISystem, parse_system, rows
 from reports.agency import Agency, Authority, LogStamp
 from reports.letter.context import Letter, OfficerDecision, Result, UsedValue
@@ -217,7 +218,7 @@ def reply(letter: Letter) -> Letter:
 
 @pytest.fixture
 def report() -> TransparencyReport:
-    counted = {
+    summed = {
         "decisions": 12_345,
         "outcomes.grant": 9_000,
         "outcomes.refer": 3_340,
@@ -227,15 +228,25 @@ def report() -> TransparencyReport:
         "reviewed": 12_000,
         "reviews.confirm": 11_000,
         "reviews.override": 1_000,
+        "review_time.60": 11_000,
+        "review_time.1440": 1_000,
+        "held": 12_100,
+        "held.reviewed": 12_000,
         "latency.300": 2_000,
         "latency.400": 10_000,
         "latency.1500": 340,
         "latency.3000": 5,
+        "records.tokens": 12_345,
         "tokens.prompt": 617_250,
         "tokens.output": 12_345,
+        "records.energy.estimated": 12_345,
         "energy.estimated": 321_000_000_000,
+        "records.cost.EUR": 12_345,
         "cost.EUR": 247_000,
     }
+    cells = published_cells(summed)
+    closed = close_cells("2026-11-01", "2026-11-30", cells, [], 10)
+    counted = {cell: number for cell, number in cells.items() if cell not in closed}
     loan = SystemFigures(
         slug="social-loan-check",
         name=SYSTEM["name"],
@@ -244,7 +255,7 @@ def report() -> TransparencyReport:
         versions=(1, 2),
         target_ms=2_000,
         outcomes=LABELS,
-        figures=tuple(figures(counted, target_ms=2_000)),
+        figures=tuple(figures(counted, target_ms=2_000, closed=closed, floor=10)),
     )
     health = SystemFigures(
         slug="health-line-aid",
@@ -261,8 +272,11 @@ def report() -> TransparencyReport:
         since=date(2026, 11, 1),
         until=date(2026, 11, 30),
         log=LOG,
-        total=tuple(figures(counted)),
+        total=tuple(figures(counted, partial=closed, floor=10)),
+        floor=10,
         systems=(loan, health),
+        draft=True,
+        tallies=(),
     )
 
 

@@ -1,0 +1,157 @@
+"""A published report: figures from tallies, small cells closed, checked again from the log alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import date
+
+import pytest
+
+from app.actions import recount, tallies, transparency
+from app.demo.run import CASES
+from app.errors import UsageError
+from auditlog.record import parse_entry
+from auditlog.store.log import iterate_entries
+from reports.errors import TwinError
+from reports.recount import recount_report
+from reports.render import json_twin
+
+MARCH = date(2026, 3, 1), date(2026, 3, 31)
+
+
+@pytest.fixture
+def filled(house):
+    """A March with results, reviews and a small outcome, seen from April."""
+    profile(house)
+    ids = house.decide("grant", 30) + house.decide("visit", 14)
+    house.clock.on(days=7)
+    ids += house.decide("refuse", 4) + house.decide("grant", 12)
+    for record in ids[:20]:
+        house.review(record, "override" if record in ids[:11] else "confirm")
+    house.clock.on(days=30)
+    return house
+
+
+def profile(house):
+    from app.settings import read_profile
+
+    shutil.copyfile(CASES / "agency.json", house.g.home / "agency.json")
+    house.g.profile = read_profile(house.g.home)
+
+
+def entries(house):
+    with house.g.reading() as conn:
+        return [parse_entry(data) for _, data in iterate_entries(conn, 1)]
+
+
+def figure(report, name):
+    return next(one for one in report.systems[0].figures if one.name == name)
+
+
+def test_a_published_report_counts_again(filled):
+    made = transparency.publish(filled.g, *MARCH)
+    found = recount_report(made.body, entries(filled))
+    assert (found.counted, found.partial) == (1, False)
+    assert found.closed >= 2
+    assert figure(made.report, "decisions").value == 60
+    assert (figure(made.report, "outcomes.refuse").bound, figure(made.report, "outcomes.refuse").value) == ("fewer", 10)
+    assert figure(made.report, "outcomes.visit").bound == "withheld"
+    assert figure(made.report, "practice.without_review").value == 666
+    draft = transparency.period_report(filled.g, *MARCH, "en")
+    assert draft.tallies == ()
+    assert transparency.newest(filled.g) == made.report
+    [entry] = filled.entries("publication/1")
+    assert entry.id == made.id
+    assert recount.recount_periods(filled.g).differences == ()
+
+
+def test_each_changed_cell_fails_with_its_name(filled):
+    made = transparency.publish(filled.g, *MARCH)
+    log = entries(filled)
+    for place, cell in enumerate(made.report.tallies[0].cells):
+        if cell.number is None:
+            continue
+        value = json.loads(made.body)
+        value["tallies"][0]["cells"][place]["number"] += 1
+        with pytest.raises(TwinError, match=f"permit-advice, {cell.cell.replace('.', '[.]')}: the number is not"):
+            recount_report(json_twin(value), log)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v["systems"][0]["figures"][0].update(value=61), "permit-advice, decisions: is not what"),
+        (lambda v: v["total"][0].update(value=99), "all systems together, decisions: is not what"),
+        (lambda v: v["tallies"][0]["cells"].pop(), "not those that the tally commits to"),
+        (lambda v: v.update(draft=True), "is a draft"),
+        (lambda v: v["tallies"].clear(), "permit-advice, decisions: is not what"),
+        (lambda v: v.update(since="2026-03-02"), "was not published in this log"),
+        (lambda v: v["agency"].update(phone="14 0000"), "was not published in this log"),
+        (lambda v: v.update(more=1), "must have the members"),
+        (lambda v: v.update(floor="10"), "report.floor: must be of another type"),
+        (lambda v: v.update(since="March"), "report.since: must be a day"),
+    ],
+)
+def test_a_changed_report_fails(filled, change, message):
+    made = transparency.publish(filled.g, *MARCH)
+    value = json.loads(made.body)
+    change(value)
+    with pytest.raises(TwinError, match=message):
+        recount_report(json_twin(value), entries(filled))
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[]", b"null", b"{}"])
+def test_what_is_no_report_is_refused(data):
+    with pytest.raises(TwinError):
+        recount_report(data, [])
+
+
+def test_a_sum_that_leaves_decisions_out_fails(filled):
+    """The writer's roll-up was changed before it was tallied: what the entries say in clear tells."""
+    from sqlalchemy import text
+
+    from auditlog.store.log import writing
+
+    with writing(filled.g.engine) as conn:
+        for cell in ("decisions", "outcomes.grant", "latency.500", "not_held"):
+            conn.execute(
+                text("UPDATE auditlog_rollup SET number = number - 2 WHERE cell = :cell AND day = '2026-03-02'"),
+                {"cell": cell},
+            )
+    made = transparency.publish(filled.g, *MARCH)
+    with pytest.raises(TwinError, match="permit-advice, decisions: the log has 60 entries"):
+        recount_report(made.body, entries(filled))
+
+
+def test_a_tally_that_is_kept_out_fails(filled, monkeypatch):
+    """A day's tally is in the log, and the sum does not have it."""
+    from auditlog.store import tallies as store
+
+    tallies.tally_pending(filled.g)
+    every = store.tallies_of_days
+    monkeypatch.setattr(store, "tallies_of_days", lambda *given: every(*given)[:-1])
+    made = transparency.publish(filled.g, *MARCH)
+    with pytest.raises(TwinError, match="does not sum all tallies of these days"):
+        recount_report(made.body, entries(filled))
+
+
+def test_another_publication_must_not_tell_a_few(filled):
+    first = transparency.publish(filled.g, *MARCH)
+    assert figure(first.report, "reviewed").value == 20
+    late = [entry.id for entry in filled.entries("decision/1")][40]
+    filled.review(late)
+    second = transparency.publish(filled.g, *MARCH)
+    assert figure(second.report, "reviewed").bound in {"withheld", "fewer"}
+    assert recount_report(second.body, entries(filled)).closed > recount_report(first.body, entries(filled)).closed
+
+
+def test_a_period_that_has_not_ended_is_not_published(filled):
+    with pytest.raises(UsageError, match="from 2026-05-01 on"):
+        transparency.publish(filled.g, date(2026, 4, 1), date(2026, 4, 30))
+
+
+def test_a_month_without_anything_is_published_and_counts_again(filled):
+    made = transparency.publish(filled.g, date(2026, 2, 1), date(2026, 2, 28))
+    assert made.report.tallies == ()
+    assert recount_report(made.body, entries(filled)).opened == 0
