@@ -18,8 +18,10 @@ from auditlog.guard import Guard
 from auditlog.keyring import KeyRing
 from auditlog.merkle import leaf_hash, root_hash
 from auditlog.record import parse_entry
+from auditlog.samples_check import check_samples, sample_sizes
 from auditlog.store.log import HASH_BYTES, entry_table, head_table, tile_table
 from auditlog.store.logs import key_table
+from auditlog.store.samples import sample_table
 from auditlog.store.timestamps import timestamp_table
 from auditlog.tiles import TILE_WIDTH, grow, root_from_edge, tiles_of_size
 from auditlog.timestamps import check_timestamps, timestamp_sizes
@@ -64,12 +66,14 @@ def fsck(
         heads = _Heads(conn, lineages.ring, log)
         yield from heads.findings
         yield from problems
-        marks = heads.marks | timestamp_sizes(conn, log.number) | ({guarded[0]} if guarded else set())
+        marks = heads.marks | timestamp_sizes(conn, log.number) | sample_sizes(conn, log.number)
+        marks |= {guarded[0]} if guarded else set()
         tree = _Tree(conn, log.number, heads.size, marks)
         yield from tree.check_entries()
         yield from tree.check_tiles(heads.root)
         yield from heads.compare(tree.roots)
         yield from check_timestamps(conn, lineages.ring, log.number, origin=log.origin, roots=tree.roots)
+        yield from check_samples(conn, lineages.ring, log.number, origin=log.origin, roots=tree.roots)
         if guarded is None or guarded != lineages.lost.get(log.number):
             yield from _compare_guard(guarded, heads, tree)
     yield from _strangers(conn, {log.number for log in logs})
@@ -98,7 +102,7 @@ def _compare_guard(guarded: tuple[int, bytes] | None, heads: _Heads, tree: _Tree
 
 def _strangers(conn: Connection, numbers: set[int]) -> Iterator[Finding]:
     """Rows of logs that this installation does not have."""
-    for table in (entry_table, tile_table, head_table, key_table, timestamp_table):
+    for table in (entry_table, tile_table, head_table, key_table, timestamp_table, sample_table):
         keys = list(table.primary_key.columns)
         statement = select(*keys).where(table.c.log.not_in(numbers)).order_by(*keys)
         for row in conn.execute(statement).mappings():

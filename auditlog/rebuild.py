@@ -25,6 +25,7 @@ from auditlog.rebuilt_tree import NotRebuilt, RebuiltTree
 from auditlog.store.aside import Old
 from auditlog.store.log import Head, entry_table, head_table, write_head
 from auditlog.store.logs import key_table, log_table
+from auditlog.store.samples import insert_sample, sample_table, with_note
 from auditlog.store.timestamps import StampedNote, insert_timestamp, timestamp_table
 from auditlog.store.vault import erasure_table
 from auditlog.tiles import TILE_WIDTH
@@ -76,7 +77,12 @@ def rebuild_log(new: Connection, old: Old, wanted: Wanted, ring: KeyRing) -> Reb
     stamps = list(old.rows(timestamp_table, timestamp_table.c.log == wanted.number))
     due = 0 if guarded == wanted.stated else guarded[0]
     _demand_reach(due, copy, heads.get("integrated"))
-    marks = {guarded[0], *(head.checkpoint.size for head in heads.values()), *(row["size"] for row in stamps)}
+    drawing = [row for row in old.rows(sample_table, sample_table.c.log == wanted.number) if row["note"] and row["size"]]
+    marks = {
+        guarded[0],
+        *(head.checkpoint.size for head in heads.values()),
+        *(row["size"] for row in [*stamps, *drawing]),
+    }
     tree = RebuiltTree(new, wanted.number, frozenset(marks | ({copy.checkpoint.size} if copy else set())))
     from_copy = _add_copy(tree, wanted, copy)
     tree, target = _add_rest(tree, old, wanted, copy, heads.get("integrated"), due=due)
@@ -91,6 +97,9 @@ def rebuild_log(new: Connection, old: Old, wanted: Wanted, ring: KeyRing) -> Reb
         stamped = StampedNote(row["log"], row["size"], bytes(row["note"]), bytes(row["token"]), row["time"])
         if _holds(stamped.note, sized, wanted.origin, tree):
             insert_timestamp(new, stamped)
+    notes = {row["id"]: bytes(row["note"]) for row in drawing if _holds(bytes(row["note"]), sized, wanted.origin, tree)}
+    for sample in tree.samples.values():
+        insert_sample(new, with_note(sample, notes.get(sample.id)))
     before = heads.get("integrated")
     return Rebuilt(
         number=wanted.number,

@@ -14,6 +14,7 @@ from auditlog.merkle import EMPTY_ROOT, leaf_hash
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store.insert import insert_rows
 from auditlog.store.log import insert_entries, write_tiles
+from auditlog.store.samples import SampleRow, note_entry
 from auditlog.store.sources import source_row
 from auditlog.tiles import grow, root_from_edge
 
@@ -27,7 +28,7 @@ class RebuiltTree:
     """The tree as it grows, and what its entries say of the log itself.
 
     `marks`: sizes at which something vouches for a root; `roots` has those that were reached. `tombstones`: record →
-    id of its `erasure/1` entry.
+    id of its `erasure/1` entry. `samples`: what the entries make of their rows.
     """
 
     conn: Connection
@@ -38,6 +39,7 @@ class RebuiltTree:
     roots: dict[int, bytes] = field(default_factory=lambda: {0: EMPTY_ROOT})
     lineage: Lineage = field(default_factory=Lineage)
     tombstones: dict[str, str] = field(default_factory=dict)
+    samples: dict[str, SampleRow] = field(default_factory=dict)
 
     def add(self, entries: list[bytes]) -> None:
         """Store entries, cut where a root is needed."""
@@ -67,6 +69,8 @@ class RebuiltTree:
         self.lineage.add(index, entry)
         if isinstance(entry, Entry) and entry.kind == "erasure/1":
             self.tombstones[str(entry.members["record"])] = entry.id
+        elif isinstance(entry, Entry) and entry.kind == "sample/1":
+            note_entry(self.samples, self.number, index, entry)
         return entry
 
 

@@ -6,8 +6,8 @@ in time. It is kept in the transaction that publishes it, since a later one take
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, MutableMapping
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import (
     BigInteger,
@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from auditlog.record import parse_time
+from auditlog.record import Entry, parse_time
 from auditlog.store import metadata
 from auditlog.store.log import Head
 
@@ -87,6 +87,22 @@ class Reconciliation:
     used_before_review: int
 
 
+def note_entry(rows: MutableMapping[str, SampleRow], log: int, index: int, entry: Entry) -> None:
+    """What a `sample/1` entry makes of the rows (by id) of its log's samples; all but `note` follows from entries."""
+    members = entry.members
+    id_ = str(members["sample"])
+    if members["stage"] == "population":
+        rows.setdefault(id_, SampleRow(id_, log, index, members["witness"], members["not_before"]))
+    elif id_ in rows and members["checkpoint"] is not None:
+        rows[id_] = replace(rows[id_], size=members["checkpoint"]["size"], drawn=index)
+
+
+def with_note(row: SampleRow, note: bytes | None) -> SampleRow:
+    """The row with the checkpoint that draws it, where that is the one of a draw or there was no draw yet."""
+    size = None if note is None else int(note.split(b"\n")[1])
+    return row if size is None or row.size not in (None, size) else replace(row, size=size, note=note)
+
+
 def insert_sample(conn: Connection, row: SampleRow) -> None:
     """In the transaction of its population entry."""
     conn.execute(insert(sample_table), asdict(row))
@@ -111,7 +127,7 @@ def keep_checkpoint(conn: Connection, log: int, head: Head, cosigned: Mapping[st
     """
     columns = sample_table.c
     waiting = select(columns.id, columns.witness, columns.not_before).where(
-        columns.log == log, columns.note.is_(None), columns.idx < head.size
+        columns.log == log, columns.note.is_(None), columns.drawn.is_(None), columns.idx < head.size
     )
     for id_, witness, not_before in conn.execute(waiting).all():
         if cosigned.get(witness, 0) >= parse_time(not_before).timestamp():
