@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date
 from typing import Any, cast
 
-from app.actions import notices, query, reading, register
+from app.actions import corrections, notices, query, reading, register
+from app.actions.corrections import Correction
 from app.errors import UsageError
 from app.home import Greffier
 from app.settings import AgencyProfile
 from auditlog.record import parse_time
 from auditlog.store import decisions as decision_store
-from registry.manifest import Manifest, SystemVersion
+from registry.manifest import InputField, Manifest, SystemVersion
 from registry.store import systems as register_store
 from registry.system import AISystem, rows
 from reports.agency import Agency, Authority, LogStamp
@@ -77,7 +78,7 @@ def letter(g: Greffier, reader: reading.Reader, record_id: str, lang: str) -> Le
         mode=members["mode"],
         result=_result(manifest, code, cast("dict[str, Any]", record.values["output"])),
         held=manifest.release_of(code) == "after_review",
-        data=_used(manifest, record.values),
+        data=_used(manifest, record.values, corrections.of(g, record)),
         basis=_basis(system, manifest, code, decision),
         law=None,
         decision=decision,
@@ -111,16 +112,21 @@ def _result(manifest: Manifest, code: str, output: dict[str, Any]) -> Result:
     return Result(code=code, label=outcome.label if outcome else None, text="\n".join(written) or None)
 
 
-def _used(manifest: Manifest, values: dict[str, Any]) -> tuple[UsedValue, ...]:
-    return tuple(
-        UsedValue(
-            label=field.label,
-            value=values[f"in_{field.id}"],
-            source=field.source,
-            data_class=cast("Any", field.class_),
-            words=field.words(values[f"in_{field.id}"]),
-        )
-        for field in manifest.fields
+def _used(manifest: Manifest, values: dict[str, Any], made: list[Correction]) -> tuple[UsedValue, ...]:
+    latest = {name: one for one in made for name in one.values}
+    return tuple(_used_value(field, values, latest.get(f"in_{field.id}")) for field in manifest.fields)
+
+
+def _used_value(field: InputField, values: dict[str, Any], correction: Correction | None) -> UsedValue:
+    name = f"in_{field.id}"
+    return UsedValue(
+        label=field.label,
+        value=values[name],
+        source=field.source,
+        data_class=cast("Any", field.class_),
+        words=field.words(values[name]),
+        corrected=None if correction is None else parse_time(correction.time).date(),
+        right=None if correction is None else correction.values[name],
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal, get_args
 
-from app.actions import counting, reading
+from app.actions import corrections, counting, reading
 from app.errors import Refused, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
@@ -61,6 +61,9 @@ def show(g: Greffier, reader: reading.Reader, record_id: str) -> dict[str, Json]
         "inputs": {name.removeprefix("in_"): value for name, value in record.values.items() if name.startswith("in_")},
         "outcome": record.values["outcome"],
         "output": record.values["output"],
+        "corrections": [
+            {"time": one.time, "values": dict(one.values), "reasons": one.reasons} for one in corrections.of(g, record)
+        ],
     }
 
 

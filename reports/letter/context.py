@@ -34,6 +34,10 @@ class UsedValue:
     """How sensitive it is."""
     words: Mapping[str, str] | None = None
     """How the value reads to people, per language; None where the version has no words for it."""
+    corrected: date | None = None
+    """The day on which it was corrected (GDPR 16); None where it never was."""
+    right: Json = None
+    """What is right, where it was corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

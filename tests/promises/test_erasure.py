@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, erase, log, query, reading, receipts, review
+from app.actions import decide, erase, log, reading, receipts, review
 from app.actions.reading import CLI
 from app.home import Greffier
 from app.wiring import open_home
 from auditlog.errors import Erased
 from auditlog.receipt import format_receipt
-from auditlog.store.cursor import DecisionFilter
+from auditlog.store.decisions import find_decision
 from auditlog.store.vault import slots_of
 from auditlog.vault import erasure
 
@@ -95,7 +95,9 @@ def test_nothing_of_it_is_left_in_the_database_while_the_program_runs(
     with open_home(loan_home) as g:
         record = decide_and_review(g, loan_input)
         opened = reading.open(g, CLI, "export", record).opened
-        row = query.decisions(g, DecisionFilter()).rows[0]
+        with g.reading() as conn:
+            row = find_decision(conn, record)
+        assert row is not None
         beside = f"live{row['minute']}{row['outcome']}".encode()
         found = {path.name for path in loan_home.glob("greffier.db*") if beside in path.read_bytes()}
         assert found, "the test looks for something that was never there"

@@ -61,10 +61,10 @@ class Office:
     def decide(self, g: Greffier, *subjects: str, reason: str = "invented", system: str = LOAN) -> str:
         version = register.show(g, system).version
         assert version is not None
-        held = is_held(version.manifest, "good")
+        held = is_held(version.manifest, "grant")
         self.n += 1
         inputs = {f"in_{one.id}": f"{reason} {one.id}" for one in version.manifest.fields}
-        values: dict[str, Any] = {**inputs, "output": {"result": reason}, "outcome": "good"}
+        values: dict[str, Any] = {**inputs, "output": {"result": reason}, "outcome": "grant"}
         values |= {**dict.fromkeys(("parent", "run", "times")), "usage": USAGE}
         prepared = g.vault.prepare(str(uuid.uuid4()), values, subjects)
         members = {"system": system, "version": version.version, "manifest": version.digest, "mode": "live"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.actions import corrections, erase, erased, holds, log, reading, review
+from app.actions import corrections, erase, erased, holds, log, reading, report, review
 from app.actions.reading import CLI
 from app.errors import Refused, UnknownRecord, UsageError
 from auditlog.errors import Erased, NotFound
@@ -46,7 +46,7 @@ def test_a_preview_changes_nothing_and_its_code_does_it(office: Any) -> None:
         assert tombstones(g)[record][:2] == ("objection", "privacy_officer")
         with pytest.raises(Erased):
             reading.open(g, CLI, "export", record)
-        assert reading.open(g, CLI, "export", kept).values["outcome"] == "good"
+        assert reading.open(g, CLI, "export", kept).values["outcome"] == "grant"
         with pytest.raises(Erased):
             erase.plan_record(g, record, ground="objection")
         assert log.check_all(g) == []
@@ -68,7 +68,7 @@ def test_a_code_holds_for_what_was_shown(office: Any) -> None:
         changed = erase.plan_record(g, record, ground="objection")
         with pytest.raises(UsageError, match="something changed"):
             erase.confirm(g, changed, plan.code)
-        assert reading.open(g, CLI, "export", record).values["outcome"] == "good"
+        assert reading.open(g, CLI, "export", record).values["outcome"] == "grant"
         assert g.ledger.read() == ()
 
 
@@ -122,7 +122,7 @@ def test_a_person_is_gone_and_what_others_share_stays(office: Any) -> None:
         all_of_it = erase.plan_person(g, "TEST 1", ground="consent_withdrawn", joint="erase")
         assert all_of_it.records == (shared,)
         erase.confirm(g, all_of_it, all_of_it.code)
-        assert reading.open(g, CLI, "export", other).values["outcome"] == "good"
+        assert reading.open(g, CLI, "export", other).values["outcome"] == "grant"
         assert log.check_all(g) == []
         with pytest.raises(UsageError) as error:
             erase.plan_person(g, " - ", ground="objection")
@@ -151,7 +151,7 @@ def test_tombstones_of_sets_come_with_their_day_and_mixed(office: Any) -> None:
         assert len(set(found.values())) == 1, "one ground, one role, one minute"
         assert erase.write_tombstones(g) == 0
         assert log.check_all(g) == []
-        assert reading.open(g, CLI, "export", kept).values["outcome"] == "good"
+        assert reading.open(g, CLI, "export", kept).values["outcome"] == "grant"
 
 
 def test_a_days_only_set_waits_for_another(office: Any) -> None:
@@ -222,6 +222,14 @@ def test_a_correction_stands_beside_the_record(office: Any) -> None:
         found = corrections.of(g, opened)
         assert [dict(one.values) for one in found] == [{"in_income": LINE}, {"outcome": "bad", "in_income": 12}]
         assert [one.reasons for one in found] == ["invented reasons", "more invented reasons"]
+        assert [one["values"] for one in review.show(g, CLI, record)["corrections"]] == [
+            dict(one.values) for one in found
+        ]
+        written = report.letter(g, CLI, record, "en")
+        used = {item.label["en"]: (item.right, item.corrected) for item in written.data if item.corrected is not None}
+        assert list(used.values()) == [(12, office.clock.now.date())]
+        page = report.render(g, written, "nl", "html").decode()
+        assert "Dat klopte niet. Wij hebben het op 31 augustus 2026 verbeterd; juist is:</em> 12" in page
         for wrong in ({LINE: 1}, {"usage": 1}, {"subjects": []}, {"income": 1, "in_income": 2}):
             with pytest.raises(UsageError) as error:
                 corrections.correct(g, record, wrong, "invented reasons")
@@ -367,6 +375,6 @@ def test_bad_input_on_the_command_line(small_office: Any, told: Any, tmp_path: P
     with small_office.opened() as g:
         assert g.ledger.read() == ()
         assert {entry.kind for entry in since(g, size)} <= {"access/1"}
-        assert reading.open(g, CLI, "export", record).values["outcome"] == "good"
+        assert reading.open(g, CLI, "export", record).values["outcome"] == "grant"
     with small_office.opened() as g, g.reading() as conn:
         assert store.read_due(conn) == []

@@ -55,7 +55,7 @@ def test_six_months_are_calendar_months(office: Any) -> None:
         assert expire.plan(g, date(2027, 2, 28)).plan.records == ()
         with pytest.raises(Erased):
             reading.open(g, CLI, "export", august)
-        assert reading.open(g, CLI, "export", september).values["outcome"] == "good"
+        assert reading.open(g, CLI, "export", september).values["outcome"] == "grant"
         assert log.check_all(g) == []
 
 
@@ -140,7 +140,7 @@ def test_nothing_expires_while_a_tally_is_not_what_its_records_give(office: Any)
             erase.confirm(g, found, found.code)
         assert error.value.reason == "recount"
         assert g.ledger.read() == ()
-        assert reading.open(g, CLI, "export", record).values["outcome"] == "good"
+        assert reading.open(g, CLI, "export", record).values["outcome"] == "grant"
         erase.erase(g, other, ground="objection")  # which is a person's right
 
 
@@ -172,7 +172,7 @@ def test_expiry_by_itself_is_a_setting(small_office: Any, monkeypatch: pytest.Mo
         record = small_office.decide(g, "TEST-1")
         small_office.clock.now = at("2027-03-10")
         daily.run(g, None)
-        assert reading.open(g, CLI, "export", record).values["outcome"] == "good"
+        assert reading.open(g, CLI, "export", record).values["outcome"] == "grant"
     monkeypatch.setenv("GREFFIER_EXPIRE_DAILY", "true")
     with small_office.opened() as g:
         daily.run(g, None)
