@@ -127,7 +127,7 @@ RECORDS = (
             Member("system", "slug", "the system whose decisions it is drawn from; null for all", nullable=True),
             Member("since", "uint", "index of the first entry of this log that belongs to it"),
             Member("until", "uint", "index after the last one"),
-            Member("population", "uint", "number of decisions among them"),
+            Member("population", "uint", "number of decisions on real people (live or pilot) among them"),
             Member("count", "uint", "number of decisions to draw"),
             Member("witness", "origin", "name of the witness whose cosignature fixes the draw"),
             Member("not_before", "time", "the first checkpoint that it cosigns from then on counts"),
