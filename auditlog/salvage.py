@@ -1,7 +1,8 @@
-"""What no copy of a log can give back: sealed content, and the rows that follow from it; taken from the old database.
+"""What no copy of a log can give back, taken from the old database: sealed content, and figures of what is gone.
 
-Nothing is believed: a row is kept only if its content opens and is what its entry commits to. Tags and query rows are
-computed again from what was opened. What is missing then is gone: its entry and proof hold, its content is not here.
+Nothing of content is believed: a row is kept only if it opens and is what its entry commits to. Tags and all other rows
+that follow from it are made again (`auditlog.rederive`). What is missing then is gone: its entry and proof hold, its
+content is not here. Figures and views are taken over as they are (`KEPT`).
 """
 
 from __future__ import annotations
@@ -14,18 +15,34 @@ from sqlalchemy import Connection, Table, insert
 
 from auditlog.errors import AuditLogError, Erased
 from auditlog.record import Entry, parse_entry
+from auditlog.rederive import rederive
 from auditlog.store.aside import Old
-from auditlog.store.blobs import blob_table
-from auditlog.store.decisions import decision_table, review_row_from, review_table, row_from, show_review
-from auditlog.store.idempotency import idempotency_table
-from auditlog.store.log import StoredEntry, find_entry
+from auditlog.store.blobs import blob_due_table, blob_table
+from auditlog.store.log import find_entry
+from auditlog.store.publications import publication_table, published_table
+from auditlog.store.rollup import due_table, rollup_table, tallied_table
+from auditlog.store.samples import reconciliation_table
 from auditlog.store.sources import set_committed, source_table
+from auditlog.store.tallies import round_table, tally_table
 from auditlog.store.vault import SealedRow, find_erasure, insert_sealed, sealed_table
+from auditlog.store.views import view_table
 from auditlog.vault.check import Finding
 from auditlog.vault.elsewhere import seal_fits
 from auditlog.vault.ledger import Ledger
-from auditlog.vault.seal import Opened, Vault
+from auditlog.vault.seal import Vault
 
+KEPT = (
+    blob_due_table,
+    rollup_table,
+    tallied_table,
+    due_table,
+    tally_table,
+    round_table,
+    publication_table,
+    published_table,
+    reconciliation_table,
+    view_table,
+)
 _LOST_PREFIX = "auditlog_sealed(id="
 
 
@@ -38,7 +55,7 @@ class Salvaged:
 
 
 def salvage_content(new: Connection, old: Old, vault: Vault, ledger: Ledger) -> Salvaged:
-    """Keep the content that belongs to the entries of the new database, its tags, query rows and idempotency keys."""
+    """Keep the content that belongs to the entries of the new database, and make the rows that follow from it."""
     ordered = {erasure.record for erasure in ledger.read()}
     result = Salvaged()
     kept: set[str] = set()
@@ -54,7 +71,7 @@ def salvage_content(new: Connection, old: Old, vault: Vault, ledger: Ledger) -> 
             continue
         try:
             sealed = SealedRow(row["id"], row["slot"], bytes(row["nonce"]), bytes(row["ciphertext"]))
-            opened = vault.open_row(sealed, entry)
+            vault.open_row(sealed, entry)
         except Erased:
             # Its key is gone already, and the erasure is completed when the log opens: for that the row must be there.
             if entry.id in ordered:
@@ -65,12 +82,13 @@ def salvage_content(new: Connection, old: Old, vault: Vault, ledger: Ledger) -> 
         except (AuditLogError, TypeError):
             result.left["damaged, or not what the entry commits to"] += 1
             continue
-        insert_sealed(new, sealed, vault.tags_of(opened))
-        _insert_query_row(new, stored, entry, opened)
+        insert_sealed(new, sealed)
         kept.add(entry.id)
     result.kept = len(kept)
     _copy(new, blob_table, (blob for blob in old.rows(blob_table) if blob["id"] in kept))
-    _copy(new, idempotency_table, (key for key in old.rows(idempotency_table) if key["record"] in kept))
+    rederive(new, vault)
+    for table in KEPT:
+        copy_rows(new, old, table)
     return result
 
 
@@ -84,7 +102,6 @@ def _keep_statements(new: Connection, old: Old, vault: Vault) -> None:
             continue
         if seal_fits(vault, entry, bytes(sealed)):
             set_committed(new, entry.id, bytes(sealed))
-            new.execute(insert(decision_table), row_from(entry, {}, (stored.log, stored.index)))
 
 
 def copy_rows(new: Connection, old: Old, table: Table) -> int:
@@ -101,16 +118,6 @@ def without_content(findings: Iterable[Finding]) -> tuple[list[str], list[Findin
         else:
             others.append(finding)
     return lost, others
-
-
-def _insert_query_row(new: Connection, stored: StoredEntry, entry: Entry, opened: Opened) -> None:
-    place = (stored.log, stored.index)
-    if entry.kind == "decision/1":
-        new.execute(insert(decision_table), row_from(entry, opened.values, place))
-    elif entry.kind == "review/1":
-        row = review_row_from(entry, opened.values, place)
-        new.execute(insert(review_table), row)
-        show_review(new, row["decision_id"])
 
 
 def _copy(new: Connection, table: Table, rows: Iterable[Mapping[str, object]]) -> int:

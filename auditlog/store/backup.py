@@ -49,6 +49,8 @@ KEPT: Final = (
     "auditlog_rollup_tallied",
     "auditlog_tally",
     "auditlog_tally_round",
+    "auditlog_publication",
+    "auditlog_published",
     "auditlog_sample",
     "auditlog_reconciliation",
     "auditlog_view",

@@ -1,8 +1,9 @@
 """A kill at each step of recording, erasing, backup and restore, on both databases: nothing is lost, nothing is left.
 
-On SQLite the process is killed before a call on a file of the home, on PostgreSQL before a message to a server (with the
-keys in a database of their own, to either); which points are tried, says GREFFIER_FAULTS as in `test_injected_errors`. Afterwards every record either opens or was erased
-without a trace, by what the ledger says; the log is whole; and what is done again comes to its end.
+On SQLite the process is killed before a call on a file of the home, on PostgreSQL before a message to a server (to
+either one, with the keys in a database of their own); which points are tried, says GREFFIER_FAULTS as in
+`test_injected_errors`. Afterwards every record either opens or was erased without a trace, by what the ledger says; the
+log is whole; and what is done again comes to its end.
 """
 
 from __future__ import annotations
