@@ -64,6 +64,7 @@ def format_time(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ").rjust(17, "0")
 
 
+@lru_cache(maxsize=1024)
 def parse_time(text: str) -> datetime:
     """The start of the minute that `format_time` wrote."""
     match = PATTERNS["time"].fullmatch(text)

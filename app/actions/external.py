@@ -16,11 +16,10 @@ from typing import Final, TypeAlias
 from app.actions import boots, external_repeats, external_unit
 from app.actions.external_lines import Committed, Line, parse_line
 from app.actions.external_register import Register
-from app.actions.external_unit import Made
-from app.errors import AppError, NumberConflict, Refused, UsageError
+from app.errors import AppError, NumberConflict, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
-from auditlog.errors import CannotRecord, TooLarge
+from auditlog.errors import CannotRecord
 from auditlog.log import Integrated, Unit
 from auditlog.store.sources import Number, NumberTaken, SourceRow, find_numbers
 from registry.errors import GateClosed
@@ -120,7 +119,8 @@ def _record_all(g: Greffier, lines: dict[int, Line], results: dict[int, Result])
     register, integrated = Register(g), None
     for _ in range(_ROUNDS):
         new, later = _take_apart(g, register, lines, results)
-        made = _make(g, register, new, results)
+        made, failed = external_unit.make(g, register, new)
+        results.update(failed)
         lines = later
         if made:
             try:
@@ -163,19 +163,6 @@ def _take_apart(
         else:
             results[position] = NumberConflict("was used before for another decision: give each its own", field="n")
     return new, later
-
-
-def _make(g: Greffier, register: Register, new: Mapping[int, Line], results: dict[int, Result]) -> list[Made]:
-    """Commit to each line and seal it; what is wrong with one is its result."""
-    made = []
-    for position, line in new.items():
-        try:
-            made.append(external_unit.make(g, register, position, line))
-        except TooLarge:
-            results[position] = Refused("the record would exceed 65,535 bytes", reason="too_large")
-        except AppError as error:
-            results[position] = error
-    return made
 
 
 def _append(g: Greffier, unit: Unit) -> Integrated:

@@ -50,9 +50,8 @@ def _is_same(g: Greffier, register: Register, line: Line, record: reading.Record
     if not _is_of(line, record.entry) or not isinstance(line, Told) or record.opened.refs != line.refs.normalised():
         return False
     version = register.version(line.system, record.entry.members["version"])
-    now = g.clock()
     try:
-        values = with_subjects(version.content(line, now, now), line)
+        values = with_subjects(version.content(line, g.clock()), line)
     except UsageError:
         return False
     return canonical_value(told(values), field="record") == canonical_value(told(record.values), field="record")

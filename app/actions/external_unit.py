@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from app.actions.external_lines import Line, Told
+from app.actions.external_lines import Committed, Line, Told
 from app.actions.external_register import Register
 from app.actions.external_values import UNDECLARED, Version
-from app.errors import asked
+from app.errors import AppError, Refused, asked
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.cells import counted
+from auditlog.errors import TooLarge
 from auditlog.figures import Counted
 from auditlog.log import Check, Sequenced, Unit
 from auditlog.record import Entry
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from auditlog.store.insert import Row
 
+A = TypeVar("A")
+B = TypeVar("B")
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -43,38 +47,89 @@ class Made:
     counts: tuple[Counted, ...]
 
 
-def make(g: Greffier, register: Register, position: int, line: Line) -> Made:
-    """Commit to a line and seal it. Raises AppError that names the member, TooLarge."""
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A line that its version takes, with the id of its record. `prepared`: None before it is sealed, or for good."""
+
+    position: int
+    id: str
+    line: Line
+    gate: Gate
+    version: Version
+    values: Mapping[str, Json]
+    prepared: Prepared | None = None
+
+    @property
+    def commitments(self) -> Mapping[str, str]:
+        """What its entry commits to."""
+        if self.prepared is not None:
+            return self.prepared.commitments
+        return self.line.commitments if isinstance(self.line, Committed) else {}
+
+
+def make(g: Greffier, register: Register, lines: Mapping[int, Line]) -> tuple[list[Made], dict[int, AppError]]:
+    """Commit to lines and seal them, given by their positions; and what is wrong with those that cannot be recorded.
+
+    Step by step for all of them, not line by line: each step's code and tables stay in the processor's caches.
+    """
+    failed: dict[int, AppError] = {}
+    ready = [*_each(lines.items(), lambda item: _hold(g, register, *item), lambda item: item[0], failed)]
+    sealed = [*_each(ready, lambda item: _seal(g, item), lambda item: item.position, failed)]
+    return [*_each(sealed, lambda item: _enter(g, item), lambda item: item.position, failed)], failed
+
+
+def _each(
+    items: Iterable[A], step: Callable[[A], B], position: Callable[[A], int], failed: dict[int, AppError]
+) -> Iterator[B]:
+    for item in items:
+        try:
+            yield step(item)
+        except AppError as error:
+            failed[position(item)] = error
+
+
+def _hold(g: Greffier, register: Register, position: int, line: Line) -> _Ready:
+    """Hold a line against its version. Raises AppError that names the member."""
     gate = register.gate(line)
     version = register.of(gate)
-    entry_id = str(uuid.uuid4())
     values: Mapping[str, Json] = {}
-    prepared = None
     if isinstance(line, Told):
-        now = g.clock()
-        values = version.content(line, now, now)
-        with asked():
-            prepared = g.vault.prepare(entry_id, values, line.subjects, refs=line.refs)
-        commitments = prepared.commitments
+        values = version.content(line, g.clock())
     else:
         version.demand_names(line)
-        commitments = line.commitments
-    entry = g.make(
-        "decision/1",
-        id=entry_id,
-        system=gate.system,
-        version=gate.version,
-        manifest=gate.manifest_digest,
-        capture=elsewhere.EXTERNAL,
-        mode=gate.mode,
-        boot=None,
-        source=line.source,
-        n=line.n,
-        opened=None,
-        commitments=commitments,
-    )
-    seal = kept_seal(g.vault, entry) if prepared is None else None
-    return Made(position, entry, gate, values, prepared, seal, tuple(_counts(entry, version, values)))
+    return _Ready(position, str(uuid.uuid4()), line, gate, version, values)
+
+
+def _seal(g: Greffier, ready: _Ready) -> _Ready:
+    line = ready.line
+    if not isinstance(line, Told):
+        return ready
+    with asked():
+        return replace(ready, prepared=g.vault.prepare(ready.id, ready.values, line.subjects, refs=line.refs))
+
+
+def _enter(g: Greffier, ready: _Ready) -> Made:
+    gate, line = ready.gate, ready.line
+    try:
+        entry = g.make(
+            "decision/1",
+            id=ready.id,
+            system=gate.system,
+            version=gate.version,
+            manifest=gate.manifest_digest,
+            capture=elsewhere.EXTERNAL,
+            mode=gate.mode,
+            boot=None,
+            source=line.source,
+            n=line.n,
+            opened=None,
+            commitments=ready.commitments,
+        )
+    except TooLarge:
+        raise Refused("the record would exceed 65,535 bytes", reason="too_large") from None
+    seal = kept_seal(g.vault, entry) if ready.prepared is None else None
+    counts = tuple(_counts(entry, ready.version, ready.values))
+    return Made(ready.position, entry, gate, ready.values, ready.prepared, seal, counts)
 
 
 def _counts(entry: Entry, version: Version, values: Mapping[str, Json]) -> list[Counted]:

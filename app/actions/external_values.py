@@ -43,15 +43,17 @@ class Version:
         self._names = frozenset(f"{INPUT_PREFIX}{name}" for name in self._fields)
         self._texts = {outcome.code: outcome.text for outcome in manifest.outcomes}
 
-    def content(self, line: Told, received: datetime, now: datetime) -> dict[str, Json]:
+    def content(self, line: Told, received: datetime) -> dict[str, Json]:
         """The values that the record commits to, without the persons concerned. Raises UsageError naming the member.
 
+        `received`: when the line came, in UTC; it is recorded at once, to a group commit.
         Of data that the version does not declare only the number is kept, where the version says so (`run`).
         """
         if line.decided > received + AHEAD:
             raise UsageError("lies in the future: set the clock of the system that sends it", field="decided")
         undeclared = self._demand_fields(line.inputs)
         self._demand_result(line)
+        came = _micro(received)
         return {
             **{f"{INPUT_PREFIX}{name}": line.inputs.get(name) for name in self._fields},
             "output": line.output,
@@ -59,7 +61,7 @@ class Version:
             "parent": line.parent,
             "usage": self._usage(line.usage),
             "run": {UNDECLARED: undeclared} if undeclared else None,
-            "times": {"received": _micro(received), "decided": _micro(line.decided), "recorded": _micro(now)},
+            "times": {"received": came, "decided": _micro(line.decided), "recorded": came},
         }
 
     def demand_names(self, line: Committed) -> None:
@@ -140,7 +142,7 @@ def with_subjects(values: Mapping[str, Json], line: Told) -> dict[str, Json]:
 
 
 def _micro(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 # --- a schema's plain cases, without its validator ---------------------------------------------------------------

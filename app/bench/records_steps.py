@@ -52,14 +52,13 @@ def _round(g: Greffier, sort: str, first: int) -> dict[str, float]:
     if isinstance(lines[0], Told):
         contents = timed("values", time.thread_time, lambda: [_content(version, one, g) for one in lines])
         timed("seal", time.thread_time, lambda: [_seal(g, n, one) for n, one in zip(numbers, contents, strict=True)])
-    made = timed("make", time.thread_time, lambda: [external_unit.make(g, register, 0, one) for one in lines])
+    made = timed("make", time.thread_time, lambda: external_unit.make(g, register, dict(enumerate(lines)))[0])
     timed("commit", time.perf_counter, lambda: _commit(g, made))
     return took
 
 
 def _content(version: Any, one: Line, g: Greffier) -> Any:
-    now = g.clock()
-    return version.content(one, now, now)
+    return version.content(one, g.clock())
 
 
 def _seal(g: Greffier, n: int, content: Any) -> Prepared:

@@ -28,6 +28,7 @@ from auditlog.merkle import ReadNodes
 from auditlog.record import Entry, parse_entry
 from auditlog.store import metadata
 from auditlog.store.engine import open_engine, reading, writing
+from auditlog.store.insert import SqliteInsert
 from auditlog.tiles import TILE_WIDTH, Tile, nodes_reader
 
 __all__ = (
@@ -113,7 +114,7 @@ _HEAD = "SELECT size, note FROM auditlog_head WHERE log = ? AND name = ?"
 _HEAD_INSERT = "INSERT INTO auditlog_head (log, name, size, note) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _HEAD_UPDATE = "UPDATE auditlog_head SET size = ?, note = ? WHERE log = ? AND name = ? AND size = ?"
 # Many rows in one VALUES cost SQLite twice as much as one statement that is run for each.
-_ENTRIES_SQLITE = "INSERT INTO auditlog_entry (log, idx, id, data) VALUES (?, ?, ?, ?)"
+_insert_entries = SqliteInsert("auditlog_entry (log, idx, id, data)", 4)
 # One statement for the whole group: psycopg would send one message a row otherwise. `%b`: as bytes, not as hex.
 _ENTRIES_POSTGRESQL = (
     "INSERT INTO auditlog_entry (log, idx, id, data) "
@@ -165,7 +166,7 @@ def insert_entries(conn: Connection, log: int, start: int, entries: Sequence[tup
         conn.exec_driver_sql(_ENTRIES_POSTGRESQL, (log, start, list(ids), list(datas)))
         return
     rows = [(log, index, id_, data) for index, (id_, data) in enumerate(entries, start)]
-    conn.exec_driver_sql(_ENTRIES_SQLITE, rows)
+    _insert_entries(conn, rows)
 
 
 def write_tiles(conn: Connection, log: int, tiles: Sequence[tuple[int, int, bytes]]) -> None:

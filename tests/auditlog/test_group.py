@@ -65,14 +65,16 @@ def statements(database, seen):
 
 
 @pytest.mark.parametrize("count", [1, 2, 150])
-def test_rows_of_many_units_are_one_statement(notes, make, count):
+def test_rows_of_many_units_are_few_statements(notes, make, count):
     log = notes.started()
     seen = []
     statements(notes, seen)
     units = [noting(make, word=None if number % 3 else "ärger") for number in range(count)]
     errors, tickets = together(log, make, units)
     assert errors == [None] * count
-    assert seen == ["INSERT"]
+    # SQLite takes 128, 32 or 8 rows a statement, then the rest together: 150 are 128 + 8 + 8 + 6.
+    several = count == 150 and notes.engine.dialect.name == "sqlite"
+    assert seen == ["INSERT"] * (4 if several else 1)
     rows, size = stored(notes)
     assert size == count + 1
     assert rows == [
