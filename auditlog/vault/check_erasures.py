@@ -53,6 +53,7 @@ def erasure_differences(
             yield place, "is missing, though the log has its tombstone"
         elif record not in tombstones:
             yield place, "has no tombstone in the log"
+            yield f"{due_table.name}(record={record})", "is missing: the log has no tombstone for it"
         elif stored[record] != tombstones[record]:
             yield f"{place}.id", "is not the id of the tombstone"
     orders = _orders(ledger)
@@ -62,8 +63,7 @@ def erasure_differences(
             yield place, "is there although the log has its tombstone"
         elif stored.get(record) != one.id:
             yield f"{place}.id", "is not that of an erasure"
-            if record in stored:
-                yield f"{erasure_table.name}(record={record}).id", "is not that of the tombstone that is due"
+            yield f"{erasure_table.name}(record={record}).id", "is not that of the tombstone that is due"
         elif orders is not None:
             yield from _due_differences(place, one, orders.get(record))
 

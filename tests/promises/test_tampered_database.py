@@ -84,6 +84,10 @@ def populate(g: Greffier, model_file: Path, loan_input: Any) -> None:
     receipts.receipt(g, ids[0], openings=CLI)
     g.publisher.advance()
     erase.erase(g, ids[1], ground="objection")
+    for _ in range(2):
+        decide.decide(g, LOAN, loan_input, subjects=("TEST-7732",))
+    plan = erase.plan_person(g, "TEST-7732", ground="objection")
+    erase.confirm(g, plan, plan.code)
     decide.decide(g, LOAN, loan_input)
 
 
