@@ -45,6 +45,9 @@ DECISION_COLUMNS: Final = (
     ),
     *("energy_uj", "energy_method", "cost_millionths", "currency"),
 )
+_USAGE: Final = ("prompt_tokens", "output_tokens", "queue_us", "first_us", "total_us", "energy_uj", "cost_millionths")
+_OPEN_FILTERS: Final = frozenset({"system", "version", "mode", "since", "until", "capture", "boot", "source", "kind"})
+"""What stands in the log in clear: to be found by it tells nothing of the content."""
 _TRIES: Final = 3
 
 
@@ -94,16 +97,16 @@ def decisions(
         with asked(), g.reading() as conn:
             find = store.list_decisions if chosen.of_decisions else event_store.list_events
             page = find(conn, chosen, cursor=cursor, limit=limit)
-        rows = [{name: row[name] for name in columns} for row in page.rows]
         try:
-            held = _note(g, reader, "query", rows, chosen)
+            held = _note(g, reader, "query", [str(row["id"]) for row in page.rows], chosen)
         except Erased:
             # One of them was erased meanwhile: what is left is looked up anew.
             if attempt + 1 == _TRIES:
                 raise
             continue
         break
-    return Page([_withheld(row) if row.get("id") in held else row for row in rows], page.next, stamp(g))
+    shown = [row for row in (_shown(dict(row), held, chosen) for row in page.rows) if row is not None]
+    return Page([{name: row[name] for name in columns} for row in shown], page.next, stamp(g))
 
 
 def export(g: Greffier, reader: Reader, chosen: DecisionFilter, *, everything: bool = False) -> Export:
@@ -115,9 +118,7 @@ def export(g: Greffier, reader: Reader, chosen: DecisionFilter, *, everything: b
         batches = store.iterate_batches(conn, chosen, ("id", "log", "idx"))
         places = [tuple(row) for batch in batches for row in batch]
     ids = {place[0] for place in places}
-    held: frozenset[str] = frozenset()
-    if reader.role not in TECHNICAL:
-        held = reading.note_scope(g, reader, "export", sorted(ids), _scope(chosen))
+    held = _note(g, reader, "export", sorted(ids), chosen)
     noted = _Noted(max((place[1:] for place in places), default=(0, 0)), ids, held)
     return Export(columns, _rows(g, chosen, columns, noted), stamp(g))
 
@@ -152,22 +153,23 @@ def _allowed(g: Greffier, reader: Reader, chosen: DecisionFilter, *, everything:
     return tuple(name for name in columns if name not in (*_CONTENT, *_IDS))
 
 
-def _scope(chosen: DecisionFilter) -> Json:
-    return {**given(chosen)}
-
-
-def _note(
-    g: Greffier, reader: Reader, purpose: Purpose, rows: Sequence[dict[str, Json]], chosen: DecisionFilter
-) -> frozenset[str]:
-    """The access of a page; returns the records of which nothing may be given (GDPR 18)."""
-    if reader.role in TECHNICAL or not chosen.of_decisions:
+def _note(g: Greffier, reader: Reader, purpose: Purpose, ids: Sequence[str], chosen: DecisionFilter) -> frozenset[str]:
+    """The access to these records; returns those of which nothing may be given (GDPR 18)."""
+    if not chosen.of_decisions:
         return frozenset()
-    return reading.note_scope(g, reader, purpose, [str(row["id"]) for row in rows], _scope(chosen))
+    if reader.role in TECHNICAL:
+        return reading.withheld(g, reader, purpose, ids)
+    return reading.note_scope(g, reader, purpose, ids, {**given(chosen)})
 
 
-def _withheld(row: dict[str, Json]) -> dict[str, Json]:
-    """A row of a record whose use is restricted: that it is there, and why nothing more is said."""
-    return {**row, **dict.fromkeys(_CONTENT), "content": "restricted"}
+def _shown(row: dict[str, Json], held: frozenset[str], chosen: DecisionFilter) -> dict[str, Json] | None:
+    """A row as it may be given. Of a record whose use is restricted it says no more than the log does, and None where
+    the filter looked at its content: to be found by it would tell."""
+    if row["id"] not in held:
+        return row
+    if not given(chosen).keys() <= _OPEN_FILTERS:
+        return None
+    return {**row, **dict.fromkeys((*_CONTENT, *_USAGE)), "content": "restricted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,16 +185,14 @@ def _rows(
     g: Greffier, chosen: DecisionFilter, columns: Sequence[str], noted: _Noted
 ) -> Iterator[Sequence[Sequence[Any]]]:
     """The rows whose access was noted, as they are now: what was erased meanwhile is gone."""
-    at = {name: place for place, name in enumerate(columns)}
     with g.reading() as conn:
         for batch in store.iterate_batches(conn, chosen, ("id", *columns), until=noted.until):
             rows = [row for row in batch if row[0] in noted.ids]
             if not noted.held:
                 yield [row[1:] for row in rows]
                 continue
-            full = [dict(zip(at, row[1:], strict=True)) for row in rows]
-            shown = [_withheld(row) if id_ in noted.held else row for (id_, *_), row in zip(rows, full, strict=True)]
-            yield [tuple(row[name] for name in columns) for row in shown]
+            full = [_shown(dict(zip(("id", *columns), row, strict=True)), noted.held, chosen) for row in rows]
+            yield [[row[name] for name in columns] for row in full if row is not None]
 
 
 def _events(g: Greffier, chosen: DecisionFilter, columns: Sequence[str]) -> Iterator[Sequence[Sequence[Any]]]:

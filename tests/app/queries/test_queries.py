@@ -8,7 +8,7 @@ import io
 import pyarrow.parquet as pq
 import pytest
 
-from app.actions import files, query, questions
+from app.actions import erase, files, holds, query, questions
 from app.actions.reading import CLI, Reader
 from app.errors import UsageError
 from auditlog.store.cursor import DecisionFilter
@@ -172,3 +172,36 @@ def test_questions_of_the_installation_and_of_its_files(house, tmp_path):
         questions.ask(house.g, AUDITOR, "who", {})
     with pytest.raises(UsageError, match=r"^since: "):
         questions.ask(house.g, AUDITOR, "volume", {"since": "yesterday"})
+
+
+def test_of_a_record_whose_use_is_restricted_only_the_log_is_shown(house):
+    ids = house.decide(4)
+    house.review(ids[2], "override")
+    holds.place(house.g, ids[2], ground="restriction")
+    for reader in (AUDITOR, OPERATOR):
+        row = query.decisions(house.g, reader, DecisionFilter(source="case-system")).rows[1]
+        assert (row["n"], row["content"], row["total_us"], row["prompt_tokens"]) == (3, "restricted", None, None)
+        export = query.export(house.g, reader, DecisionFilter())
+        rows = [dict(zip(export.columns, row, strict=True)) for batch in export.batches for row in batch]
+        assert [row["content"] for row in rows] == ["held", "held", "restricted", "held"]
+        assert [row["total_us"] for row in rows] == [1000, 2000, None, 4000]
+        assert not any(row.get("review") or row.get("reviewed") for row in rows)
+        found = query.decisions(house.g, reader, DecisionFilter(min_total_us=3000)).rows
+        assert [row["n"] for row in found] == [4], "to be found by its content would tell"
+    assert not query.decisions(house.g, AUDITOR, DecisionFilter(review="override")).rows
+    export = query.export(house.g, AUDITOR, DecisionFilter(review="any"))
+    assert not any(export.batches)
+    assert not [1 for _, values in house.accesses() if ids[2] in values["ids"]["ids"]]
+    holds.lift(house.g, ids[2], ground="restriction")
+    assert len(query.decisions(house.g, AUDITOR, DecisionFilter(review="override")).rows) == 1
+
+
+def test_what_was_erased_is_found_no_more_and_still_counted(house):
+    ids = house.decide(6)
+    house.review(ids[1], "override")
+    cursor = query.decisions(house.g, AUDITOR, DecisionFilter(), limit=2).next
+    for id_ in ids[1:4]:
+        erase.erase(house.g, id_, ground="consent_withdrawn")
+    assert [row["n"] for row in query.decisions(house.g, AUDITOR, DecisionFilter(), cursor).rows] == [1]
+    assert not query.decisions(house.g, AUDITOR, DecisionFilter(review="any")).rows
+    assert sum(row["decisions"] for row in questions.ask(house.g, AUDITOR, "volume", {}).rows) == 6
