@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from app.actions import lookup, query, reading, receipts
+from app.actions import corrections, lookup, query, reading, receipts
 from app.actions.lookup import Reference
 from app.actions.reading import Found, Reader, Record
 from app.home import Greffier
@@ -67,14 +67,13 @@ def _record(g: Greffier, found: Found, record: Record | None) -> dict[str, Json]
     }
     if record is None:
         return shown | {"receipt": _as_json(receipts.receipt(g, entry.id, openings=None))}
-    return shown | _content(g, record, about) | {"receipt": _as_json(receipts.receipt_of(g, record))}
+    return shown | _content(g, record) | {"receipt": _as_json(receipts.receipt_of(g, record))}
 
 
-def _content(g: Greffier, record: Record, about: list[About]) -> dict[str, Json]:
+def _content(g: Greffier, record: Record) -> dict[str, Json]:
     with g.reading() as conn:
         manifest = _manifest(conn, record)
         reviews = [str(row["id"]) for row in decision_store.find_reviews(conn, record.entry.id)]
-    corrections = [row.id for row in _of(about, "correction/1")]
     held, values = receipts.is_held(g, record), record.values
     subjects = values.get(SUBJECTS)
     return {
@@ -85,8 +84,12 @@ def _content(g: Greffier, record: Record, about: list[About]) -> dict[str, Json]
         "other_persons": max(0, len(subjects) - 1) if isinstance(subjects, list) else 0,
         "reviews": [_review(one) for one in reading.behind(g, record, reviews)],
         "corrections": [
-            {"time": one.entry.time, "values": one.values["values"], "reasons": one.values["reasons"]}
-            for one in reading.behind(g, record, corrections)
+            {
+                "time": one.time,
+                "values": {name.removeprefix(INPUT_PREFIX): value for name, value in one.values.items()},
+                "reasons": one.reasons,
+            }
+            for one in corrections.of(g, record)
         ],
     }
 

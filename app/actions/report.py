@@ -58,9 +58,9 @@ def letter(g: Greffier, reader: reading.Reader, record_id: str, lang: str) -> Le
     """The letter that explains one result. Raises UnknownRecord, Erased, UsageError for a record of another kind."""
     del lang
     agency = agency_here(g)
-    record = reading.open(g, reader, "letter", record_id)
-    if record.entry.kind != "decision/1":
+    if reading.find(g, record_id).entry.kind != "decision/1":
         raise UsageError("only a decision can be explained in a letter", field="id")
+    record = reading.open(g, reader, "letter", record_id)
     members: Any = record.entry.members
     with g.reading() as conn:
         version = register_store.read_version(conn, members["system"], members["version"])

@@ -52,7 +52,8 @@ def _is_date(text: str) -> bool:
 
 
 def show(g: Greffier, reader: reading.Reader, record_id: str) -> dict[str, Json]:
-    """The held result and its inputs, for the officer."""
+    """The held result and its inputs, for the officer. Raises Refused where the record is no decision."""
+    _demand_decision(reading.find(g, record_id))
     record = reading.open(g, reader, "review", record_id)
     return {
         "id": record_id,
@@ -67,14 +68,18 @@ def show(g: Greffier, reader: reading.Reader, record_id: str) -> dict[str, Json]
     }
 
 
+def _demand_decision(found: reading.Found) -> None:
+    if found.entry.kind != "decision/1":
+        raise Refused("only a decision can be reviewed", reason="not_a_decision", field="id")
+
+
 def record_review(g: Greffier, record_id: str, review: Review) -> str:
     """Record a review and release the result; returns the review's own id.
 
     Raises UnknownRecord, Erased, or Refused where the record is no decision.
     """
     found = reading.find_live(g, record_id)
-    if found.entry.kind != "decision/1":
-        raise Refused("only a decision can be reviewed", reason="not_a_decision", field="id")
+    _demand_decision(found)
     review_id = str(uuid.uuid4())
     values: dict[str, Json] = {
         "reference": record_id,

@@ -168,7 +168,7 @@ def test_corrections_and_a_restriction_stand_in_the_access_file(g: Any, office: 
     file: Any = access_file.access_file(g, OFFICER, about(PERSON))
     (one,) = file["records"]
     assert [(c["values"], c["reasons"]) for c in one["corrections"]] == [
-        ({"in_income": "another invented income"}, "it was a slip")
+        ({"income": "another invented income"}, "it was a slip")
     ]
     assert one["restricted"] is True
 

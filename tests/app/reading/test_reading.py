@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from app.actions import accesses, erase, reading, review
+from app.actions import accesses, erase, reading, receipts, report, review
 from app.actions.accesses import SET, SINGLY
 from app.actions.reading import CLI, Reader
 from app.errors import Refused, UnknownRecord, UsageError
@@ -292,3 +292,14 @@ def test_membership_shows_one_id_and_not_the_others(size: int) -> None:
         prove_member(secret, ids, str(uuid.uuid4()))
     with pytest.raises(FormatError):
         id_root(secret, [ids[0], ids[0]])
+
+
+def test_what_is_no_decision_is_refused_before_it_is_opened(g: Any, office: Any, entries: Any) -> None:
+    record = office.decide(g)
+    made = review.record_review(g, record, review.Review("confirm", "as suggested", "invented reasons"))
+    with pytest.raises(Refused):
+        review.show(g, OFFICER, made)
+    with pytest.raises(UsageError):
+        report.letter(g, OFFICER, made, "en")
+    assert receipts.receipt(g, made, openings=OFFICER).openings == ()
+    assert entries(g) == []
