@@ -225,7 +225,7 @@ def _records(g: Greffier, run: _Run) -> None:
                 if entry.id not in run.claimed:
                     run.add("without_case")
                     line: Line = {"found": "record_without_case", "id": entry.id, "log": number, "index": index}
-                    run.tell({**line, "system": entry.members["system"], "time": entry.time})
+                    run.tell({**line, "system": entry.system, "time": entry.time})
 
 
 def _tell_early(g: Greffier, reader: reading.Reader, run: _Run) -> None:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditlog.canonical import format_canonical, parse_canonical
 from auditlog.errors import FormatError
 from auditlog.figures import COUNTED_MODES
-from auditlog.record import parse_entry
+from auditlog.record import OpaqueEntry, parse_entry
 from auditlog.sample import SAMPLED_MODES, draw, is_sampled, nonce_hash, population, seed_of
 
 ROOT = Path(__file__).parents[2]
@@ -131,3 +132,21 @@ def test_the_short_way_finds_what_parsing_every_entry_finds(example):
         assert list(population(entries, system)) == slow
     assert len(population(entries, None)) > len(population(entries, "service-reply")) == 1
     assert not population(entries, "other")
+
+
+def test_a_decision_inside_of_another_entry_is_none(example):
+    """An entry of a kind that nobody knows may hold anything, also what looks like a decision."""
+    log = example.build_log(60)
+    decision = parse_canonical(next(data for data in log.entries if b'"kind":"decision/1"' in data))
+    id_ = "00000000-0000-4000-8000-000000000000"
+    for value in (
+        {"id": id_, "kind": "later/1", "what": decision},
+        {"id": id_, "kind": "later/1", "zz": [decision]},
+        {"id": id_, "kind": "later/1", "zz": format_canonical(decision).decode()},
+        {**decision, "kind": "later/1", "a": decision, "zz": decision},
+        {"kind": "later/1", "zz": {**decision, "zz": 1}},
+    ):
+        data = format_canonical(value)
+        assert isinstance(parse_entry(data), OpaqueEntry)
+        assert not population([(0, data)], None)
+    assert len(population([(0, format_canonical(decision))], None)) == 1
