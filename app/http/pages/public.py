@@ -1,15 +1,16 @@
-"""Home, the register, a system and its history, and the figures of this month."""
+"""Home, the register, a system and its history, and the newest report."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.actions import register, report, transparency
+from app.errors import UnknownRecord
 from app.http.auth import Installation, authorize
 from app.http.pages.site import Link, demand_profile, document, language, page
 from app.http.systems import CACHE, Slug, published, show_published
@@ -74,26 +75,21 @@ def show_history(request: Request, g: Installation, slug: Slug) -> Response:
 
 @router.get("/reports")
 def show_report(request: Request, g: Installation) -> Response:
-    """The transparency report of the current month."""
+    """The newest transparency report that was published: figures that grow while one looks tell of single results."""
     demand_profile(g)
-    since, until = this_month(g.clock().date())
-    lang = language(request, g)
-    context = transparency.period_report(g, since, until, lang)
-    return document(request, g, "transparency", context, related=(Link("report_json", f"/reports.json?lang={lang}"),))
+    found, lang = transparency.newest(g), language(request, g)
+    if found is None:
+        return page(request, g, "no_report.html")
+    return document(request, g, "transparency", found, related=(Link("report_json", f"/reports.json?lang={lang}"),))
 
 
 @router.get("/reports.json", response_class=Response)
-def show_report_json(request: Request, g: Installation) -> Response:
-    """The same report for machines."""
-    demand_profile(g)
-    since, until = this_month(g.clock().date())
-    context: Any = transparency.period_report(g, since, until, language(request, g))
-    return Response(json_twin(context), media_type="application/json", headers=CACHE)
-
-
-def this_month(today: date) -> tuple[date, date]:
-    """The first day of this month, and today."""
-    return today.replace(day=1), today
+def show_report_json(g: Installation) -> Response:
+    """The same report for machines, byte for byte as it was published."""
+    found = transparency.newest(g)
+    if found is None:
+        raise UnknownRecord("no report was published yet")
+    return Response(json_twin(found), media_type="application/json", headers=CACHE)
 
 
 def read_change(entry: dict[str, Any]) -> Change:

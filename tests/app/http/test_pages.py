@@ -4,17 +4,19 @@ import csv
 import io
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from app.actions import register
+from app.actions import register, transparency
 from app.actions.receipt_page import has_script
 from app.demo.run import CASES
 from app.http.headers import SECURITY_HEADERS
 from app.http.pages.check import SCRIPT_POLICY
 from app.settings import PROFILE_FILE
+from reports.render import json_twin
 
 pytestmark = pytest.mark.enable_socket
 
@@ -105,10 +107,18 @@ def test_the_history_tells_each_step_with_its_entry(client: httpx.Client) -> Non
     assert all(f"entry {one['index']}" in html for one in history)
 
 
-def test_the_report_counts_the_decisions_of_this_month(client: httpx.Client) -> None:
-    report = client.get("/reports.json").json()
-    figures = {figure["name"]: figure["value"] for figure in report["total"]}
-    assert figures["decisions"] >= 2
+def test_figures_that_grow_are_not_shown_and_published_ones_are(portal: Any, client: httpx.Client) -> None:
+    """Who looks before and after a decision must not see how it ended: only what was published is there."""
+    if transparency.newest(portal.g) is None:
+        assert client.get("/reports.json").status_code == 404
+        assert "We have not published a report" in client.get("/reports", params={"lang": "en"}).text
+        last = portal.g.clock().date().replace(day=1) - timedelta(days=1)
+        transparency.publish(portal.g, last.replace(day=1), last)
+    published = transparency.newest(portal.g)
+    assert client.get("/reports.json").content == json_twin(published)
+    html = client.get("/reports", params={"lang": "en"}).text
+    assert "This report opens them" in html
+    assert "This is a draft" not in html
 
 
 @pytest.mark.parametrize(
