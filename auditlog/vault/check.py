@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, select
 from auditlog.errors import AuditLogError, Erased
 from auditlog.record import Entry, parse_entry
 from auditlog.store.about import about_from, about_table
-from auditlog.store.blobs import blob_table
+from auditlog.store.blobs import blob_table, find_blobs
 from auditlog.store.decisions import (
     decision_table,
     find_reviews,
@@ -109,14 +109,25 @@ def _check_record(
     except Erased:
         yield Finding(f"{place}.slot", "names a key that was erased; complete the erasure or correct the slot")
     except (AuditLogError, TypeError) as error:
-        yield Finding(place, f"slot, nonce or ciphertext was changed: {error}")
+        yield _unreadable(vault, SealedRow(row.id, row.slot, row.nonce, row.ciphertext), entry, error)
     else:
+        for name in find_blobs(conn, entry.id).keys() - opened.names:
+            yield Finding(f"{blob_table.name}(name={name})", "is no large value of its record")
         yield from _check_tags(conn, vault, opened)
         yield from _check_about(conn, entry, opened, at)
         yield from _check_query_row(conn, entry, _expected(entry, opened, at))
         asked = opened.asked
         wanted = None if asked is None else key_row(entry, opened.values, opened.secret, asked, opened.refs)
         yield from (Finding(place, message) for place, message in key_differences(conn, entry.id, wanted))
+
+
+def _unreadable(vault: Vault, row: SealedRow, entry: Entry, error: Exception) -> Finding:
+    """What is wrong with content that does not open: where the rest of it does, one of its large values."""
+    try:
+        vault.open_row(row, entry)
+    except (AuditLogError, TypeError):
+        return Finding(f"{sealed_table.name}(id={row.id})", f"slot, nonce or ciphertext was changed: {error}")
+    return Finding(f"{blob_table.name}(id={row.id})", str(error))
 
 
 def _check_kept_elsewhere(conn: Connection, entry: Entry, at: tuple[int, int]) -> Iterator[Finding]:

@@ -74,7 +74,7 @@ class Opened:
     """The plain content of a record: `values` by field. The secret makes openings and goes nowhere else.
 
     `refs`: case and conversation, normalised. `stubs`: large values that were not read, since nobody said where from;
-    they are not in `values`.
+    they are not in `values`. `names`: those of all large values.
     """
 
     id: str
@@ -83,6 +83,7 @@ class Opened:
     asked: Asked | None = field(default=None, repr=False)
     refs: Refs = field(default=NO_REFS, repr=False)
     stubs: Mapping[str, Stub] = field(default_factory=dict, repr=False)
+    names: frozenset[str] = frozenset()
 
     def opening(self, name: str) -> Opening:
         """What to hand out so that someone can check this one field."""
@@ -213,7 +214,8 @@ class Vault:
         values, stubs = content.values, {name: held.stub for name, held in content.blobs.items()}
         if conn is not None and content.blobs:
             values, stubs = {**values, **self._fetch(conn, row.id, key, content)}, {}
-        opened = Opened(row.id, values, content.secret, content.asked, content.refs or NO_REFS, stubs)
+        names = frozenset(held.name for held in content.blobs.values())
+        opened = Opened(row.id, values, content.secret, content.asked, content.refs or NO_REFS, stubs, names)
         if entry is not None:
             _check_commitments(opened, entry)
         return opened

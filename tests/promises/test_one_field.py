@@ -7,6 +7,7 @@ whatever in the file could be a salt or a secret.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Table, delete, insert, select
 
 from app.actions import erase, erased, external, log, reading, receipts
 from app.actions.reading import CLI
@@ -29,7 +31,8 @@ from app.home import Greffier
 from app.wiring import open_home
 from auditlog.commitment import LARGE, commit
 from auditlog.receipt import Receipt, format_receipt, parse_receipt
-from auditlog.store.blobs import find_blobs
+from auditlog.store.blobs import blob_table, find_blobs
+from auditlog.store.engine import writing
 
 ROOT = Path(__file__).parents[2]
 LETTER = "Een verzonnen brief over parkeren. " * 700
@@ -130,6 +133,23 @@ def test_the_others_cannot_be_guessed_from_it(g: Greffier) -> None:
                 assert json.loads(answer.stdout) == expected, answer.stderr
 
 
+def findings(g: Greffier) -> list[tuple[str, str]]:
+    return [(one.place, one.message) for one in log.check_all(g)]
+
+
+@contextlib.contextmanager
+def tampered(g: Greffier, table: Table, change: dict[str, Any]) -> Iterator[None]:
+    """The newest row of a table changed past the program, and put back."""
+    with writing(g.engine) as conn:
+        row = dict(conn.execute(select(table)).mappings().all()[-1])
+        conn.execute(delete(table).where(table.c.name == row["name"]))
+        conn.execute(insert(table), row | change)
+    yield
+    with writing(g.engine) as conn:
+        conn.execute(delete(table).where(table.c.name == (row | change)["name"]))
+        conn.execute(insert(table), row)
+
+
 def test_a_large_value_goes_with_its_record(g: Greffier, tmp_path: Path) -> None:
     """Recorded, checked, erased: no row, no object, and the proof that it is so."""
     record = recorded(g)
@@ -141,6 +161,14 @@ def test_a_large_value_goes_with_its_record(g: Greffier, tmp_path: Path) -> None
     assert len(LETTER) > LARGE
     assert log.check_all(g) == []
     assert reading.open(g, CLI, "evidence", record).values["in_remarks"] == LETTERS[1_500]
+    with tampered(g, blob_table, {"name": "00" * 16}):
+        assert {place.split("(")[0] for place, _ in findings(g)} == {"auditlog_blob"}
+    with tampered(g, blob_table, {"id": record}):
+        assert {place.split("(")[0] for place, _ in findings(g)} == {"auditlog_blob"}
+    if g.vault.objects is None:
+        with tampered(g, blob_table, {"data": bytes(80)}):
+            assert {place.split("(")[0] for place, _ in findings(g)} == {"auditlog_blob"}
+    assert findings(g) == []
     erase.erase(g, record, ground="objection")
     verified = erased.verify(g, record)
     assert verified.gone, verified.left
