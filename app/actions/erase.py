@@ -18,7 +18,7 @@ from app.actions.reading import CLI, Reader
 from app.errors import Refused, UsageError, asked
 from app.home import Greffier
 from auditlog.canonical import Json, format_canonical
-from auditlog.errors import Held, NotFound
+from auditlog.errors import FormatError, Held, NotFound
 from auditlog.log import Unit
 from auditlog.record import format_time
 from auditlog.store import erasures as store
@@ -167,8 +167,8 @@ def write_tombstones(g: Greffier, *, at_once: bool = False) -> int:
     for unit in erasure.tombstones(due, agency=g.settings.agency, time=g.clock()):
         try:
             g.log.append(unit).result()
-        except NotFound:
-            continue  # another process writes them at this moment
+        except (NotFound, FormatError):
+            continue  # another process wrote them at this moment: their ids are in the log
         written += len(unit.entries)
     return written
 
