@@ -28,7 +28,7 @@ from app.bench.scene import ORIGIN, Scene, scene
 from auditlog.checkpoint import Checkpoint, sign_checkpoint
 from auditlog.guard import Guard
 from auditlog.keys import KeyFolder
-from auditlog.store.cursor import DecisionFilter
+from auditlog.store.cursor import DecisionFilter, format_cursor
 from auditlog.store.decisions import decision_table, review_table
 from auditlog.store.engine import open_engine, reading
 from auditlog.store.listing import iterate_batches, list_decisions
@@ -177,6 +177,15 @@ def _pages() -> Mapping[str, Turn]:
 
         return turn
 
+    def deep(conn: Connection, rng: random.Random) -> object:
+        """A page in the middle of a quarter of one system, far behind its first."""
+        first = rng.randrange(DAYS - 90)
+        where = DecisionFilter(
+            system=rng.choice(SYSTEMS), since=f"{_day(first)}T00:00Z", until=f"{_day(first + 90)}T00:00Z"
+        )
+        cursor = format_cursor((f"{_day(first + 5)}T12:00Z", 1, 0), where)
+        return list_decisions(conn, where, cursor=cursor, limit=100)
+
     def period(rng: random.Random) -> dict[str, Any]:
         first = rng.randrange(DAYS - 30)
         return {"since": f"{_day(first)}T00:00Z", "until": f"{_day(first + 30)}T00:00Z"}
@@ -188,6 +197,7 @@ def _pages() -> Mapping[str, Turn]:
         "newest": listed(lambda _: {}),
         "system": listed(system),
         "system, five pages": listed(system, pages=5),
+        "deep in a quarter of a system": deep,
         "period": listed(period),
         "system and period": listed(lambda rng: system(rng) | period(rng)),
         "system and outcome": listed(lambda rng: system(rng) | {"outcome": rng.choice(OUTCOMES)}),

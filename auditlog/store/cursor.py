@@ -148,7 +148,8 @@ def parse_cursor(cursor: str, where: DecisionFilter) -> tuple[str, int, int]:
     before = value["before"]
     match before:
         case [str(minute), int(log), int(idx)] if format_cursor((minute, log, idx), where) == cursor:
-            return minute, log, idx
+            if PATTERNS["time"].fullmatch(minute) and (where.since or "") <= minute < (where.until or "~"):
+                return minute, log, idx
     raise FormatError("is damaged; begin again without it", field="cursor")
 
 

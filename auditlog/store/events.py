@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, tuple_
@@ -17,9 +18,13 @@ def list_events(conn: Connection, where: DecisionFilter, *, cursor: str | None =
     """One page of the entries of `where.kind`, newest first. Errors as `list_decisions`."""
     check_limit(limit)
     order = [event_table.c[name] for name in ORDER]
-    statement = select(event_table).where(*_conditions(where))
+    statement = select(event_table)
     if cursor is not None:
         statement = statement.where(tuple_(*order) < tuple_(*parse_cursor(cursor, where)))
+        where_below = replace(where, until=None)
+    else:
+        where_below = where
+    statement = statement.where(*_conditions(where_below))
     statement = statement.order_by(*[column.desc() for column in order]).limit(limit + 1)
     rows = [dict(row) for row in conn.execute(statement).mappings()]
     last = rows[limit - 1] if len(rows) > limit else None

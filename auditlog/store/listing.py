@@ -7,16 +7,17 @@ filter has an index that ends in it, so that a page costs the same in a small lo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, Table, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, Table, func, select, tuple_
 
 from auditlog.errors import FormatError
 from auditlog.store.cursor import ANY_REVIEW, NO_REVIEW, DecisionFilter, Page, format_cursor, given, parse_cursor
 from auditlog.store.decisions import ORDER, decision_table
 
 MAX_PAGE = 1000
-_EQUAL = {"system", "version", "mode", "outcome", "capture", "boot", "source", "currency"}
+_EQUAL = {"version", "mode", "outcome", "capture", "boot", "source", "currency"}
 
 
 def list_decisions(conn: Connection, where: DecisionFilter, *, cursor: str | None = None, limit: int = 50) -> Page:
@@ -26,9 +27,12 @@ def list_decisions(conn: Connection, where: DecisionFilter, *, cursor: str | Non
     """
     check_limit(limit)
     order = _order(decision_table)
-    statement = _filtered(where).order_by(*[column.desc() for column in order]).limit(limit + 1)
-    if cursor is not None:
-        statement = statement.where(tuple_(*order) < tuple_(*parse_cursor(cursor, where)))
+    if cursor is None:
+        statement = _filtered(where)
+    else:
+        # The cursor lies below the period's end: with both, SQLite would begin at the end and walk up to the cursor.
+        statement = _filtered(replace(where, until=None)).where(tuple_(*order) < tuple_(*parse_cursor(cursor, where)))
+    statement = statement.order_by(*[column.desc() for column in order]).limit(limit + 1)
     rows = [dict(row) for row in conn.execute(statement).mappings()]
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(tuple(rows[:limit]), None if last is None else format_cursor([last[name] for name in ORDER], where))
@@ -83,6 +87,9 @@ def conditions(where: DecisionFilter, table: FromClause) -> list[ColumnElement[b
     """A filter as conditions on a table with the columns of decisions."""
     columns = table.c
     found = [columns[name] == value for name, value in given(where).items() if name in _EQUAL]
+    if where.system is not None:
+        # Beside a boot a system finds nothing sooner, and SQLite would walk the system's records for it.
+        found.append((columns.system if where.boot is None else func.coalesce(columns.system, "")) == where.system)
     if where.since is not None:
         found.append(columns.minute >= where.since)
     if where.until is not None:

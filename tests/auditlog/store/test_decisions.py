@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from auditlog.errors import FormatError, NotFound
 from auditlog.record import make_entry
@@ -226,6 +227,44 @@ def test_a_cursor_of_another_query_is_refused(filled):
 def test_a_damaged_cursor_is_refused(damage):
     with pytest.raises(FormatError, match=r"^cursor: "):
         parse_cursor(damage, DecisionFilter())
+
+
+def test_a_cursor_lies_in_the_period_of_its_query():
+    where = DecisionFilter(since="2026-11-24T08:10Z", until="2026-11-24T08:20Z")
+    assert parse_cursor(format_cursor(("2026-11-24T08:10Z", 1, 17), where), where)[0] == "2026-11-24T08:10Z"
+    for minute in ("2026-11-24T08:09Z", "2026-11-24T08:20Z", "z", ""):
+        with pytest.raises(FormatError, match=r"^cursor: is damaged"):
+            parse_cursor(format_cursor((minute, 1, 17), where), where)
+
+
+SCOPES = (
+    {"system": "loan-check"},
+    {"since": "2026-11-24T08:00Z", "until": "2026-11-24T08:50Z"},
+    {"system": "loan-check", "since": "2026-11-24T08:00Z", "until": "2026-11-24T08:50Z"},
+)
+
+
+@pytest.mark.parametrize("further", [{}, {"outcome": "grant"}, {"review": "none"}, {"review": "override"}])
+def test_pages_walk_an_index_from_their_cursor(sqlite, further):
+    """What a page reads does not grow with the pages before it: neither a sort nor a walk up to the cursor."""
+    for scope in SCOPES:
+        where = DecisionFilter(**scope, **further)
+        plan = plan_of(sqlite, where, format_cursor(("2026-11-24T08:30Z", 1, 17), where))
+        assert "USING INDEX" in plan and "(minute,log,idx)<(?,?,?)" in plan, (scope, further, plan)
+        assert "TEMP B-TREE" not in plan
+        assert "TEMP B-TREE" not in plan_of(sqlite, where, None)
+    boot = DecisionFilter(system="loan-check", boot=str(uuid.UUID(int=1, version=4)))
+    assert "auditlog_decision_boot" in plan_of(sqlite, boot, format_cursor(("2026-11-24T08:30Z", 1, 17), boot))
+
+
+def plan_of(database, where: DecisionFilter, cursor: str | None) -> str:
+    """How SQLite goes about the page, as it says itself."""
+    asked = []
+    with reading(database.engine) as conn:
+        event.listen(conn, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+        list_decisions(conn, where, cursor=cursor)
+        statement, parameters = asked[0]
+        return "; ".join(row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
 
 
 def test_a_cursor_has_one_form():
