@@ -15,6 +15,7 @@ from typer.exceptions import Abort, TyperException
 from app.cli import (
     ask,
     backup,
+    conversation,
     decide,
     decisions,
     erase,
@@ -95,6 +96,7 @@ decisions.add_commands(app)
 ask.add_commands(app)
 record.add_commands(app)
 find.add_commands(app)
+conversation.add_commands(app)
 erase.add_commands(app)
 report.add_commands(app)
 evidence.add_commands(app)
