@@ -131,10 +131,11 @@ def _unreadable(vault: Vault, row: SealedRow, entry: Entry, error: Exception) ->
 
 
 def _check_kept_elsewhere(conn: Connection, entry: Entry, at: tuple[int, int]) -> Iterator[Finding]:
-    """A decision whose content its sender kept: it has a query row, and nothing that could be opened."""
+    """A decision whose content its sender kept: it has a query row until it is erased, and nothing to open."""
     if find_sealed(conn, entry.id) is not None:
         yield Finding(f"{sealed_table.name}(id={entry.id})", "is there although its sender kept the content")
-    yield from _check_query_row(conn, entry, row_from(entry, {}, at))
+    erased = find_erasure(conn, entry.id) is not None
+    yield from _check_query_row(conn, entry, None if erased else row_from(entry, {}, at))
 
 
 def _goes_unnamed(conn: Connection, entry: Entry) -> bool:
