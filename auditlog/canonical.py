@@ -207,16 +207,17 @@ def _check_text(text: str) -> None:
 
 def _check_depth(text: str) -> None:
     depth = 0
-    for piece in _STRINGS_AND_BRACKETS.findall(text):
+    for piece in _BRACKETS.findall(_STRINGS.sub("", text)):
         if piece in "[{":
             depth += 1
             if depth > MAX_DEPTH:
                 raise FormatError(f"is nested more than {MAX_DEPTH} levels deep")
-        elif piece in "]}":
+        else:
             depth -= 1
 
 
-_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+_STRINGS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_BRACKETS = re.compile(r"[\[\]{}]")
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

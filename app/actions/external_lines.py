@@ -7,10 +7,11 @@ alone (`Committed`). Errors name the member; what stood in it is never repeated.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from functools import lru_cache
+from typing import Any, Final, TypeAlias, cast
 
 from app.errors import UsageError, asked
 from auditlog.canonical import Json
@@ -33,6 +34,7 @@ NUMBERS: Final = (
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _CODE: Final = re.compile(r"[a-z0-9_]{1,40}")
+_HEX: Final = re.compile(r"[0-9a-f]*")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _COMMON: Final = frozenset({"system", "source", "n", "version"})
 _TOLD: Final = _COMMON | {
@@ -231,14 +233,29 @@ def _commitments(value: Json) -> dict[str, str]:
     """Names of a decision's fields and well-formed digests; which inputs there are, the version says."""
     if not isinstance(value, dict):
         raise UsageError("must be an object: field → commitment", field="commitments")
+    if _are_fields(frozenset(value)) and _are_digests([*value.values()]):
+        return cast("dict[str, str]", value)  # what follows would find nothing, member by member
     for name in FIXED:
         if name not in value:
             raise UsageError("is missing", field=f"commitments.{name}")
-    found: dict[str, str] = {}
     for name, digest in value.items():
-        if name not in FIXED and not (name.startswith(INPUT_PREFIX) and FIELD_ID.fullmatch(name, len(INPUT_PREFIX))):
+        if name not in FIXED and not _is_input(name):
             raise UsageError("has a member that is no field of a decision", field="commitments")
         if not isinstance(digest, str) or PATTERNS["hash"].fullmatch(digest) is None:
             raise UsageError("must be 64 lower-case hex digits", field=f"commitments.{name}")
-        found[name] = digest
-    return found
+    return cast("dict[str, str]", value)
+
+
+@lru_cache(maxsize=256)
+def _are_fields(names: frozenset[str]) -> bool:
+    return names.issuperset(FIXED) and all(map(_is_input, names.difference(FIXED)))
+
+
+def _is_input(name: str) -> bool:
+    return name.startswith(INPUT_PREFIX) and FIELD_ID.fullmatch(name, len(INPUT_PREFIX)) is not None
+
+
+def _are_digests(values: Sequence[Json]) -> bool:
+    if not all(type(value) is str and len(value) == 64 for value in values):
+        return False
+    return _HEX.fullmatch("".join(cast("Sequence[str]", values))) is not None

@@ -18,7 +18,7 @@ from auditlog.log import Integrated
 from auditlog.vault.seal import Prepared
 
 T = TypeVar("T")
-ROUNDS: Final = 7
+ROUNDS: Final = 5
 _FIRST: Final = 2**40
 
 
