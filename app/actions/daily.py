@@ -1,11 +1,11 @@
-"""What a served home does by itself once a day (UTC): tombstones that are due, what a crash left, and expiry."""
+"""What a served home does by itself once a day (UTC): tombstones that are due, tallies, expiry."""
 
 from __future__ import annotations
 
 import logging
 from datetime import date
 
-from app.actions import erase, expire
+from app.actions import erase, expire, recount
 from app.errors import AppError
 from app.home import Greffier
 from auditlog.errors import AuditLogError, CannotRecord
@@ -25,6 +25,7 @@ def run(g: Greffier, last: date | None) -> date | None:
     try:
         erase.complete_pending(g)
         erase.write_tombstones(g)
+        recount.settle(g)
         if g.settings.expire_daily:
             expired = expire.expire(g)
             if expired:

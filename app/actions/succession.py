@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.actions import policy_file
+from app.actions import policy_file, tallies
 from app.errors import Refused
 from app.home import Greffier
 from auditlog.checkpoint import open_checkpoint
@@ -79,6 +79,7 @@ def _demand_no_successor(g: Greffier) -> None:
 
 
 def _freeze(g: Greffier, reason: str) -> Ended:
+    tallies.tally_pending(g)  # a tally says which part of its own log it counts
     freeze = g.make("freeze/1", reason=reason, successor=g.settings.origin_of(g.log.number + 1))
 
     def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import uuid
 from calendar import monthrange
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.home import Greffier
@@ -18,7 +19,7 @@ from auditlog.store import log as log_store
 from auditlog.store import tallies as store
 from auditlog.store.insert import insert_rows
 from auditlog.store.rollup import NO_VERSION
-from auditlog.store.tallies import Due, Group
+from auditlog.store.tallies import Due, Group, TallyRow
 from auditlog.tally import SECRET_SIZE, cells_root, format_content
 from auditlog.vault.seal import Prepared
 
@@ -50,11 +51,17 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A tally that is ready to be recorded. `counted`: the log whose entries it counts."""
+    """A tally that is ready to be recorded. It counts entries since (log, index) and until an index of that log."""
 
     entry: Entry
     prepared: Prepared
     counted: int
+    since: int
+    until: int
+
+    def row(self, place: tuple[int, int]) -> TallyRow:
+        """Its row. The entry names no indices where they are those of another log than its own."""
+        return replace(store.row_from(self.entry, place, self.counted), since=self.since, until=self.until)
 
 
 def tally_pending(g: Greffier) -> int:
@@ -65,7 +72,7 @@ def tally_pending(g: Greffier) -> int:
     """
     with g.reading() as conn:
         groups = store.due_groups(conn)
-        size = _size(g, conn)
+        size = _size(conn, g.log.number)
     made = 0
     while groups:
         chosen, groups = groups[:_KEYS], groups[_KEYS:]
@@ -79,12 +86,12 @@ def _tally(g: Greffier, groups: list[Group]) -> int:
     """One unit for some groups."""
     for _ in range(_TRIES):
         with g.reading() as conn:
-            size = _size(g, conn)
+            sizes = {log: _size(conn, log) for log in {group[0] for group in groups}}
             dues = [store.read_due(conn, group) for group in groups]
-            counts = [(one, _since(conn, g, one)) for due in dues for one in split(due)]
-        made = [_make(g, one, since, size) for one, since in counts]
+            counts = [(one, _range(conn, one.group)) for due in dues for one in split(due)]
+        made = [_make(g, one, *range_) for one, range_ in counts]
         try:
-            _record(g, made, dues, size)
+            _record(g, made, dues, sizes)
         except TalliedMeanwhile:
             continue
         return len(made)
@@ -110,19 +117,17 @@ def split(due: Due) -> list[Counts]:
     return of_days
 
 
-def _size(g: Greffier, conn: Connection) -> int:
-    head = log_store.read_head(conn, g.log.number)
+def _size(conn: Connection, log: int) -> int:
+    head = log_store.read_head(conn, log)
     return 0 if head is None else head.size
 
 
-def _since(conn: Connection, g: Greffier, counts: Counts) -> int | None:
-    """None where entries of an earlier log are counted: indices are those of the log that holds the tally."""
-    if counts.group[0] != g.log.number:
-        return None
-    return store.counted_from(conn, counts.group)
+def _range(conn: Connection, group: Group) -> tuple[int, int]:
+    """From where to where a further tally of a group counts, in the log whose entries it counts."""
+    return store.counted_from(conn, group), _size(conn, group[0])
 
 
-def _make(g: Greffier, counts: Counts, since: int | None, until: int) -> _Made:
+def _make(g: Greffier, counts: Counts, since: int, until: int) -> _Made:
     secret, cells = os.urandom(SECRET_SIZE), counts.cells
     entry_id = str(uuid.uuid4())
     several = counts.days if counts.first != counts.last else None
@@ -138,23 +143,24 @@ def _make(g: Greffier, counts: Counts, since: int | None, until: int) -> _Made:
         mode=mode or None,
         first=counts.first,
         last=counts.last,
-        since=since,
-        until=None if since is None else until,
+        since=since if log == g.log.number else None,
+        until=until if log == g.log.number else None,
         commitments=prepared.commitments,
     )
-    return _Made(entry, prepared, log)
+    return _Made(entry, prepared, log, since, until)
 
 
-def _record(g: Greffier, made: list[_Made], dues: list[Due], size: int) -> None:
+def _record(g: Greffier, made: list[_Made], dues: list[Due], sizes: Mapping[int, int]) -> None:
+    """`sizes`: number of a log → its size when the dues were read."""
+
     def apply(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
         if not all(store.is_unchanged(conn, due) for due in dues):
             raise TalliedMeanwhile
         rows = [row for one in made for row in one.prepared.rows()]
-        pairs = zip(sequenced, made, strict=True)
-        rows += store.tally_rows(store.row_from(at.entry, at.place, one.counted) for at, one in pairs)
+        rows += store.tally_rows(one.row(at.place) for at, one in zip(sequenced, made, strict=True))
         insert_rows(conn, rows)
         for due in dues:
-            store.note_tallied(conn, due, size)
+            store.note_tallied(conn, due, sizes[due.group[0]])
 
     if made:
         g.log.append(Unit(tuple(one.entry for one in made), apply)).result()

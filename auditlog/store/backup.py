@@ -51,6 +51,8 @@ KEPT: Final = (
     "auditlog_tally_round",
     "auditlog_publication",
     "auditlog_published",
+    "auditlog_publication",
+    "auditlog_published",
     "auditlog_sample",
     "auditlog_reconciliation",
     "auditlog_view",

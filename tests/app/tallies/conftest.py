@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +45,7 @@ class House:
     g: Greffier
     clock: Clock
     n: int = 0
+    close: Callable[[], None] = lambda: None
 
     def decide(self, outcome: str = "grant", count: int = 1, **changes: object) -> list[str]:
         """Record results with that outcome; returns their ids."""
@@ -83,18 +85,15 @@ def clock() -> Clock:
 @pytest.fixture
 def make_house(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., House]]:
     """`make_house(url)`: a new home on that database."""
-    opened = []
+    opened = ExitStack()
 
     def make(url: str, **version: object) -> House:
-        home = tmp_path / f"home{len(opened)}"
+        home = tmp_path / "home"
         records_scene.make_home(home, None if url.startswith("sqlite") else url, version=version or None)
-        context = open_home(home, clock=clock)
-        opened.append(context)
-        return House(context.__enter__(), clock)
+        return House(opened.enter_context(open_home(home, clock=clock)), clock, close=opened.close)
 
-    yield make
-    for context in opened:
-        context.__exit__(None, None, None)
+    with opened:
+        yield make
 
 
 @pytest.fixture

@@ -1,0 +1,91 @@
+"""Figures go on over a succession: what the old log counts is tallied in it, what comes later in the new one."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+
+import pytest
+
+from app.actions import daily, publish, recount, tallies, transparency
+from app.bench import records_scene
+from app.demo.run import CASES
+from app.settings import PROFILE_FILE, read_profile
+from app.wiring import open_home, succeed_home
+from auditlog.record import Entry, parse_entry
+from auditlog.store import tallies as store
+from auditlog.store.log import iterate_entries, writing
+from auditlog.store.rollup import add_counts
+from reports.errors import TwinError
+from reports.recount import recount_report
+
+MARCH = date(2026, 3, 1), date(2026, 3, 31)
+
+
+@pytest.fixture
+def succeeded(sqlite_url, tmp_path, clock, make_house):
+    """A home in its second log; in the first one there are 12 results, one of them reviewed in the second."""
+    house = make_house(sqlite_url)
+    shutil.copyfile(CASES / "agency.json", house.g.home / PROFILE_FILE)
+    ids = house.decide("grant", 12)
+    house.close()
+    succeed_home(house.g.home, "year", clock=clock)
+    with open_home(house.g.home, clock=clock) as g:
+        house.g = g
+        house.review(ids[0])
+        house.decide("refuse", 11)
+        clock.on(days=30)
+        yield house
+
+
+def everything(g):
+    for number in (1, 2):
+        with g.reading() as conn:
+            for _, data in iterate_entries(conn, number):
+                entry = parse_entry(data)
+                if isinstance(entry, Entry):
+                    yield entry
+
+
+def test_what_the_old_log_holds_was_tallied_in_it(succeeded):
+    g = succeeded.g
+    with g.reading() as conn:
+        entries = [parse_entry(data) for _, data in iterate_entries(conn, 1)]
+    kinds, first = [entry.kind for entry in entries], {entry.id for entry in entries}
+    assert kinds[-2:] == ["tally/1", "freeze/1"]
+    tallies.tally_pending(g)
+    assert recount.recount(g).differences == ()
+    made = transparency.publish(g, *MARCH)
+    found = recount_report(made.body, everything(g))
+    assert (found.counted, found.partial) == (1, False)
+    # From the second log alone the old tallies cannot be found, and that is no sum over all of them.
+    with pytest.raises(TwinError, match="does not sum all tallies"):
+        recount_report(made.body, (one for one in everything(g) if one.id not in first))
+
+
+def test_what_an_old_log_left_untallied_is_tallied_in_the_new_one(succeeded):
+    """A loss can end a log before its last entries are tallied."""
+    from auditlog.figures import CellKey
+
+    g = succeeded.g
+    tallies.tally_pending(g)
+    with writing(g.engine) as conn:
+        add_counts(conn, 1, [(CellKey(records_scene.SYSTEM, 1, "live", "2026-03-02"), {"decisions": 1})], size=5)
+    assert tallies.tally_pending(g) == 1
+    assert tallies.tally_pending(g) == 0
+    with g.reading() as conn:
+        assert store.due_groups(conn) == []
+        [row] = [row for row in store.day_tallies(conn) if row.counted == 1 and row.log == 2]
+    entry = succeeded.entries("tally/1")[-1]
+    assert (entry.members["since"], entry.members["until"]) == (None, None)
+    assert row.since is not None
+
+
+def test_the_days_work_tallies_and_recounts(succeeded):
+    g = succeeded.g
+    g.profile = read_profile(g.home)
+    assert daily.run(g, None) == g.clock().date()
+    with g.reading() as conn:
+        assert store.due_groups(conn) == []
+        assert store.not_recounted(conn) == []
+    publish.advance(g, at_once=True)
