@@ -51,8 +51,6 @@ KEPT: Final = (
     "auditlog_tally_round",
     "auditlog_publication",
     "auditlog_published",
-    "auditlog_publication",
-    "auditlog_published",
     "auditlog_sample",
     "auditlog_reconciliation",
     "auditlog_view",
@@ -113,6 +111,8 @@ def write_backup(
         manifest = _write(conn, part, names, describe, progress)
         _name(part, path)
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
+            raise
         raise OSError(errno.EIO, "the disk is full or fails") from error
     finally:
         part.unlink(missing_ok=True)

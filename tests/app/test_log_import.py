@@ -105,7 +105,9 @@ def test_a_database_rolled_back_below_the_guard_comes_back_whole(
             assert g.vault.open(conn, record_id).values["outcome"]
             with pytest.raises(NotFound):
                 g.vault.open(conn, later.id)
-        assert [row["id"] for row in query.decisions(g, reading.CLI, DecisionFilter(), everything=True).rows] == [record_id]
+        assert [row["id"] for row in query.decisions(g, reading.CLI, DecisionFilter(), everything=True).rows] == [
+            record_id
+        ]
         # The receipt of the decision whose content is gone still proves what it always proved.
         receipts.receipt(g, later.id, openings=None)
         assert log.check_all(g) == []
@@ -331,7 +333,10 @@ def test_on_postgresql_the_old_tables_move_to_a_schema_of_their_own(
     assert outcome["moved_to"].startswith("the schema before_import_")
     assert findings(home) == []
     with open_home(home) as g:
-        assert [row["id"] for row in query.decisions(g, reading.CLI, DecisionFilter(), everything=True).rows] == [later.id, first.id]
+        assert [row["id"] for row in query.decisions(g, reading.CLI, DecisionFilter(), everything=True).rows] == [
+            later.id,
+            first.id,
+        ]
         assert decide.decide(g, LOAN, loan_input).index > whole
     with sqlalchemy_engine(postgresql_url) as engine, engine.begin() as conn:
         schema = outcome["moved_to"].rpartition(" ")[2]
