@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, PrimaryKeyConstraint, Table, UniqueConstraint
 
-_CACHE_KIB = 1_500_000
+_CACHE_KIB = 2_500_000
 
 
 def insert_columns(conn: Connection, table: Table, columns: Mapping[str, Any]) -> None:
@@ -46,6 +46,8 @@ def loading(engine: Engine, tables: Sequence[Table]) -> Iterator[Connection]:
             for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KIB}"):
                 driver.execute(f"PRAGMA {pragma}").close()
         with conn.begin():
+            if conn.dialect.name == "postgresql":
+                conn.exec_driver_sql("SET LOCAL maintenance_work_mem = '512MB'")
             for index in indices:
                 index.drop(conn)
             constraints = list(_constraints(tables)) if conn.dialect.name == "postgresql" else []

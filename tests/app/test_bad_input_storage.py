@@ -139,7 +139,9 @@ def snapshot(home: Path) -> dict[str, bytes | None]:
 def test_what_is_recorded_can_be_read_while_nothing_can_be_added(home: Path, command: Any, name: str) -> None:
     HOMES[name][0](home)
     assert "closed at 1" in command("log", "gaps", "--home", home).out
-    assert LOAN in command("decisions", "--home", home, "--format", "json").out
+    listed = command("decisions", "--home", home, "--as", "operator", "--format", "json")
+    assert LOAN in listed.out
+    assert command("decisions", "--home", home).code == 4, "an access could not be recorded"
     assert command("doctor", "--home", home).code == 1
 
 
