@@ -17,6 +17,8 @@ from auditlog.commitment import Opening
 from auditlog.errors import VerifyError
 from auditlog.store import decisions as decision_store
 from auditlog.store import vault as vault_store
+from auditlog.store.about import find_about
+from auditlog.store.erasures import find_due
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -76,12 +78,15 @@ def _judge(g: Greffier, conn: Connection, item: Item, *, restricted: bool) -> No
         item.state = "restricted" if restricted else "open"
         return
     _find_tombstone(g, conn, item)
-    item.state = "erased" if item.tombstone is not None or g.ledger.names(id_) else "elsewhere"
+    gone = vault_store.find_erasure(conn, id_) is not None or g.ledger.names(id_)
+    item.state = "erased" if gone else "elsewhere"
 
 
 def _find_tombstone(g: Greffier, conn: Connection, item: Item) -> None:
     name = vault_store.find_erasure(conn, item.id)
-    item.tombstone = None if name is None else reading.find(g, name)
+    # The tombstone of one that was erased in a set comes with those of its day.
+    waits = name is None or find_due(conn, item.id) is not None
+    item.tombstone = None if name is None or waits else reading.find(g, name)
 
 
 def _open(g: Greffier, reader: reading.Reader, item: Item, record: reading.Record) -> None:
@@ -89,10 +94,11 @@ def _open(g: Greffier, reader: reading.Reader, item: Item, record: reading.Recor
     if reader.role not in _STAFF:
         return
     with g.reading() as conn:
-        ids = [review["id"] for review in decision_store.find_reviews(conn, record.entry.id)]
-    for review in reading.behind(g, record, ids):
-        place = reading.Found(review.entry, review.log, review.index)
-        item.reviews.append((place, _openings(reader, review)))
+        reviews = [review["id"] for review in decision_store.find_reviews(conn, record.entry.id)]
+        corrections = [about.id for about in find_about(conn, record.entry.id, "correction/1")]
+    for ids, opened in ((reviews, item.reviews), (corrections, item.corrections)):
+        for one in reading.behind(g, record, ids):
+            opened.append((reading.Found(one.entry, one.log, one.index), _openings(reader, one)))
 
 
 def _openings(reader: reading.Reader, record: reading.Record) -> tuple[Opening, ...]:
