@@ -36,6 +36,7 @@ class SampleRules:
     roots: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     _decided: dict[str | None, array[int]] = field(default_factory=dict)
     _begun: dict[str, _Begun] = field(default_factory=dict)
+    _nonces: dict[str, int] = field(default_factory=dict)
 
     def add(self, index: int, entry: Entry) -> None:
         """Check a sample's entry, count a decision, pass over the rest. Raises VerifyError("entry <index>: …")."""
@@ -67,6 +68,9 @@ class SampleRules:
         known = self._begun.setdefault(members["sample"], _Begun(index, members))
         if known.index != index:
             raise wrong(index, f"begins the sample of entry {known.index} a second time")
+        first = self._nonces.setdefault(members["nonce"], index)
+        if first != index:
+            raise wrong(index, f"hides the nonce of entry {first}, which may be known: each sample needs its own")
         if members["checkpoint"] is not None:
             raise wrong(index, "names the checkpoint of a draw before there was one")
         if not members["since"] < members["until"] <= index:

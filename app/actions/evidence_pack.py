@@ -52,14 +52,19 @@ class Pack:
     head: log_store.HeadName = "integrated"
 
 
+Opened = tuple[reading.Found, tuple[Opening, ...]]
+"""An entry and what is opened of it."""
+
+
 @dataclass(slots=True)
 class Item:
-    """One decision: whether its content may be given, and then the openings of it and of its reviews."""
+    """One decision: whether its content may be given, and then the openings of it, its reviews and its corrections."""
 
     found: reading.Found
     state: State = "open"
     openings: tuple[Opening, ...] = ()
-    reviews: list[tuple[reading.Found, tuple[Opening, ...]]] = field(default_factory=list)
+    reviews: list[Opened] = field(default_factory=list)
+    corrections: list[Opened] = field(default_factory=list)
     tombstone: reading.Found | None = None
 
     @property
@@ -106,7 +111,7 @@ def make_pack(
 def _places(items: Iterable[Item]) -> Iterator[reading.Found]:
     for item in items:
         yield item.found
-        yield from (found for found, _ in item.reviews)
+        yield from (found for found, _ in [*item.reviews, *item.corrections])
         if item.tombstone is not None:
             yield item.tombstone
 
@@ -212,7 +217,8 @@ def _add_item(pack: Pack, maker: _Maker, conn: Connection, item: Item) -> Json:
             "time": item.tombstone.entry.time,
             "receipt": add("erasure.", item.tombstone),
         }
-    reviews: list[Json] = [add(f"review-{n}.", found, openings) for n, (found, openings) in enumerate(item.reviews, 1)]
+    reviews: list[Json] = [add(f"review-{n}.", *one) for n, one in enumerate(item.reviews, 1)]
+    corrections: list[Json] = [add(f"correction-{n}.", *one) for n, one in enumerate(item.corrections, 1)]
     return {
         "id": item.id,
         "log": item.found.log,
@@ -221,6 +227,7 @@ def _add_item(pack: Pack, maker: _Maker, conn: Connection, item: Item) -> Json:
         "receipt": add("", item.found, item.openings),
         "opened": [opening.field for opening in item.openings],
         "reviews": reviews,
+        "corrections": corrections,
         "tombstone": tombstone,
         "manifest": _manifest_path(item.found.entry),
     }
@@ -284,6 +291,7 @@ def _record(item: Item) -> EvidenceRecord:
         id=item.id,
         index=item.found.index,
         state=item.state,
+        corrected=bool(item.corrections),
         erased=None if stone is None else parse_time(stone.entry.time).date(),
         ground=None if stone is None else str(stone.entry.members["ground"]),
     )

@@ -85,6 +85,7 @@ def begin(
         if minute is not None and PATTERNS["time"].fullmatch(minute) is None:
             raise UsageError("must be a minute, YYYY-MM-DDTHH:MMZ, or a date", field=name)
     _demand_witness(g, witness)
+    _demand_fresh(g, nonce_hash)
     first, end, number = _population(g, system, since, until)
     if not 1 <= count <= number:
         raise UsageError(f"must be 1 to {number}, the number of decisions to draw from", field="--count")
@@ -214,6 +215,14 @@ def _demand_witness(g: Greffier, witness: str) -> None:
     if witness not in names:
         known = f"it names {', '.join(names)}" if names else "it names none"
         raise UsageError(f"must be the name of a witness of the policy; {known}", field="--witness")
+
+
+def _demand_fresh(g: Greffier, nonce_hash: str) -> None:
+    """A nonce that was revealed is known to those who write the log."""
+    with g.reading() as conn:
+        rows = store.list_samples(conn)
+    if any(_begun(g, row).members["nonce"] == nonce_hash for row in rows):
+        raise UsageError("was used for another sample: draw 32 new random bytes", field="--nonce-hash")
 
 
 def _population(g: Greffier, system: str | None, since: str | None, until: str | None) -> tuple[int, int, int]:

@@ -22,6 +22,8 @@ class EvidenceRecord:
     """Its index in the log."""
     state: State
     """Whether its content is here; if not, why. "elsewhere": the system that made it committed to it, and keeps it."""
+    corrected: bool = False
+    """Whether something in it was wrong, and a correction says what is right."""
     erased: date | None = None
     """Day of its tombstone; None where that follows with the others of its day."""
     ground: str | None = None

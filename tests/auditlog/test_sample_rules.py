@@ -61,8 +61,9 @@ def test_a_sample_holds(log):
     begun = begin(log)
     log.add("pulse/1", boots=[], recording="ok")
     draw(log, begun)
-    other = begin(log, system=None, population=len(population(enumerate(log.entries), None)), since=0)
-    draw(log, other)
+    every = len(population(enumerate(log.entries), None))
+    other = begin(log, system=None, population=every, since=0, nonce=nonce_hash(bytes(32)))
+    draw(log, other, nonce=bytes(32).hex())
     assert check(log).kinds["sample/1"] == 4
 
 
@@ -108,6 +109,12 @@ def test_a_sample_begins_once(log):
     begun = begin(log)
     log.add("sample/1", **begun)
     raised(log, "a second time")
+
+
+def test_a_nonce_is_hidden_once(log):
+    begin(log)
+    begin(log)
+    raised(log, "hides the nonce of entry 60")
 
 
 def test_a_sample_is_drawn_once(log):

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from app.actions import erase, evidence, evidence_files, holds, log, review, samples
+from app.actions import corrections, erase, evidence, evidence_files, holds, log, register, review, samples
 from app.actions.accesses import Reader
 from app.errors import Refused, UnknownRecord, UsageError
+from app.wiring import succeed_home
+from auditlog.log import Unit
 from auditlog.receipt import parse_receipt, verify_receipt
 from auditlog.sample import nonce_hash
 from auditlog.tree import parse_sums
@@ -206,3 +208,42 @@ def test_bad_input(small_town, tmp_path, told):
     assert not (tmp_path / "cli2").exists()
     with town.opened() as g:
         assert log.check_all(g) == []
+
+
+def test_a_record_of_an_earlier_log_with_what_came_later(small_town):
+    """Each entry is proven in its own log; what was corrected is said."""
+    town = small_town
+    with town.opened() as g:
+        kept, gone = town.decide(g, 2)
+        town.publish(g)
+    succeed_home(town.home, "year", clock=town.clock)
+    with town.opened() as g:
+        corrections.correct(g, kept, {"room": 300}, "invented reasons")
+        erase.erase(g, gone, ground="objection")
+        for record, more in ((kept, "correction-1"), (gone, "erasure")):
+            pack = evidence.of_record(g, AUDITOR, record)
+            first, second = (f"records/{record}.{name}receipt.json" for name in ("", f"{more}."))
+            for path, number in ((first, 1), (second, 2)):
+                held = verify_receipt(parse_receipt(pack.files[path]), g.keys, origin=g.settings.origin_of(number))
+                assert held.checkpoint.checkpoint.origin == g.settings.origin_of(number)
+            page = " ".join(pack.files["evidence.en.txt"].decode().split())
+            assert (f"{record}: something in it was wrong" in page) == (record == kept)
+            assert all(g.settings.origin_of(number) in page for number in (1, 2))
+
+
+def test_content_that_its_sender_kept_is_said_to_be_there(small_town):
+    town = small_town
+    with town.opened() as g:
+        version = register.show(g, LOAN).version
+        names = [f"in_{one.id}" for one in version.manifest.fields]
+        names += ["output", "outcome", "subjects", "parent", "usage", "run", "times"]
+        members = {"system": LOAN, "version": version.version, "manifest": version.digest, "mode": "live"}
+        members |= {"capture": "external", "boot": None, "source": "case-system", "n": 999, "opened": None}
+        entry = g.make("decision/1", commitments=dict.fromkeys(names, "ab" * 32), **members)
+        g.log.append(Unit((entry,))).result()
+        before = g.log.state().size
+        pack = evidence.of_record(g, AUDITOR, entry.id)
+        assert g.log.state().size == before  # nothing was read
+        (one,) = json.loads(pack.files["evidence.json"])["records"]
+        assert (one["state"], one["opened"]) == ("elsewhere", [])
+        assert b"committed to its content and keeps it" in b" ".join(pack.files["evidence.en.txt"].split())

@@ -16,6 +16,7 @@ from app.actions import evidence, log, samples
 from app.actions.accesses import Reader
 from app.demo.run import CASES
 from app.errors import Refused, UnknownRecord, UsageError
+from app.wiring import succeed_home
 from auditlog.errors import FormatError, VerifyError
 from auditlog.fsck import Checked, fsck
 from auditlog.sample import draw, nonce_hash, seed_of
@@ -34,7 +35,7 @@ def begin(town, g, **changes):
         "count": 3,
         "witness": WITNESS,
         "not_before": town.clock() + timedelta(minutes=10),
-        "nonce_hash": nonce_hash(NONCE),
+        "nonce_hash": nonce_hash(changes.pop("nonce", NONCE)),
         "system": LOAN,
     }
     return samples.begin(g, **(asked | changes))
@@ -244,7 +245,8 @@ def test_the_command_line(small_town, told, tmp_path):
 def test_fsck_finds_each_column_of_a_sample_that_was_changed(town):
     with town.opened() as g:
         town.decide(g, 4)
-        drawn, waiting = begin(town, g), begin(town, g, not_before=town.clock() + timedelta(days=1))
+        drawn = begin(town, g)
+        waiting = begin(town, g, not_before=town.clock() + timedelta(days=1), nonce=bytes(32))
         town.clock.on(10)
         town.publish(g)
         samples.draw(g, drawn.id, NONCE)
@@ -291,13 +293,16 @@ def test_an_imported_log_has_its_samples(small_town, told, tmp_path):
     town = small_town
     with town.opened() as g:
         town.decide(g, 4)
-        drawn, ready, waiting = (begin(town, g, not_before=town.clock() + timedelta(minutes=n)) for n in (5, 10, 9999))
+        drawn, ready, waiting = (
+            begin(town, g, not_before=town.clock() + timedelta(minutes=n), nonce=n.to_bytes(32, "big"))
+            for n in (5, 10, 9999)
+        )
         town.clock.on(10)
         town.publish(g)
     older = tmp_path / "older.db"
     shutil.copyfile(town.home / "greffier.db", older)
     with town.opened() as g:
-        samples.draw(g, drawn.id, NONCE)
+        samples.draw(g, drawn.id, (5).to_bytes(32, "big"))
         town.publish(g)
         log.export_log(g, tmp_path / "export")
         before = samples.list_all(g)
@@ -326,3 +331,26 @@ def test_an_imported_log_has_its_samples(small_town, told, tmp_path):
         assert samples.find(g, drawn.id).state == "drawn"
         assert samples.find(g, ready.id).state == "ready"
         assert samples.find(g, waiting.id).state == "waiting"
+
+
+def test_a_nonce_is_used_once(small_town):
+    town = small_town
+    with town.opened() as g:
+        town.decide(g, 4)
+        begin(town, g)
+        with pytest.raises(UsageError, match="--nonce-hash: was used for another sample"):
+            begin(town, g, system=None)
+
+
+def test_a_log_that_was_closed_draws_no_more(small_town):
+    town = small_town
+    with town.opened() as g:
+        town.decide(g, 4)
+        sample = begin(town, g)
+        town.clock.on(10)
+        town.publish(g)
+    succeed_home(town.home, "year", clock=town.clock)
+    with town.opened() as g:
+        assert samples.find(g, sample.id).state == "ready"
+        with pytest.raises(Refused, match="in a log that was closed before it was drawn"):
+            samples.draw(g, sample.id, NONCE)
