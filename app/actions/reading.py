@@ -20,6 +20,7 @@ from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, Ke
 from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.store import log as log_store
 from auditlog.store import vault as vault_store
+from auditlog.store.erasures import with_content
 from auditlog.vault.elsewhere import is_kept_elsewhere
 from auditlog.vault.seal import Opened
 from auditlog.vocabulary import PATTERNS
@@ -45,6 +46,7 @@ __all__ = (
     "recount",
     "withheld",
 )
+_TRIES = 3
 _RESTORE = "run `greffier log fsck`, and restore the database from a good backup"
 
 
@@ -93,21 +95,36 @@ def open_many(g: Greffier, reader: Reader, purpose: Purpose, ids: Iterable[str],
     One access entry a record for up to 16 of them, else one for a set; `scope`: the question that led to them. None of
     them is given where one cannot be; where nothing is left, nothing is noted.
     """
-    records, about = [], set()
-    for id_ in dict.fromkeys(ids):
-        found = find(g, id_)
+    wanted = [*dict.fromkeys(ids)]
+    for attempt in range(_TRIES):
+        records, about = _read_many(g, reader, purpose, wanted)
         try:
-            with g.reading() as conn:
+            if records:
+                accesses.note(g, reader, purpose, sorted(about), scope=scope)
+        except Erased:
+            # One of them was erased meanwhile: what is left is read anew.
+            if attempt + 1 == _TRIES:
+                raise
+            continue
+        break
+    return records
+
+
+def _read_many(g: Greffier, reader: Reader, purpose: Purpose, ids: Sequence[str]) -> tuple[list[Record], set[str]]:
+    """Those that are there, and the records that their accesses are about."""
+    records, about = [], set()
+    with g.reading() as conn:
+        for id_ in ids:
+            found = _find(conn, id_)
+            try:
                 _demand_live(g, conn, id_)
                 behind = accesses.concerned(conn, found.entry)
                 accesses.demand(conn, reader, purpose, behind)
                 records.append(_open(g, conn, found))
-        except (Erased, KeptElsewhere):
-            continue
-        about.update(behind)
-    if records:
-        accesses.note(g, reader, purpose, sorted(about), scope=scope)
-    return records
+            except (Erased, KeptElsewhere):
+                continue
+            about.update(behind)
+    return records, about
 
 
 def note_scope(g: Greffier, reader: Reader, purpose: Purpose, ids: Sequence[str], scope: Json) -> frozenset[str]:
@@ -134,14 +151,13 @@ def behind(g: Greffier, record: Record, ids: Iterable[str]) -> list[Record]:
     """
     many = []
     for id_ in ids:
-        found = find(g, id_)
         with g.reading() as conn:
+            if not with_content(conn, [id_]):
+                continue
+            found = _find(conn, id_)
             if accesses.concerned(conn, found.entry) != [record.entry.id]:
                 raise UsageError("is not about this record", field="id")
-            try:
-                many.append(_open(g, conn, found))
-            except Erased:
-                continue
+            many.append(_open(g, conn, found))
     return many
 
 
@@ -153,11 +169,10 @@ def recount(g: Greffier, ids: Iterable[str]) -> Iterator[Record]:
     Only for the actions that `tests/promises/test_reading.py` lists.
     """
     for id_ in ids:
-        found = find(g, id_)
         try:
             with g.reading() as conn:
                 _demand_live(g, conn, id_)
-                record = _open(g, conn, found)
+                record = _open(g, conn, _find(conn, id_))
         except (Erased, KeptElsewhere):
             continue
         yield record
@@ -185,10 +200,12 @@ def _open(g: Greffier, conn: Connection, found: Found) -> Record:
 
 def find(g: Greffier, record_id: str) -> Found:
     """A record without its content, in whichever log of this agency it stands; raises UnknownRecord."""
-    found = None
-    if PATTERNS["id"].fullmatch(record_id):
-        with g.reading() as conn:
-            found = log_store.find_entry(conn, record_id)
+    with g.reading() as conn:
+        return _find(conn, record_id)
+
+
+def _find(conn: Connection, record_id: str) -> Found:
+    found = log_store.find_entry(conn, record_id) if PATTERNS["id"].fullmatch(record_id) else None
     if found is None:
         raise UnknownRecord("no record with this reference in the log of this agency: check the reference", field="id")
     return Found(known(found.data), found.log, found.index)

@@ -129,6 +129,30 @@ def test_a_record_that_is_erased_while_it_is_read_is_not_given(
         assert about_store.find_about(conn, record) == []
 
 
+def test_of_many_the_one_that_is_erased_meanwhile_is_left_out(
+    g: Any, office: Any, entries: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, gone = office.decide(g), office.decide(g)
+    note, erased = accesses.note, []
+
+    def erased_first(*arguments: Any, **more: Any) -> None:
+        if not erased:
+            erased.append(erase.erase(g, gone, ground="objection"))
+        note(*arguments, **more)
+
+    monkeypatch.setattr(accesses, "note", erased_first)
+    assert [one.entry.id for one in reading.open_many(g, OFFICER, "evidence", [gone, kept])] == [kept]
+    assert len(entries(g)) == 1
+
+
+def test_a_review_that_was_erased_with_its_decision_is_left_out(g: Any, office: Any) -> None:
+    record = office.decide(g)
+    made = review.record_review(g, record, review.Review("confirm", "as suggested", "invented reasons"))
+    opened = reading.open(g, OFFICER, "letter", record)
+    erase.erase(g, record, ground="objection")
+    assert reading.behind(g, opened, [made]) == []
+
+
 def test_few_records_have_an_entry_each_and_many_stand_in_sets(g: Any, office: Any, entries: Any) -> None:
     records = [office.decide(g) for _ in range(SINGLY + 1)]
     erase.erase(g, records[3], ground="objection")
