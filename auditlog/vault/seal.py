@@ -167,7 +167,7 @@ class Vault:
             held, blobs = self._hold(id, key, associated, secret, forms)
             forms = {name: form for name, form in forms.items() if name not in held}
         payload = format_payload(secret, forms, asked=asked, refs=refs, blobs=held)
-        ciphertext = FORM_2 + AESGCM(key).encrypt(nonce, frame(payload), associated)
+        ciphertext = FORM_2 + encrypt(key, nonce, frame(payload), associated)
         return Prepared(id, commitments, SealedRow(id, slot, nonce, ciphertext), tags, secret, blobs)
 
     def _hold(
@@ -259,6 +259,11 @@ class Vault:
 
     def _associated(self, id_: str) -> bytes:
         return f"{id_}\n{self.origin}".encode()
+
+
+def encrypt(key: bytes, nonce: bytes, data: bytes, associated: bytes) -> bytes:
+    """AES-256-GCM: the ciphertext and its tag of 16 bytes."""
+    return AESGCM(key).encrypt(nonce, data, associated)
 
 
 def _check_commitments(opened: Opened, entry: Entry) -> None:
