@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, MetaData, Table, func, inspect, select
+from sqlalchemy.exc import DataError, IntegrityError
 
 from auditlog import durable
 from auditlog.errors import FormatError
@@ -180,7 +181,10 @@ class Backup:
             done = 0
             table = _reflect(conn, reflected, name)
             for rows in self._rows(table):
-                conn.execute(table.insert(), rows)
+                try:
+                    conn.execute(table.insert(), rows)
+                except (IntegrityError, DataError):
+                    raise FormatError(f"is damaged: {name} has rows that cannot be", field="--from") from None
                 done += len(rows)
                 progress(name, done, count)
             if done != count:
