@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.actions import vault_keys
+from app.actions import objects, vault_keys
 from app.cli.options import AsJson, Home, plain, print_json, print_text, progress
 from app.errors import UsageError
 from app.settings import read_settings
@@ -55,6 +55,17 @@ def retag(
         if done.unreadable:
             print_text(f"{done.unreadable} do not open (`greffier log fsck`): the old key is kept; run this again then")
     return CHECK_FAILED if done.unreadable else 0
+
+
+@app.command("sweep")
+def sweep(home: Home) -> int:
+    """Delete from object storage what no record names: of erased records, and strays older than a day."""
+    with open_home(home) as g:
+        done = objects.sweep(g)
+    print_text(f"{done.erased} objects of erased records and {done.strays} strays are deleted")
+    if done.left:
+        print_text(f"{done.left} could not be deleted: see that the storage can be written, and run this again")
+    return CHECK_FAILED if done.left else 0
 
 
 def _tell(done: int) -> None:

@@ -2,8 +2,8 @@
 
 A blob is sealed under its record's key with a nonce of its own; associated data are the record's id, the installation's
 name and the blob's name, so that blobs cannot be exchanged. Overwriting the record's key makes it unreadable wherever
-it lies. The object is durable before the record's entry commits; what a crash in between leaves is an object that no
-record names, under a key that no record names.
+it lies. The object is durable before the record's entry commits; what a crash or a refusal in between leaves is an
+object that no record names, under a key that no record names: `sweep_strays` deletes it.
 
 `payload_store` is `database`, or a URL that the package obstore knows: `file:///…`, `s3://bucket/prefix`, with
 credentials from the environment as that package reads them.
@@ -15,6 +15,7 @@ import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -23,7 +24,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from auditlog.errors import CannotRecord, VaultError
-from auditlog.store.blobs import delete_due, due_objects
+from auditlog.store.blobs import delete_due, due_objects, object_names
 from auditlog.vault.payload import frame, unframe
 
 if TYPE_CHECKING:
@@ -97,11 +98,13 @@ class Objects:
         except Exception as error:
             raise VaultError(f"does not delete an object ({type(error).__name__})", field=SETTING) from None
 
-    def names(self) -> Iterator[str]:
-        """The names of all objects there. Raises VaultError."""
+    def names(self, until: datetime | None = None) -> Iterator[str]:
+        """The names of all objects there, or of those that are older. Raises VaultError."""
         try:
             for batch in self._api.list(self._store, prefix="blobs"):
-                yield from (str(found["path"]).rpartition("/")[2] for found in batch)
+                for found in batch:
+                    if until is None or found["last_modified"] < until:
+                        yield str(found["path"]).rpartition("/")[2]
         except Exception as error:
             raise VaultError(f"cannot be listed ({type(error).__name__})", field=SETTING) from None
 
@@ -139,6 +142,25 @@ def sweep(objects: Objects | None, begin: Callable[[], AbstractContextManager[Co
         with begin() as conn:
             delete_due(conn, deleted)
     return len(deleted), len(names) - len(deleted)
+
+
+def sweep_strays(
+    objects: Objects, begin: Callable[[], AbstractContextManager[Connection]], until: datetime
+) -> tuple[int, int]:
+    """Delete objects that no record names: what was put and never recorded, as a crash or a refusal in between leaves.
+
+    `until`: only older ones, since a younger one may be about to be recorded. (How many were, how many could not be.)
+    Raises VaultError where the objects cannot be listed.
+    """
+    old = set(objects.names(until))
+    with begin() as conn:
+        strays = sorted(old.difference(object_names(conn)))
+    deleted = 0
+    for name in strays:
+        with suppress(VaultError):
+            objects.delete(name)
+            deleted += 1
+    return deleted, len(strays) - deleted
 
 
 def _path(name: str) -> str:

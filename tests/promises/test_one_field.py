@@ -25,8 +25,10 @@ import pytest
 from sqlalchemy import Table, delete, insert, select
 
 from app.actions import erase, erased, external, log, reading, receipts
+from app.actions import objects as object_storage
 from app.actions.reading import CLI
 from app.bench import records_scene
+from app.errors import SettingsError
 from app.home import Greffier
 from app.wiring import open_home
 from auditlog.commitment import LARGE, commit
@@ -178,6 +180,10 @@ def test_a_large_value_goes_with_its_record(g: Greffier, tmp_path: Path) -> None
     assert reading.open(g, CLI, "evidence", kept).values["in_remarks"] == LETTER
     if g.vault.objects is not None:
         assert len(objects) == 1
+        assert object_storage.sweep(g) == object_storage.Swept(0, 0, 0)
+    else:
+        with pytest.raises(SettingsError, match=r"^payload_store: "):
+            object_storage.sweep(g)
 
 
 def test_a_repeated_line_is_compared_with_its_large_value(g: Greffier) -> None:

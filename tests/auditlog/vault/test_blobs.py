@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,25 @@ def test_erasing_takes_rows_and_objects(database, stored, tmp_path):
     assert {path.name for path in files(tmp_path / "objects")} == names
     if vault.objects is not None:
         assert set(vault.objects.names()) == names == {blob.name for blob in kept.blobs}
+
+
+def test_what_was_never_recorded_is_swept_but_not_before_its_day(database, keys, known, tmp_path):
+    (tmp_path / "objects").mkdir()
+    vault = Vault(keys, "register.example/audit/1", b"i" * 32, objects=Objects(f"file://{tmp_path}/objects"))
+    kept, dropped = (vault.prepare(str(uuid.uuid4()), VALUES, []) for _ in range(2))
+    with writing(database.engine) as conn:
+        kept.insert(conn)
+    newest = max(path.stat().st_mtime for path in files(tmp_path / "objects"))
+    now, before = datetime.fromtimestamp(newest + 1, UTC), datetime.fromtimestamp(newest - 3600, UTC)
+
+    def begin():
+        return writing(database.engine)
+
+    assert blobs.sweep_strays(vault.objects, begin, before) == (0, 0)
+    assert blobs.sweep_strays(vault.objects, begin, now) == (len(dropped.blobs), 0)
+    assert set(vault.objects.names()) == {blob.name for blob in kept.blobs}
+    with reading(database.engine) as conn:
+        assert vault.open(conn, kept.id).values["in_letter"] == TEXT
 
 
 def test_the_setting_may_change_for_new_records(database, stored, keys, tmp_path):
