@@ -293,6 +293,8 @@ SILENT: dict[str, tuple[str, ...]] = {
     "log publish": (),
     "log export": ("--to", "{out}/export"),
     "log timestamps": (),
+    "tally run": (),
+    "tally recount": (),
     "sample list": (),
     "sample show": ("{record}",),
     "hold": ("{record}", "--ground", "inquiry"),
