@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -30,6 +31,15 @@ _CODES: Mapping[str, Sequence[str]] = {
     "capture": CAPTURES,
     "review": (NO_REVIEW, ANY_REVIEW, *REVIEW_ACTIONS),
     "kind": tuple(KINDS),
+}
+# A filter is kept under a name, and stands in the log: it has codes and ids, and no words of anybody.
+_TEXTS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "system": (PATTERNS["slug"], MEANING["slug"]),
+    "source": (PATTERNS["slug"], MEANING["slug"]),
+    "boot": (PATTERNS["id"], MEANING["id"]),
+    "outcome": (re.compile(r"[a-z0-9_-]{1,40}"), "1 to 40 of a-z, 0-9, _ and -"),
+    "reason": (re.compile(r"[a-z_]{1,40}"), "1 to 40 of a-z and _"),
+    "currency": (re.compile(r"[A-Z]{3}"), "three letters, such as EUR"),
 }
 _OF_EVENTS = {"kind", "system", "since", "until", "reason"}
 
@@ -75,8 +85,12 @@ class DecisionFilter:
         for name, codes in _CODES.items():
             if getattr(self, name) not in (None, *codes):
                 raise FormatError(f"must be one of {', '.join(codes)}", field=name)
-        if self.boot is not None and PATTERNS["id"].fullmatch(self.boot) is None:
-            raise FormatError(f"must be {MEANING['id']}", field="boot")
+        for name, (pattern, meaning) in _TEXTS.items():
+            value = getattr(self, name)
+            if value is not None and pattern.fullmatch(value) is None:
+                raise FormatError(f"must be {meaning}", field=name)
+        if self.version is not None and (type(self.version) is not int or not 0 <= self.version <= MAX_UINT):
+            raise FormatError(f"must be {MEANING['uint']}", field="version")
         self._check_ranges()
         self._check_kind()
 
@@ -165,7 +179,9 @@ def format_filter(where: DecisionFilter) -> str:
 
 def parse_filter(text: str) -> DecisionFilter:
     """What `format_filter` wrote. Raises FormatError for anything else."""
-    value = parse_canonical(text.encode("utf-8"))
+    if not text.isascii():
+        raise FormatError("must be ASCII: it has codes and ids, and no words", field="view")
+    value = parse_canonical(text.encode("ascii"))
     known = {field.name: field.type for field in fields(DecisionFilter)}
     if not isinstance(value, dict) or not value.keys() <= known.keys():
         raise FormatError("holds members that this version does not know: use a newer version", field="view")

@@ -45,7 +45,7 @@ def test_the_whole_chain_on_postgresql(
     # Opened again, as the next command would.
     with open_home(home) as g:
         assert not (home / "greffier.db").exists()
-        assert [row["id"] for row in query.decisions(g, DecisionFilter(system=LOAN)).rows] == [kept]
+        assert [row["id"] for row in query.decisions(g, CLI, DecisionFilter(system=LOAN)).rows] == [kept]
         receipt = receipts.receipt(g, kept, openings=CLI)
         assert {opening.field for opening in receipt.openings} >= {"outcome", "output"}
         assert log.check_all(g) == []

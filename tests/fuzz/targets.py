@@ -58,7 +58,7 @@ from auditlog.policy import cosigned_by, format_policy, parse_policy
 from auditlog.proof import format_proof, parse_proof
 from auditlog.receipt import format_receipt, parse_receipt, verify_receipt
 from auditlog.record import Entry, parse_entry, parse_time
-from auditlog.store.cursor import DecisionFilter, format_cursor, parse_cursor
+from auditlog.store.cursor import DecisionFilter, format_cursor, format_filter, parse_cursor, parse_filter
 from auditlog.tiles import (
     format_entries_path,
     format_entry_bundle,
@@ -360,6 +360,7 @@ def targets(folder: Path, note: bytes) -> dict[str, Target]:
         "tile-path": lambda data: same(format_tile_path(parse_tile_path(text(data))), data),
         "guard": lambda data: same(format_guard_line(parse_guard_line(data)), data),
         "sums": lambda data: same(format_sums(parse_sums(data)), data),
+        "filter": lambda data: same(format_filter(parse_filter(text(data))), data),
         "cursor": lambda data: same(format_cursor(parse_cursor(text(data), WHERE), WHERE), data),
         "decimal": lambda data: same(str(parse_decimal(text(data), field="size")), data),
         "base64": lambda data: same(format_base64(parse_base64(text(data), field="root")), data),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.actions import decide, log, query, receipts
-from app.actions.reading import CLI
+from app.actions.reading import CLI, Reader
 from app.wiring import open_home
 from auditlog.errors import GuardError
 from auditlog.guard import parse_guard_line
@@ -36,7 +36,7 @@ def test_a_head_above_the_guard_is_handed_to_nobody(
         with pytest.raises(GuardError):
             log.export_log(g, tmp_path / "export")
         with pytest.raises(GuardError):
-            query.decisions(g, DecisionFilter())
+            query.decisions(g, Reader("operator", None), DecisionFilter())
         assert receipts.receipt(g, first, openings=None).proof.index
         raised = threading.Timer(0.3, g.guard.raise_to, [after.size, after.root])
         raised.start()

@@ -21,7 +21,7 @@ def test_answers_of_held_results_are_alike_whatever_the_result(loan_home: Path) 
     cases = json.loads((CASES / f"{LOAN}.inputs.json").read_text(encoding="utf-8"))
     with open_home(loan_home) as g:
         answers = [decide.decide(g, LOAN, case["input"]) for case in cases]
-        outcomes = {row["outcome"] for row in query.decisions(g, DecisionFilter()).rows}
+        outcomes = {row["outcome"] for row in query.decisions(g, CLI, DecisionFilter()).rows}
         assert len(outcomes) > 1, "the test needs cases with different results"
         told: list[dict[str, Any]] = [dataclasses.asdict(answer) for answer in answers]
         for answer in told:

@@ -22,6 +22,7 @@ import pytest
 
 from app.access import keys
 from app.actions import log, query
+from app.actions.reading import CLI
 from app.demo.run import CASES
 from app.wiring import open_home
 from auditlog.store.cursor import DecisionFilter
@@ -117,7 +118,7 @@ def check(home: Path, answers: set[str]) -> None:
         recorded = set()
         cursor = None
         while True:
-            page = query.decisions(g, DecisionFilter(), cursor, 1000)
+            page = query.decisions(g, CLI, DecisionFilter(), cursor, 1000, everything=True)
             recorded |= {row["id"] for row in page.rows}
             cursor = page.next
             if cursor is None:

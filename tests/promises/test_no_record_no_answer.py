@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.actions import decide, log, query
+from app.actions.reading import CLI
 from app.wiring import open_home
 from auditlog.errors import CannotRecord, GuardError
 from auditlog.record import parse_entry
@@ -137,7 +138,7 @@ def test_a_full_disk_refuses_and_then_goes_on(loan_home: Path, loan_input: dict[
 def test_every_answer_has_its_record_under_a_signed_checkpoint(loan_home: Path, loan_input: dict[str, Any]) -> None:
     with open_home(loan_home) as g:
         answers = [decide.decide(g, LOAN, loan_input) for _ in range(3)]
-        rows = {row["id"]: row["idx"] for row in query.decisions(g, DecisionFilter()).rows}
+        rows = {row["id"]: row["idx"] for row in query.decisions(g, CLI, DecisionFilter()).rows}
         size = query.stamp(g).size
     assert {answer.id: answer.index for answer in answers} == rows
     assert all(answer.index < size for answer in answers)
