@@ -211,6 +211,26 @@ def test_while_nothing_can_be_recorded_it_may_be_sent_again(client: httpx.Client
     assert client.post("/api/records", json=given, headers=headers).status_code == 201
 
 
+def test_what_was_not_taken_is_nowhere(client: httpx.Client, portal: Any, headers: Any) -> None:
+    bad: list[Any] = [
+        new(subjects=[PERSON], outcome="no_such"),
+        new(input={PERSON: 1}),
+        new(case=PERSON, usage={PERSON: 1}),
+        [PERSON],
+        new(source=PERSON),
+        new(output={"result": PERSON}),
+    ]
+    told = [client.post("/api/records", json={"records": bad}, headers=headers).text]
+    told += [client.post("/api/records", content=stream(*bad, PERSON.encode()), headers=headers | NDJSON).text]
+    told += [client.post("/api/records", json=one, headers=headers).text for one in bad]
+    told += [client.get(f"/api/records/{PERSON}", headers=portal.key("client")).text]
+    told += [client.get("/metrics", headers=portal.key("operator")).text]
+    assert not any(PERSON in one or PERSON.replace(" ", "%20") in one for one in told)
+    for path in portal.g.home.rglob("*"):
+        if path.is_file():
+            assert PERSON.encode() not in path.read_bytes(), path.name
+
+
 def test_the_document_describes_what_is_taken(client: httpx.Client) -> None:
     from jsonschema import Draft202012Validator
 
