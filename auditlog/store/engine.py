@@ -161,14 +161,15 @@ def empty_write_ahead_log(engine: Engine) -> bool:
 def let_go_of_deleted(engine: Engine, tables: Sequence[str]) -> bool:
     """After an erasure: SQLite's write-ahead log is emptied, PostgreSQL's dead rows of these tables are vacuumed.
 
-    False where that could not be done now (a reader in the way, no right to these tables); calling again is safe.
+    PostgreSQL's planner keeps values of rows as statistics, so it looks at these tables again, too. False where that
+    could not be done now (a reader in the way, no right to these tables); calling again is safe.
     """
     if engine.dialect.name != "postgresql":
         return empty_write_ahead_log(engine)
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
             for table in tables:
-                conn.exec_driver_sql(f"VACUUM {table}")
+                conn.exec_driver_sql(f"VACUUM (ANALYZE) {table}")
     except DBAPIError:
         return False
     return True
