@@ -122,7 +122,7 @@ def other_output_without_receipt(s: Scene) -> None:
 def _forge(s: Scene, **changes: Any) -> None:
     """A decision of the operator's making, with content and rows, through the real writer."""
     with s.opened() as g:
-        like = reading.open(g, reading.CLI, "receipt", decide_one(s, g))
+        (like,) = reading.recount(g, [decide_one(s, g)])
         id_ = str(uuid.uuid4())
         values = {name: value for name, value in like.values.items() if name != "subjects"}
         prepared = g.vault.prepare(id_, values, ("P-1",))

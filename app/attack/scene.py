@@ -29,6 +29,7 @@ from app.actions import (
     mirror,
     monitor,
     publish,
+    reading,
     receipts,
     register,
     repeats,
@@ -179,7 +180,8 @@ def decide_one(s: Scene, g: Greffier, *, key: str | None = None) -> str:
     """A citizen asks and gets a letter with a reference, and a receipt; returns the reference."""
     asked = None if key is None else repeats.Key("attack", key, "key", CLI)
     answer = decide.decide(g, SYSTEM, {"message": "May I pay later?", "bill_year": 2026}, subjects=("P-1",), key=asked)
-    s.letters[answer.id] = format_receipt(receipts.receipt(g, answer.id, openings=CLI))
+    (record,) = reading.recount(g, [answer.id])
+    s.letters[answer.id] = format_receipt(receipts.receipt_of(g, record))
     s.texts[answer.id] = str(answer.outcome)
     s.ids.append(answer.id)
     return answer.id

@@ -57,6 +57,8 @@ RECOUNTS = {
     "app/actions/period_tallies.py": "tallies summed over a period: numbers, and no record's content",
     "app/actions/conversations.py": "to which conversation a record belongs, and the number of a turn",
     "app/actions/reading.py": "its definition",
+    "app/attack/scene.py": "an invented past: the receipts that its citizens have",
+    "app/attack/recordings.py": "a forger at work, who leaves no access",
 }
 
 
