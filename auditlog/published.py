@@ -90,6 +90,24 @@ def total_figures(shown: Iterable[Mapping[str, int]], closed: Iterable[str]) -> 
     return [one for one in found if not one.name.startswith("outcomes.")]
 
 
+def close_comparison(counts: Mapping[str, int], floor: int) -> dict[str, Why]:
+    """Which counts of a comparison with a case system stay closed: `cases`, `records`, `without_record`,
+    `without_case`, `used_before_review`. What is in both is in neither count, and ties them together.
+    """
+    both = counts["cases"] - counts["without_record"]
+    equations = [Equation("cases", ("both", "without_record")), Equation("records", ("both", "without_case"))]
+    return suppress(
+        Table(
+            {**counts, "both": both},
+            equations,
+            floor,
+            # How many there are in all is no secret: the figures, or whoever has the list, may tell.
+            closable=frozenset(n for n in counts if n not in {"cases", "records"} or 1 <= counts[n] < floor),
+            hidden=frozenset({"both"}),
+        )
+    )
+
+
 def close_cells(
     first: str, last: str, cells: Mapping[str, int], before: Sequence[Publication], floor: int
 ) -> dict[str, Why]:

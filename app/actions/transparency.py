@@ -7,7 +7,7 @@ the report opens but for small ones, and a `publication/1` entry with the digest
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from hashlib import sha256
@@ -21,16 +21,18 @@ from auditlog import figures
 from auditlog.errors import CannotRecord
 from auditlog.figures import COUNTED_MODES, CellKey, Cells, Why
 from auditlog.log import Sequenced, Unit
-from auditlog.published import close_cells, published_cells, total_figures
+from auditlog.published import close_cells, close_comparison, published_cells, total_figures
+from auditlog.record import parse_time
 from auditlog.store import publications as publication_store
 from auditlog.store import tallies as tally_store
 from auditlog.store.insert import insert_rows
 from auditlog.store.publications import PublicationRow, PublishedCell
 from auditlog.store.rollup import iterate_rollup
+from auditlog.store.samples import list_reconciliations
 from registry.store import systems as register_store
 from reports.agency import LogStamp
 from reports.render import json_twin
-from reports.transparency.context import SystemFigures, TransparencyReport
+from reports.transparency.context import Comparison, SystemFigures, TransparencyReport
 from reports.twin import read_twin
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = "transparency"
 _TRIES = 5
+_COMPARED = ("cases", "records", "without_record", "without_case", "used_before_review")
 
 
 class PublishedMeanwhile(Exception):
@@ -171,9 +174,25 @@ def _report(
         floor=g.settings.small_cell,
         total=tuple(total_figures([one.open for one in shown.values()], {c for of in closed.values() for c in of})),
         systems=tuple(item for item in systems if item is not None),
+        comparisons=tuple(_comparisons(g, days)),
         draft=opened is None,
         tallies=tuple(one.opened for one in opened or ()),
     )
+
+
+def _comparisons(g: Greffier, days: tuple[date, date]) -> Iterator[Comparison]:
+    with g.reading() as conn:
+        rows = list_reconciliations(conn, first_day=days[0].isoformat(), last_day=days[1].isoformat())
+    for row in rows:
+        counts = {name: getattr(row, name) for name in _COMPARED}
+        closed = close_comparison(counts, g.settings.small_cell)
+        yield Comparison(
+            made=parse_time(row.minute).date(),
+            system=row.system,
+            since=date.fromisoformat(row.first_day),
+            until=date.fromisoformat(row.last_day),
+            **{name: None if name in closed else number for name, number in counts.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)

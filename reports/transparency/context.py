@@ -69,6 +69,30 @@ class OpenedTally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The log held against the list of a case system. A number that is None is small, or would tell a small one."""
+
+    made: date
+    """On which day."""
+    system: str | None
+    """Short name; None where it was about all systems."""
+    since: date
+    """First day that it is about."""
+    until: date
+    """Last day, included."""
+    cases: int | None
+    """Cases in the list."""
+    records: int | None
+    """Results in the log."""
+    without_record: int | None
+    """Cases of which the log has no result."""
+    without_case: int | None
+    """Results that no case is about."""
+    used_before_review: int | None
+    """Results that were used before a member of staff had looked, where that has to be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransparencyReport:
     """What the agency's systems did in a period."""
 
@@ -86,6 +110,8 @@ class TransparencyReport:
     """Figures of all systems together; outcomes and targets differ per system, so those two are not shown here."""
     systems: tuple[SystemFigures, ...]
     """Each system of the register that ran or could run in the period."""
+    comparisons: tuple[Comparison, ...]
+    """Comparisons with case systems about days of the period, oldest first."""
     draft: bool
     """Whether it was not published: then nothing in the log stands behind it."""
     tallies: tuple[OpenedTally, ...]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from auditlog.cells import cells, cells_of_refusal, cells_of_review
 from auditlog.figures import add, figures
-from auditlog.published import SUMS, Publication, amount_of, close_cells, published_cells
+from auditlog.published import SUMS, Publication, amount_of, close_cells, close_comparison, published_cells
 
 FLOOR = 10
 USAGE = {"prompt_tokens": 9, "output_tokens": 1, "total_us": 5_000, "energy_uj": None, "energy_method": None}
@@ -149,6 +149,13 @@ def test_no_small_number_follows_by_linear_algebra(months, order, year_first):
         for c in names:
             if 1 <= counts[m].get(c, 0) < FLOOR:
                 assert np.linalg.matrix_rank(np.vstack([matrix, row([m], c)])) > rank, (m, c)
+
+
+def test_counts_of_a_comparison():
+    counts = {"cases": 120, "records": 118, "without_record": 14, "without_case": 12, "used_before_review": 0}
+    assert close_comparison(counts, FLOOR) == {}
+    few = counts | {"records": 109, "without_case": 3}
+    assert close_comparison(few, FLOOR) == {"without_case": "small", "without_record": "with"}
 
 
 def test_refusals():

@@ -16,7 +16,7 @@ from reports.letter.context import Letter, OfficerDecision, Result, UsedValue
 from reports.notice_decision.context import NoticeDecision, notice_of
 from reports.render import Renderer
 from reports.system_page.context import DeclaredField, PossibleResult, SystemPage, VersionFacts
-from reports.transparency.context import SystemFigures, TransparencyReport
+from reports.transparency.context import Comparison, SystemFigures, TransparencyReport
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 LOG = LogStamp(origin="log.waterveen.example/1", size=1234, root="Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=")
@@ -275,6 +275,19 @@ def report() -> TransparencyReport:
         total=tuple(figures(counted, partial=closed, floor=10)),
         floor=10,
         systems=(loan, health),
+        comparisons=(
+            Comparison(
+                made=date(2026, 12, 2),
+                system="social-loan-check",
+                since=date(2026, 11, 1),
+                until=date(2026, 11, 30),
+                cases=12_310,
+                records=12_345,
+                without_record=None,
+                without_case=None,
+                used_before_review=0,
+            ),
+        ),
         draft=True,
         tallies=(),
     )
