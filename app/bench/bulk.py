@@ -64,7 +64,7 @@ def loading(engine: Engine, tables: Sequence[Table]) -> Iterator[Connection]:
         conn.invalidate()
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-            conn.exec_driver_sql("VACUUM (ANALYZE)")
+            conn.exec_driver_sql(f"VACUUM (ANALYZE) {', '.join(table.name for table in tables)}")
 
 
 def _constraints(tables: Sequence[Table]) -> Iterator[PrimaryKeyConstraint | UniqueConstraint]:
