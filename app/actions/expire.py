@@ -63,9 +63,9 @@ def expire(g: Greffier) -> int:
 def _demand_clock(g: Greffier, now: datetime) -> None:
     """Entries bear minutes, and so does this comparison."""
     with g.reading() as conn:
-        newest = store.newest_minute(conn, g.log.number)
+        newest = store.latest_minute(conn)
     if newest is not None and now.replace(second=0, microsecond=0) < parse_time(newest):
         raise Refused(
-            "stands before the newest entry of the log: set it right, then what is due can be told", reason="clock",
+            "stands before the newest entry that the log has: set it right, then what is due can be told", reason="clock",
             field="clock",
         )  # fmt: skip

@@ -24,14 +24,13 @@ from sqlalchemy import (
     select,
 )
 
-from auditlog.record import Entry, parse_entry
+from auditlog.kinds import KINDS
 from auditlog.store import metadata
 from auditlog.store.about import About, about_table
 from auditlog.store.blobs import blob_table, delete_blobs
 from auditlog.store.decisions import decision_table, review_table
 from auditlog.store.idempotency import idempotency_table
 from auditlog.store.insert import RowInsert
-from auditlog.store.log import entry_table
 from auditlog.store.rollup import event_table
 from auditlog.store.vault import erasure_table, sealed_table, subject_table
 
@@ -182,13 +181,13 @@ def recorded_until(conn: Connection, system: str, day: date) -> list[str]:
     return [*conn.execute(finished).scalars(), *conn.execute(others).scalars()]
 
 
-def newest_minute(conn: Connection, log: int) -> str | None:
-    """When the newest entry of a log was made, or None for an empty one."""
-    columns = entry_table.c
-    statement = select(columns.data).where(columns.log == log).order_by(columns.idx.desc()).limit(1)
-    data = conn.execute(statement).scalar_one_or_none()
-    entry = None if data is None else parse_entry(bytes(data))
-    return entry.time if isinstance(entry, Entry) else None
+def latest_minute(conn: Connection) -> str | None:
+    """The latest minute that an entry of any log bears, or None: what a clock that went back wrote is no later."""
+    times = [conn.execute(select(func.max(decision_table.c.minute))).scalar_one()]
+    for kind in KINDS:  # each by the index
+        statement = select(func.max(event_table.c.minute)).where(event_table.c.kind == kind)
+        times.append(conn.execute(statement).scalar_one())
+    return max((time for time in times if time is not None), default=None)
 
 
 def insert_erasures(conn: Connection, due: Sequence[Due]) -> None:

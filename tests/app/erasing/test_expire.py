@@ -103,12 +103,14 @@ def test_a_clock_that_went_back_expires_nothing(office: Any, monkeypatch: pytest
         office.clock.now -= timedelta(minutes=1)
         size, told = g.log.state().size, g.ledger.path.read_bytes()
         for attempt in (lambda: expire.plan(g), lambda: expire.expire(g)):
-            with pytest.raises(Refused, match=r"^clock: stands before the newest entry") as error:
+            with pytest.raises(Refused, match=r"^clock: stands before the newest entry that the log has") as error:
                 attempt()
             assert error.value.reason == "clock"
         assert (g.log.state().size, g.ledger.path.read_bytes()) == (size, told)
         assert daily.run(g, None) == office.clock.now.date(), "the operator is told, and the server serves on"
         assert g.ledger.path.read_bytes() == told
+        with pytest.raises(Refused, match=r"^clock: "):
+            expire.expire(g)  # also once the log has entries that the wrong clock dates
         office.clock.now += timedelta(minutes=1)
         with pytest.raises(UsageError, match="to come"):
             expire.plan(g, date(2027, 6, 2))
