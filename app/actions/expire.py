@@ -65,7 +65,5 @@ def _demand_clock(g: Greffier, now: datetime) -> None:
     with g.reading() as conn:
         newest = store.latest_minute(conn)
     if newest is not None and now.replace(second=0, microsecond=0) < parse_time(newest):
-        raise Refused(
-            "stands before the newest entry that the log has: set it right, then what is due can be told", reason="clock",
-            field="clock",
-        )  # fmt: skip
+        message = "stands before the newest entry that the log has: set it right, then what is due can be told"
+        raise Refused(message, reason="clock", field="clock")
