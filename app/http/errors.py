@@ -99,7 +99,7 @@ STATUSES: Final[Mapping[int, Problem]] = {
     400: Problem(400, "invalid", "The request is not valid"),
     404: Problem(404, "not-found", "There is nothing at this address"),
     405: Problem(405, "method-not-allowed", "This address does not take that method"),
-    413: Problem(413, "too-large", "The request is larger than 1 MiB"),
+    413: Problem(413, "too-large", "The request is larger than this address takes"),
     415: Problem(415, "media-type", "This address takes another media type"),
     422: Problem(422, "invalid", "The request is not valid"),
 }
