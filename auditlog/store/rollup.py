@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Connection, Index, Integer, PrimaryKeyConstraint, Table, Text, select
 
 from auditlog.figures import CellKey, Cells, Counted
-from auditlog.record import Entry
+from auditlog.record import Entry, OpaqueEntry
 from auditlog.store import metadata
 
 NO_VERSION = -1
@@ -146,9 +146,10 @@ def add_counts(conn: Connection, log: int, many: Iterable[Counted], *, size: int
     _set_due(conn, [(*place, size) for place in sorted(keys)])
 
 
-def set_events(conn: Connection, log: int, entries: Iterable[tuple[int, Entry]]) -> None:
-    """A row for each of the entries (index, entry) that is no decision. One that is there already is replaced."""
-    _set_events(conn, [_event(log, index, entry) for index, entry in entries if entry.kind != "decision/1"])
+def set_events(conn: Connection, log: int, entries: Iterable[tuple[int, Entry | OpaqueEntry]]) -> None:
+    """A row for each entry (index, entry) of a known kind that is no decision; one that is there is replaced."""
+    known = [(index, entry) for index, entry in entries if isinstance(entry, Entry) and entry.kind != "decision/1"]
+    _set_events(conn, [_event(log, index, entry) for index, entry in known])
 
 
 def _event(log: int, index: int, entry: Entry) -> tuple[Any, ...]:
