@@ -18,18 +18,21 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 
-from app.actions import migrate
+from app.actions import migrate, register_check
 from app.actions.rebuild import Damaged
 from app.errors import Refused, SettingsError, UsageError
 from app.settings import SETTINGS_FILE, write_settings
 from auditlog import fsck
-from auditlog.errors import FormatError
+from auditlog.errors import AuditLogError, FormatError
 from auditlog.fsck import Finding
+from auditlog.record import Entry, OpaqueEntry, parse_entry
 from auditlog.rederive import drop_erased, rederive
+from auditlog.store import log as log_store
 from auditlog.store.backup import Backup, Manifest, Progress
 from auditlog.store.building import building, demand_none
 from auditlog.store.engine import cannot_record, is_database_error
 from auditlog.vault import erasure
+from registry.errors import RegistryError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -53,13 +56,14 @@ class RestoredLog:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
     """What a restore did. `opened`: records whose content opens; `erased`: orders of the ledger that it carried out;
-    `erased_with_them`: contents about those, which went as well."""
+    `erased_with_them`: contents about those, which went as well. `register`: where register and log differ."""
 
     created: str
     logs: tuple[RestoredLog, ...]
     opened: int
     erased: int
     erased_with_them: int
+    register: tuple[tuple[str, str], ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -121,13 +125,16 @@ def restore(damaged: Damaged, backup: Backup, progress: Progress = lambda _table
             erased = erasure.reapply(conn, damaged.vault.keys, damaged.ledger, new_id=_new_id)
             gone = drop_erased(conn, damaged.ledger.slots())
             _check(conn, damaged, logs)
+            register = _register(conn, damaged, logs)
     except FormatError as error:
         raise Refused(str(error), reason="not_rebuilt") from error
     except Exception as error:
         if not is_database_error(error):
             raise
         raise cannot_record(error) from error
-    return Restored(created=manifest.created, logs=logs, opened=told.opened, erased=erased, erased_with_them=gone)
+    return Restored(
+        created=manifest.created, logs=logs, opened=told.opened, erased=erased, erased_with_them=gone, register=register
+    )
 
 
 def _demand_same(damaged: Damaged, manifest: Manifest) -> None:
@@ -175,6 +182,20 @@ def _check(conn: Connection, damaged: Damaged, logs: tuple[RestoredLog, ...]) ->
             reason="not_rebuilt",
             field="--from",
         )
+
+
+def _register(conn: Connection, damaged: Damaged, logs: tuple[RestoredLog, ...]) -> tuple[tuple[str, str], ...]:
+    """Where register and log differ: said, and no reason to refuse what nothing else has."""
+    entries = (one for log in logs for one in _entries(conn, log.number))
+    try:
+        return tuple(register_check.differences(conn, entries, damaged.home / "models"))
+    except (AuditLogError, RegistryError) as error:
+        return ((error.field or "registry", str(error)),)
+
+
+def _entries(conn: Connection, number: int) -> Iterator[tuple[tuple[int, int], Entry | OpaqueEntry]]:
+    for index, data in log_store.iterate_entries(conn, number):
+        yield (number, index), parse_entry(data)
 
 
 def _is_older(finding: Finding) -> bool:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from app.actions import backup as backups
-from app.actions import log as log_actions
 from app.actions import restore as restores
 from app.actions.restore import Restored
 from app.cli.options import AsJson, Home, plain, print_json, print_text, progress
@@ -60,25 +59,23 @@ def restore(
         open_damaged(home) as damaged,
     ):
         restored = restores.restore(damaged, saved, _tell)
-    findings = _open(home) if restored.complete else []
+    if restored.complete:
+        _open(home)
     if as_json:
-        print_json({**plain(restored), "complete": restored.complete, "findings": [plain(one) for one in findings]})
+        print_json({**plain(restored), "complete": restored.complete})
     else:
         for line in _lines(restored):
             print_text(line)
-        for finding in findings:
-            print_text(f"{finding.place}: {finding.message}")
-    return 0 if restored.complete and not findings else CHECK_FAILED
+    return 0 if restored.complete and not restored.register else CHECK_FAILED
 
 
-def _open(home: Path) -> list[log_actions.Finding]:
-    """Opening completes what is left to do; then nothing may be wrong."""
+def _open(home: Path) -> None:
+    """Opening completes what is left to do."""
     try:
-        with open_home(home) as g:
-            return log_actions.check_all(g)
+        with open_home(home):
+            pass
     except Frozen:
         progress("the log is closed: `greffier log succeed` opens the next one")
-        return []
 
 
 def _lines(restored: Restored) -> list[str]:
@@ -95,6 +92,7 @@ def _lines(restored: Restored) -> list[str]:
                 "bring them from a copy (`greffier log import`, from a mirror or a witness's keeper); if there is "
                 "none, `greffier log succeed --reason loss` states that they are lost"
             )
+    lines += [f"register, {place}: {message}" for place, message in restored.register]
     lines.append(
         "no API keys are in a backup: make them anew with `greffier key add`; model files: `greffier model add`"
     )
