@@ -22,6 +22,7 @@ from auditlog.vault.payload import (
     FORM_1,
     FORM_2,
     PADDING,
+    WORTH,
     Held,
     format_payload,
     frame,
@@ -80,10 +81,11 @@ def test_buckets_are_few():
 
 
 def test_compressed_only_where_that_saves_a_bucket():
-    assert frame(b"a" * 2000)[0] == 1
-    assert len(frame(b"a" * 2000)) == PADDING
-    assert frame(Random(1).randbytes(2000))[0] == 0
-    assert frame(b"a" * 200)[0] == 0, "it could be no shorter"
+    assert frame(b"a" * 3000)[0] == 1
+    assert len(frame(b"a" * 3000)) == PADDING
+    assert frame(Random(1).randbytes(3000))[0] == 0
+    assert len(frame(b"a" * (WORTH - 5))) == WORTH, "a small record is left as it is"
+    assert len(frame(b"a" * (WORTH - 4))) == PADDING
 
 
 @pytest.mark.parametrize(
