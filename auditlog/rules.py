@@ -203,7 +203,8 @@ class LogRules:
             raise wrong(index, f"says the state was {members['from']}, but the log last said {system.state or 'draft'}")
         if members["version"] is not None:
             self._known_version(index, members)
-        elif members["to"] in STATE_OF_MODE.values():
+        elif members["to"] in STATE_OF_MODE.values() and system.versions:
+            # One that runs elsewhere, unrecorded, has none; no decision can name one that is not registered.
             raise wrong(index, "puts a system into use without naming a version")
         system.running = members["version"]
         system.state = members["to"]

@@ -291,6 +291,18 @@ def test_a_broken_rule_names_the_entry_that_breaks_it(
     assert BREAKS[change] in message
 
 
+def test_a_system_that_runs_elsewhere_is_in_use_without_a_version(
+    example: ModuleType, begun: tuple[Any, dict[str, Any], str]
+) -> None:
+    log, _, _ = begun
+    log.add("system/1", system="parking", record=log.digest(), action="registered")
+    for before, after in (("draft", "in_review"), ("in_review", "approved"), ("approved", "active")):
+        log.add("state/1", system="parking", version=None, manifest=None, **{"from": before}, to=after, **GRANT)
+    holds(log)
+    log.decide({"system": "parking", "version": 1, "manifest": log.digest()}, n=1, boot=None)
+    assert "a version that no earlier entry registered" in fails(log)
+
+
 def test_the_first_entry_must_be_genesis_and_name_this_log(example: ModuleType) -> None:
     log = example.ExampleLog(example.make_signers())
     log.add("pulse/1", boots=[], recording="ok")
