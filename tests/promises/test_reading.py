@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,14 +22,17 @@ import pytest
 import typer
 
 from app.access.roles import ROLES, ROUTES
-from app.actions import review
+from app.actions import reading, review
 from app.cli import app as commands
 from app.cli import run
 from app.http import create_app
 from app.wiring import open_home
 from auditlog.guard import parse_guard_line
+from auditlog.log import Unit
 from auditlog.record import Entry, parse_entry
+from auditlog.store import decisions as decision_store
 from auditlog.store import log as log_store
+from auditlog.vault.references import Refs
 
 pytestmark = pytest.mark.enable_socket
 
@@ -270,6 +274,7 @@ GIVING: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("decisions", ("--system", "{system}", "--format", "json")),
     ("decisions", ("--system", "{system}", "--format", "csv")),
     ("view run", ("mine", "--format", "json")),
+    ("conversation", ("{turn}",)),
     ("find", ("--subject-file", "{who}", "--receipts", "{folder}")),
     ("access-file", ("--subject-file", "{who}", "-o", "{out}/file.json")),
     ("report", ("letter", "--of", "{record}", "-o", "{out}/letter.html")),
@@ -306,6 +311,7 @@ SILENT: dict[str, tuple[str, ...]] = {
     "backup": ("--to", "{out}/copy"),
     "mirrors": (),
     "vault retag": (),
+    "vault sweep": (),
     "correct": ("{record}", "--from", "{wrong}"),
     "stop": ("{system}", "--reason", "incident"),
     "resume": ("{system}",),
@@ -318,6 +324,7 @@ ENDS = {
     "key revoke": 2,
     "sample show": 2,
     "vault retag": 2,
+    "vault sweep": 2,
     "resume": 3,
     "system state": 3,
 }
@@ -426,6 +433,21 @@ class WatchedBytes(io.BytesIO):
         return len(data)
 
 
+def first_turn(g: Any, record: str) -> str:
+    """The id of a decision like that record, with which a conversation begins; no model runs for it."""
+    (like,) = reading.recount(g, [record])
+    values = {name: value for name, value in like.values.items() if name != "subjects"}
+    prepared = g.vault.prepare(str(uuid.uuid4()), values, (), refs=Refs(conversation="TEST-C-1", turn=1))
+    members = {**like.entry.members, "n": 4417, "commitments": prepared.commitments}
+    entry = g.make("decision/1", id=prepared.id, **members)
+
+    def rows(sequenced: Any) -> list[Any]:
+        return [*prepared.rows(), *decision_store.decision_rows(entry, values, sequenced[0].place)]
+
+    g.log.append(Unit((entry,), rows=rows)).result()
+    return str(prepared.id)
+
+
 @pytest.fixture
 def desk(portals: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A home with a given and a held decision; what leaves is watched where it is written."""
@@ -440,7 +462,12 @@ def desk(portals: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     cases = tmp_path / "cases.csv"
     cases.write_text("case,id,decided\nTEST-1,,2026-11-24T10:00Z\n", "utf-8")
     wrong.write_text('{"values": {"bill_year": 2025}, "reasons": "it was a slip"}', "utf-8")
-    names = {"{record}": records.given, "{held}": records.held, "{system}": portals.SYSTEM, "{who}": str(who)}
+    names = {
+        "{record}": records.given,
+        "{held}": records.held,
+        "{system}": portals.SYSTEM,
+        "{who}": str(who),
+    }
     names |= {"{out}": str(out), "{folder}": str(folder), "{wrong}": str(wrong), "{cases}": str(cases)}
     desk = Desk(home, names, (portals.INPUT["message"], reasons, "test0999"))
 
@@ -459,11 +486,13 @@ def desk(portals: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 @pytest.mark.parametrize(("name", "arguments"), GIVING, ids=[f"{name} {given[-1]}" for name, given in GIVING])
 def test_a_command_that_gives_content_notes_it_first(desk: Desk, name: str, arguments: tuple[str, ...]) -> None:
+    with open_home(desk.home) as g:
+        desk.names["{turn}"] = first_turn(g, desk.names["{record}"]) if "{turn}" in arguments else ""
     before = desk.guarded
     assert desk.run(name, arguments) == 0
     new = [index for index, _ in desk.accesses() if index >= before]
     assert new, "content was given, and no access says so"
-    ids = (desk.names["{record}"].encode(), desk.names["{held}"].encode())
+    ids = [desk.names[one].encode() for one in ("{record}", "{held}", "{turn}") if desk.names[one]]
     mine = [(size, data) for size, data in desk.left if any(id_ in data for id_ in ids) or _marked(desk, data)]
     assert mine, "the test does not see what leaves"
     assert min(size for size, _ in mine) > max(new), "something left before its access was integrated"
