@@ -1,8 +1,8 @@
 """What a key under which a client asked leaves behind: a tag, and a digest of what was asked with it.
 
-The key itself may hold a person's name and is kept nowhere. `tag = HMAC-SHA-256(request key, "greffier/1/key" 0x00 scope
-0x00 key)`; the scope is the account that sent it, so that two clients may use the same key. What was asked (system,
-values that were stated, persons, case, conversation, step before, language) in RFC 8785 form has the digest
+The key itself may hold a person's name and is kept nowhere. `tag = HMAC-SHA-256(request key, "greffier/1/key" 0x00
+scope 0x00 key)`; the scope is the account that sent it, so that two clients may use the same key. What was asked
+(system, values that were stated, persons, case, conversation, step before, language) in RFC 8785 form has the digest
 `HMAC-SHA-256(k, form)` with `k = HMAC-SHA-256(s, "greffier/1/request" 0x00)`, where `s` is the record's secret: when
 the record is erased, nobody can try values against the digest any more. Tag and language lie sealed in the record,
 beside its values, so that the full check can compute each column of the row again.
