@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from auditlog.checkpoint import open_checkpoint
 from auditlog.errors import AuditLogError, FormatError
+from auditlog.events_check import check_events
 from auditlog.fsck_lineage import check_lineages
 from auditlog.guard import Guard
 from auditlog.keyring import KeyRing
@@ -21,6 +22,7 @@ from auditlog.record import parse_entry
 from auditlog.samples_check import check_samples, sample_sizes
 from auditlog.store.log import HASH_BYTES, entry_table, head_table, tile_table
 from auditlog.store.logs import key_table
+from auditlog.store.rollup import event_table
 from auditlog.store.samples import sample_table
 from auditlog.store.timestamps import timestamp_table
 from auditlog.tiles import TILE_WIDTH, grow, root_from_edge, tiles_of_size
@@ -74,6 +76,7 @@ def fsck(
         yield from heads.compare(tree.roots)
         yield from check_timestamps(conn, lineages.ring, log.number, origin=log.origin, roots=tree.roots)
         yield from check_samples(conn, lineages.ring, log.number, origin=log.origin, roots=tree.roots)
+        yield from check_events(conn, log.number)
         if guarded is None or guarded != lineages.lost.get(log.number):
             yield from _compare_guard(guarded, heads, tree)
     yield from _strangers(conn, {log.number for log in logs})
@@ -102,7 +105,7 @@ def _compare_guard(guarded: tuple[int, bytes] | None, heads: _Heads, tree: _Tree
 
 def _strangers(conn: Connection, numbers: set[int]) -> Iterator[Finding]:
     """Rows of logs that this installation does not have."""
-    for table in (entry_table, tile_table, head_table, key_table, timestamp_table, sample_table):
+    for table in (entry_table, tile_table, head_table, key_table, timestamp_table, sample_table, event_table):
         keys = list(table.primary_key.columns)
         statement = select(*keys).where(table.c.log.not_in(numbers)).order_by(*keys)
         for row in conn.execute(statement).mappings():

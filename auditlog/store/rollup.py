@@ -149,11 +149,11 @@ def add_counts(conn: Connection, log: int, many: Iterable[Counted], *, size: int
 def set_events(conn: Connection, log: int, entries: Iterable[tuple[int, Entry | OpaqueEntry]]) -> None:
     """A row for each entry (index, entry) of a known kind that is no decision; one that is there is replaced."""
     known = [(index, entry) for index, entry in entries if isinstance(entry, Entry) and entry.kind != "decision/1"]
-    _set_events(conn, [_event(log, index, entry) for index, entry in known])
+    _set_events(conn, [event_row(log, index, entry) for index, entry in known])
 
 
-def _event(log: int, index: int, entry: Entry) -> tuple[Any, ...]:
-    """In the order of the columns."""
+def event_row(log: int, index: int, entry: Entry) -> tuple[Any, ...]:
+    """The row of an entry that is no decision, in the order of the columns."""
     members, code = entry.members, EVENT_CODES.get(entry.kind)
     coded = None if code is None else members[code]
     return entry.id, log, index, entry.kind, entry.time, members.get("system"), coded
