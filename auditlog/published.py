@@ -8,7 +8,7 @@ must be no small number either.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditlog.figures import Cells, Figure, Why, add, figures
 from auditlog.suppression import Equation, Table, suppress
@@ -33,6 +33,8 @@ SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Cell → the cells that it is the sum of; a name that ends in a dot stands for all that begin so."""
 
 _WHOLES = frozenset(whole for whole, _ in SUMS)
+_MIXED = "held.mixed"
+"""Held results of outcomes of which one version holds some and another none: no cell, and nobody publishes it."""
 _AMOUNTS = {
     "tokens.prompt": "records.tokens",
     "tokens.output": "records.tokens",
@@ -109,15 +111,25 @@ def close_comparison(counts: Mapping[str, int], floor: int) -> dict[str, Why]:
 
 
 def close_cells(
-    first: str, last: str, cells: Mapping[str, int], before: Sequence[Publication], floor: int
+    first: str,
+    last: str,
+    cells: Mapping[str, int],
+    before: Sequence[Publication],
+    floor: int,
+    *,
+    waiting: Mapping[str, bool] | None = None,
 ) -> dict[str, Why]:
-    """Which cells of one system stay closed in a publication, and why. `before`: what was published, oldest first."""
+    """Which cells of one system stay closed in a publication, and why. `before`: what was published, oldest first.
+
+    `waiting`: outcome → whether its results wait for a review, where all versions agree. The register says so in
+    public, so that those results are the held ones, and one outcome may follow from the others.
+    """
     now = Publication(first, last, cells, {})
     near = [one for one in before if one.months & now.months]
     # A year that was published ties its months together.
     months = frozenset[str]().union(now.months, *(one.months for one in near))
     everything = [*(one for one in before if one.months & months), now]
-    table = _table(everything, floor)
+    table = _table(everything, floor, frozenset(f"outcomes.{code}" for code, waits in (waiting or {}).items() if waits))
     closed = {_cell(name): why for name, why in suppress(table).items()}
     for cell in cells:
         counter = amount_of(cell)
@@ -126,20 +138,23 @@ def close_cells(
     return closed
 
 
-def _table(publications: Sequence[Publication], floor: int) -> Table:
+def _table(publications: Sequence[Publication], floor: int, waiting: frozenset[str]) -> Table:
+    if waiting:
+        publications = [replace(one, cells={**one.cells, _MIXED: _mixed(one.cells, waiting)}) for one in publications]
     numbers: dict[str, int] = {}
     equations: list[Equation] = []
     closed: dict[str, Why] = {}
-    cells = sorted({cell for one in publications for cell in one.cells if amount_of(cell) is None})
+    cells = sorted({cell for one in publications for cell, n in one.cells.items() if _is_in_table(cell, n)})
     last = len(publications) - 1
+    hidden: dict[str, int] = {}
     for place, one in enumerate(publications):
         numbers |= {_name(place, cell): one.cells.get(cell, 0) for cell in cells}
         closed |= {_name(place, cell): why for cell, why in one.closed.items() if cell in cells}
-        equations += _sums(str(place), cells)
-    hidden: dict[str, int] = {}
+        equations += _sums(str(place), cells, waiting)
+        hidden |= {_name(place, cell): one.cells[cell] for cell in cells if cell == _MIXED}
     for whole, parts in _blocks(publications):
         block = f"{whole}-{'-'.join(map(str, parts))}"
-        equations += _sums(block, cells)
+        equations += _sums(block, cells, waiting)
         for cell in cells:
             known = [part for part in parts if cell not in publications[part].closed]
             for name, of in {_name(block, cell): parts, f"{block}*:{cell}": known}.items():
@@ -149,7 +164,7 @@ def _table(publications: Sequence[Publication], floor: int) -> Table:
         numbers | hidden,
         equations,
         floor,
-        closable=frozenset(_name(last, cell) for cell in publications[last].cells if cell in cells),
+        closable=frozenset(_name(last, cell) for cell in publications[last].cells if cell in cells and cell != _MIXED),
         closed=closed,
         hidden=frozenset(hidden),
         signed=frozenset(hidden),
@@ -157,8 +172,16 @@ def _table(publications: Sequence[Publication], floor: int) -> Table:
     )
 
 
-def _sums(of: str, cells: Sequence[str]) -> Iterator[Equation]:
-    for whole, parts in SUMS:
+def _mixed(cells: Mapping[str, int], waiting: frozenset[str]) -> int:
+    return cells.get("held", 0) - sum(cells.get(cell, 0) for cell in waiting)
+
+
+def _is_in_table(cell: str, number: int) -> bool:
+    return number != 0 if cell == _MIXED else amount_of(cell) is None
+
+
+def _sums(of: str, cells: Sequence[str], waiting: frozenset[str]) -> Iterator[Equation]:
+    for whole, parts in (*SUMS, ("held", (*waiting, _MIXED))) if waiting else SUMS:
         heads = tuple(part for part in parts if part.endswith("."))
         names = [cell for cell in cells if cell in parts or (heads and cell.startswith(heads))]
         if names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +14,7 @@ from auditlog.figures import Counted
 from auditlog.record import Entry
 from auditlog.store import decisions as decision_store
 from auditlog.store import vault as vault_store
+from registry.consistency import RESERVED_OUTCOMES
 from registry.manifest import Manifest
 from registry.store import systems as register_store
 
@@ -56,6 +57,15 @@ class Placed:
 def is_held(manifest: Manifest, outcome: str | None) -> bool:
     """Whether a result waits for a review before it counts. An outcome that is not known here does not."""
     return outcome is not None and manifest.release_of(outcome) == "after_review"
+
+
+def waiting_outcomes(manifests: Iterable[Manifest]) -> dict[str, bool]:
+    """Outcome → whether its results wait for a review, where all versions that declare it agree."""
+    found: dict[str, set[bool]] = {code: {True} for code in RESERVED_OUTCOMES}
+    for manifest in manifests:
+        for outcome in manifest.outcomes:
+            found.setdefault(outcome.code, set()).add(is_held(manifest, outcome.code))
+    return {code: waits.pop() for code, waits in found.items() if len(waits) == 1}
 
 
 def earlier(g: Greffier, decided: Entry) -> Earlier:

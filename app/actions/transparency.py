@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from app.actions import notices, period_tallies, query, register, report, tallies
+from app.actions import counting, notices, period_tallies, query, register, report, tallies
 from app.actions.period_tallies import Opened, Sums
 from app.errors import UsageError
 from app.home import Greffier
@@ -151,8 +151,10 @@ def _close(g: Greffier, first: date, last: date, sums: Mapping[str, Sums]) -> di
     for slug, one in sums.items():
         with g.reading() as conn:
             before = publication_store.publications_of(conn, slug, year=f"{first.year}")
+            manifests = [version.manifest for version in register_store.list_versions(conn, slug)]
         days = first.isoformat(), last.isoformat()
-        closed[slug] = close_cells(*days, one.cells, before, g.settings.small_cell)
+        waiting = counting.waiting_outcomes(manifests)
+        closed[slug] = close_cells(*days, one.cells, before, g.settings.small_cell, waiting=waiting)
     return closed
 
 

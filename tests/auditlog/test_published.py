@@ -158,6 +158,44 @@ def test_counts_of_a_comparison():
     assert close_comparison(few, FLOOR) == {"without_case": "small", "without_record": "with"}
 
 
+def outcomes(**numbers):
+    """Cells of results by outcome, of which those named `wait_…` waited for a review."""
+    usage = dict.fromkeys([*USAGE])
+    return published_cells(
+        add(
+            cells({"outcome": code, "usage": usage}, held=code.startswith("wait"))
+            for code, n in numbers.items()
+            for _ in range(n)
+        )
+    )
+
+
+def test_held_results_do_not_tell_an_outcome_that_the_register_says_waits():
+    now = outcomes(grant=15, partly=60, wait_refuse=20, wait_fraud=3)
+    waits = {"grant": False, "partly": False, "wait_refuse": True, "wait_fraud": True}
+    closed = close_cells("2026-03-01", "2026-03-31", now, [], FLOOR, waiting=waits)
+    assert closed["outcomes.wait_fraud"] == "small"
+    # Otherwise it were the held ones less those refused.
+    assert {"outcomes.wait_refuse", "held"} & closed.keys()
+    # One whose versions differ: how many of its results were held nobody reads off, either.
+    closed = close_cells("2026-03-01", "2026-03-31", now, [], FLOOR, waiting={"grant": False, "wait_refuse": True})
+    assert {"outcomes.wait_refuse", "held"} & closed.keys()
+
+
+def test_a_year_does_not_tell_by_its_held_results():
+    waits = {"grant": False, "partly": False, "wait_refuse": True, "wait_fraud": True}
+    months = [outcomes(grant=30, partly=40, wait_refuse=20, wait_fraud=n) for n in (12, 14, 3)]
+    history = []
+    for month, now in enumerate(months[:2], 1):
+        days = f"2026-{month:02}-01", f"2026-{month:02}-28"
+        history.append(Publication(*days, now, close_cells(*days, now, history, FLOOR, waiting=waits)))
+        assert not history[-1].closed
+    year = published_cells(add(months))
+    closed = close_cells("2026-01-01", "2026-12-31", year, history, FLOOR, waiting=waits)
+    assert closed["outcomes.wait_fraud"] == "with"
+    assert {"outcomes.wait_refuse", "held"} & closed.keys()
+
+
 def test_refusals():
     now = published_cells(add([cells_of_refusal("suspended")] * 12 + [cells_of_refusal("too_large")] * 2))
     assert close_cells("2026-03-01", "2026-03-31", now, [], FLOOR) == {
