@@ -45,6 +45,7 @@ from auditlog.store.logs import insert_log, read_logs
 from auditlog.vault.blobs import open_objects
 from auditlog.vault.erasure import Ledger
 from auditlog.vault.index_keys import IndexKeys
+from auditlog.vault.key_store import KeyStore
 from auditlog.vault.seal import Vault
 from reports.render import Renderer
 from runtime.supervisor import BootFacts, Supervisor
@@ -183,24 +184,13 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
             key_folder = KeyFolder(home / "keys", unlock_of(home, settings))
             key_folder.check(origin)
             keys = _signing_keys(key_folder, origin)
-            index_keys, request_key = IndexKeys(home / "keys"), read_request_key(home / "keys")
-            objects = open_objects(settings.payload_store)
-            record_keys = open_key_store(home, settings)
+            record_keys, index_keys, vault = _open_vault(home, settings)
     except BaseException:
         engine.dispose()
         raise
 
     def on_boot(facts: BootFacts) -> None:
         boots.record(g, facts)
-
-    vault = Vault(
-        record_keys,
-        settings.origin,
-        index_keys.current,
-        previous_key=index_keys.previous,
-        request_key=request_key,
-        objects=objects,
-    )
 
     def before_commit() -> None:
         index_keys.refresh(vault.use_index_keys)
@@ -234,6 +224,22 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         clock=clock,
     )
     return g
+
+
+def _open_vault(home: Path, settings: Settings) -> tuple[KeyStore, IndexKeys, Vault]:
+    """The vault and the keys behind it. The key store comes last: nothing fails after it that would leave it open."""
+    index_keys, request_key = IndexKeys(home / "keys"), read_request_key(home / "keys")
+    objects = open_objects(settings.payload_store)
+    record_keys = open_key_store(home, settings)
+    vault = Vault(
+        record_keys,
+        settings.origin,
+        index_keys.current,
+        previous_key=index_keys.previous,
+        request_key=request_key,
+        objects=objects,
+    )
+    return record_keys, index_keys, vault
 
 
 def _outage_entry(agency: str) -> Callable[[str, datetime, datetime], Entry]:
