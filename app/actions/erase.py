@@ -5,6 +5,7 @@ Keys and rows go, entries and every proof stay, tombstones say why (DESIGN §5.2
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import uuid
@@ -18,7 +19,7 @@ from app.actions.reading import CLI, Reader
 from app.errors import Refused, UsageError, asked
 from app.home import Greffier
 from auditlog.canonical import Json, format_canonical
-from auditlog.errors import FormatError, Held, NotFound
+from auditlog.errors import Erased, FormatError, Held, NotFound
 from auditlog.log import Unit
 from auditlog.record import format_time
 from auditlog.store import erasures as store
@@ -143,7 +144,8 @@ def complete_pending(g: Greffier) -> int:
         with g.reading() as conn:
             orders, objects = erasure.pending(g.ledger, conn), due_objects(conn)
         for unit in erasure.complete(g.record_keys, g.ledger, orders, agency=g.settings.agency, new_id=new_id):
-            append(g, unit)
+            with contextlib.suppress(Erased):  # another program did it meanwhile
+                append(g, unit)
     if orders or objects:
         after(g)
     return len(orders)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _BLOCK: Final = 1 << 20
+_PARQUET: Final = b"PAR1"
+_PLACED: Final = b"log,idx,"
 # What no program on this machine can undo, and until when it lasts.
 BEYOND: Final = (
     ("replicas of the key store", "until each has taken over the overwritten slot; archives of it must not exist"),
@@ -32,6 +34,7 @@ BEYOND: Final = (
         "file-level copies of the database from before",
         "until they are deleted: content in them cannot be read any more, tags and codes of outcomes can",
     ),
+    ("exports, evidence and access files outside the home", "until they are deleted"),
     ("receipts and letters in someone's hands", "for as long as they are kept: each opens its entry"),
 )
 _BEYOND_POSTGRESQL: Final = (
@@ -65,7 +68,7 @@ class Verified:
 
 def verify(g: Greffier, record_id: str) -> Verified:
     """Look everywhere. Raises UnknownRecord; what was never erased has everything left."""
-    reading.find(g, record_id)
+    record = reading.find(g, record_id)
     erase.after(g)
     found = dict[str, str]()
     left = dict[str, str]()
@@ -76,7 +79,7 @@ def verify(g: Greffier, record_id: str) -> Verified:
         _sort(_rows(conn, record_id), found, left)
         _sort(remains.of(conn), found, left)
     _sort(_keys(g, record_id), found, left)
-    _sort(_files(g, record_id), found, left)
+    _sort(_files(g, record), found, left)
     beyond = dict(BEYOND if g.engine.dialect.name == "sqlite" else (*BEYOND, *_BEYOND_POSTGRESQL))
     return Verified(record_id, ground, tombstone, found, left, beyond)
 
@@ -126,9 +129,8 @@ def _keys(g: Greffier, record_id: str) -> Iterator[Found]:
     )
 
 
-def _files(g: Greffier, record_id: str) -> Iterator[Found]:
+def _files(g: Greffier, record: reading.Found) -> Iterator[Found]:
     """Files of the home that name the record: documents, exports of results, receipts, leftovers."""
-    needle = record_id.encode("ascii")
     database = database_file(g.engine)
     own = {g.ledger.path.resolve()}
     if database is not None:
@@ -139,7 +141,7 @@ def _files(g: Greffier, record_id: str) -> Iterator[Found]:
             continue
         if "entries" in path.parts and "tile" in path.parts:
             continue  # bundles of an exported log: entries and tombstones
-        if _holds(path, needle):
+        if _holds(path, record):
             naming += 1
             # The name of a file may be a person's; a number and its folder are enough to find it.
             yield f"file {naming} that names the record", f"in {path.parent.relative_to(g.home)}/", False
@@ -147,14 +149,27 @@ def _files(g: Greffier, record_id: str) -> Iterator[Found]:
         yield "other files under the home", "none names the record", True
 
 
-def _holds(path: Path, needle: bytes) -> bool:
+def _holds(path: Path, record: reading.Found) -> bool:
+    needles = [record.entry.id.encode("ascii")]
     try:
         with path.open("rb") as file:
-            tail = b""
+            begin = file.read(len(_PLACED))
+            if begin.startswith(_PARQUET):
+                return _in_parquet(path, record)
+            if begin == _PLACED:  # what a technical reader exports has places and no ids
+                needles.append(f"\n{record.log},{record.index},".encode("ascii"))
+            tail, longest = begin, max(map(len, needles))
             while block := file.read(_BLOCK):
-                if needle in tail + block:
+                if any(needle in tail + block for needle in needles):
                     return True
-                tail = block[-len(needle) :]
+                tail = (tail + block)[-longest:]
     except OSError:
         return True  # what cannot be read cannot be vouched for
     return False
+
+
+def _in_parquet(path: Path, record: reading.Found) -> bool:
+    """Its texts are compressed: its rows are read."""
+    from auditlog.store import parquet  # noqa: PLC0415 (a portal need not hold its libraries in memory)
+
+    return parquet.names(path, record.entry.id, (record.log, record.index))

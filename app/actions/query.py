@@ -7,11 +7,12 @@ of them and no id, and leaves none.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from app.actions import reading
+from app.actions.accesses import PERSON
 from app.actions.reading import Purpose, Reader
 from app.errors import UsageError, asked
 from app.home import Greffier
@@ -19,7 +20,9 @@ from auditlog.canonical import Json
 from auditlog.errors import Erased
 from auditlog.store import events as event_store
 from auditlog.store import listing as store
-from auditlog.store.cursor import DecisionFilter, given
+from auditlog.store.cursor import DecisionFilter, format_cursor, given
+from auditlog.store.cursor import Page as Rows
+from auditlog.store.decisions import ORDER
 
 UNSCOPED: Final = 1000
 """In a log with more decisions than that, a query names a system, a period, a boot or a source, or says that it means
@@ -94,9 +97,7 @@ def decisions(
     """
     columns = _allowed(g, reader, chosen, everything=everything)
     for attempt in range(_TRIES):
-        with asked(), g.reading() as conn:
-            find = store.list_decisions if chosen.of_decisions else event_store.list_events
-            page = find(conn, chosen, cursor=cursor, limit=limit)
+        page = _find(g, reader, chosen, cursor, limit)
         try:
             held = _note(g, reader, "query", [str(row["id"]) for row in page.rows], chosen)
         except Erased:
@@ -107,6 +108,27 @@ def decisions(
         break
     shown = [row for row in (_shown(dict(row), held, chosen) for row in page.rows) if row is not None]
     return Page([{name: row[name] for name in columns} for row in shown], page.next, stamp(g))
+
+
+def _find(g: Greffier, reader: Reader, chosen: DecisionFilter, cursor: str | None, limit: int) -> Rows:
+    """The rows of a page. Where a filter of content finds what may not be given, the next rows take its place: a short
+    page, or a cursor that leads to it, would tell what the filter found."""
+    if not chosen.of_decisions:
+        with asked(), g.reading() as conn:
+            return event_store.list_events(conn, chosen, cursor=cursor, limit=limit)
+    kept: list[Mapping[str, Any]] = []
+    while True:
+        with asked(), g.reading() as conn:
+            page = store.list_decisions(conn, chosen, cursor=cursor, limit=limit)
+        if _is_open(chosen):
+            return page
+        held = reading.withheld(g, reader, "query", [str(row["id"]) for row in page.rows])
+        kept += [row for row in page.rows if row["id"] not in held]
+        if len(kept) > limit or page.next is None:
+            break
+        cursor = page.next
+    last = kept[limit - 1] if len(kept) > limit else None
+    return Rows(tuple(kept[:limit]), None if last is None else format_cursor([last[name] for name in ORDER], chosen))
 
 
 def export(g: Greffier, reader: Reader, chosen: DecisionFilter, *, everything: bool = False) -> Export:
@@ -143,6 +165,8 @@ def demand_scope(g: Greffier, chosen: DecisionFilter, *, everything: bool) -> No
 
 def _allowed(g: Greffier, reader: Reader, chosen: DecisionFilter, *, everything: bool) -> tuple[str, ...]:
     """The columns that this reader may see of this query."""
+    if reader.role == PERSON:
+        raise UsageError("is for one's own records: find my decisions, or an access file, and no lists", field="role")
     demand_scope(g, chosen, everything=everything)
     columns = DECISION_COLUMNS if chosen.of_decisions else EVENT_COLUMNS
     if reader.role not in TECHNICAL:
@@ -167,9 +191,14 @@ def _shown(row: dict[str, Json], held: frozenset[str], chosen: DecisionFilter) -
     the filter looked at its content: to be found by it would tell."""
     if row["id"] not in held:
         return row
-    if not given(chosen).keys() <= _OPEN_FILTERS:
+    if not _is_open(chosen):
         return None
     return {**row, **dict.fromkeys((*_CONTENT, *_USAGE)), "content": "restricted"}
+
+
+def _is_open(chosen: DecisionFilter) -> bool:
+    """Whether it asks for nothing but what stands in the log in clear."""
+    return given(chosen).keys() <= _OPEN_FILTERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from app.actions import query, reading
+from app.actions.accesses import PERSON
 from app.actions.case_list import Case
 from app.errors import UsageError
 from app.home import Greffier
@@ -95,8 +96,11 @@ def reconcile(
     """Compare; `since` and `until` are minutes, the second one not included. Decisions on real people alone count.
 
     `tell` gets one line for each case or record that has no counterpart, and for each result that was used too early.
-    Raises UsageError naming the line of the list.
+    Raises UsageError naming the line of the list, and for a reader who sees nothing of the content: which result had
+    to wait for a person is content, and so is whether a person has a record.
     """
+    if reader.role in query.TECHNICAL or reader.role == PERSON:
+        raise UsageError(f"is not for the role {reader.role}, which sees nothing of the content", field="role")
     with g.reading() as conn:
         if system is not None:
             register_store.read_system(conn, system)

@@ -25,17 +25,22 @@ from sqlalchemy import (
 )
 
 from auditlog.kinds import KINDS
+from auditlog.record import parse_entry
 from auditlog.store import metadata
 from auditlog.store.about import About, about_table
 from auditlog.store.blobs import blob_table, delete_blobs
 from auditlog.store.decisions import decision_table, review_table
 from auditlog.store.idempotency import idempotency_table
 from auditlog.store.insert import RowInsert
+from auditlog.store.log import find_entry
 from auditlog.store.rollup import event_table
 from auditlog.store.vault import erasure_table, sealed_table, subject_table
 
 CHUNK: Final = 500
 """How many records go in one transaction, and how many values into one statement."""
+
+RECORD_KINDS: Final = frozenset({"decision/1", "unfinished/1"})
+"""The kinds whose content is a record's own."""
 
 due_table = Table(
     "auditlog_erasure_due",
@@ -95,6 +100,18 @@ def belonging(conn: Connection, ids: Sequence[str]) -> set[str]:
     for some in chunks(ids):
         for table in (review_table, about_table):
             found.update(conn.execute(select(table.c.id).where(table.c.id.in_(some))).scalars())
+    return found
+
+
+def no_records(conn: Connection, ids: Sequence[str]) -> set[str]:
+    """Those whose content is that of no record: figures, which outlive what they count, and accesses to nobody."""
+    found: set[str] = set()
+    for some in chunks(ids):
+        decided = set(conn.execute(select(decision_table.c.id).where(decision_table.c.id.in_(some))).scalars())
+        for id_ in set(some) - decided:
+            stored = find_entry(conn, id_)
+            if stored is not None and parse_entry(stored.data).kind not in RECORD_KINDS:
+                found.add(id_)
     return found
 
 

@@ -18,6 +18,7 @@ from auditlog.errors import FormatError
 from auditlog.store.questions import Question, arguments, statement
 
 ROW_GROUP: Final = 65_536
+_IN_MEMORY: Final[dict[str, str | bool | int | float | list[str]]] = {"temp_directory": ""}
 _MANY = {"id"}
 """Texts of which no two are alike; all others repeat, and are stored as numbers of a dictionary."""
 
@@ -55,6 +56,22 @@ def read_stamp(file: Path) -> dict[str, str]:
     }
 
 
+def names(file: Path, id_: str, place: tuple[int, int]) -> bool:
+    """Whether a file has a record in it, by its id or by its place (log, index). True where it cannot be read."""
+    try:
+        with pq.ParquetFile(file) as opened:
+            texts = [field.name for field in opened.schema_arrow if pa.types.is_string(field.type)]
+            placed = [name for name in ("log", "idx") if name in opened.schema_arrow.names]
+            for batch in opened.iter_batches(columns=[*texts, *placed]):
+                if any(id_ in batch.column(name).to_pylist() for name in texts):
+                    return True
+                if len(placed) == 2 and place in zip(*[batch.column(name).to_pylist() for name in placed], strict=True):
+                    return True
+    except (pa.ArrowException, OSError):
+        return True
+    return False
+
+
 def ask_files(
     question: Question, given: Mapping[str, Any], decisions: Path, events: Path | None = None
 ) -> list[dict[str, Any]]:
@@ -66,7 +83,8 @@ def ask_files(
     needed: dict[str, Path | None] = {"decisions": decisions}
     if " events " in question.parquet:
         needed = {"events": events}
-    with duckdb.connect() as conn:
+    # What does not fit into memory fails: it would lie about in a folder `.tmp`, with what the rows say.
+    with duckdb.connect(config=_IN_MEMORY) as conn:
         for name, file in needed.items():
             if file is None:
                 raise FormatError(f"{question.name} reads a file of entries of kind refused/1: give it", field=name)
@@ -77,7 +95,13 @@ def ask_files(
         sql, bound = statement(question.parquet, arguments(question, given))
         try:
             found = conn.execute(sql, bound)
+            columns = [column[0] for column in found.description]
+            return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
         except duckdb.BinderException:
             raise FormatError(f"lacks columns that {question.name} reads", field=next(iter(needed))) from None
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        except duckdb.OutOfMemoryException:
+            raise FormatError("needs more memory than there is: ask about a period", field=next(iter(needed))) from None
+        except duckdb.Error:
+            # Its own message may quote what stands in a row.
+            message = "holds something else than was exported: export it again"
+            raise FormatError(message, field=next(iter(needed))) from None

@@ -39,6 +39,7 @@ from auditlog.store.erasures import (
     delete_due,
     erased_among,
     insert_erasures,
+    no_records,
     with_content,
 )
 from auditlog.store.log import find_entry
@@ -105,7 +106,10 @@ def erase_set(keys: KeyStore, ledger: Ledger, erasures: Sequence[Erasure], *, ne
 def complete(
     keys: KeyStore, ledger: Ledger, erasures: Sequence[Erasure], *, agency: str, new_id: NewId
 ) -> Iterator[Unit]:
-    """The units that carry out orders of the ledger (`pending`). What is held now was ordered before: it goes."""
+    """The units that carry out orders of the ledger (`pending`). What is held now was ordered before: it goes.
+
+    That of a single one raises Erased where another program carried it out meanwhile.
+    """
     if len(erasures) == 1:
         yield erase(keys, ledger, erasures[0], agency=agency, id=new_id())
         return
@@ -118,7 +122,7 @@ def reapply(conn: Connection, keys: KeyStore, ledger: Ledger, *, new_id: NewId) 
 
     In the caller's transaction. Their tombstones become due, where the log has none.
     """
-    orders = pending(ledger, conn)
+    orders = pending(ledger, conn, whole=True)  # an older database and a damaged ledger may have as many
     for low in range(0, len(orders), CHUNK):
         some = orders[low : low + CHUNK]
         _take(conn, keys, ledger, [one.record for one in some])
@@ -126,13 +130,13 @@ def reapply(conn: Connection, keys: KeyStore, ledger: Ledger, *, new_id: NewId) 
     return len(orders)
 
 
-def pending(ledger: Ledger, conn: Connection) -> tuple[Erasure, ...]:
+def pending(ledger: Ledger, conn: Connection, *, whole: bool = False) -> tuple[Erasure, ...]:
     """Erasures that the ledger names and the database does not: complete them before anything is served.
 
     A record that this database does not hold (a backup from before it was made) needs none; one whose entry is there
-    without content (a copy that holds none) still needs its tombstone.
+    without content (a copy that holds none) still needs its tombstone. Unless `whole`, a long ledger is only counted.
     """
-    if ledger.count() > MANY and ledger.count() == count_erasures(conn):
+    if not whole and ledger.count() > MANY and ledger.count() == count_erasures(conn):
         return ()  # each record has one order and one row: none is missing
     orders: dict[str, Erasure] = {}
     for erasure in ledger.read():
@@ -185,16 +189,23 @@ def _no_longer_due(records: Sequence[str]) -> Callable[[Connection, Sequence[Seq
 def _unit(
     keys: KeyStore, ledger: Ledger, some: Sequence[Erasure], *, ordered: Sequence[Erasure], new_id: NewId
 ) -> Unit:
-    """Erases `some`; with `ordered`, only if all of these can be erased, which are then ordered together."""
+    """Erases `some`; with `ordered`, only if all of these can be erased, which are then ordered together.
+
+    Without, they were ordered before: what another program carried out meanwhile, which found the order in the ledger
+    as this one did, is passed over.
+    """
     records = [one.record for one in some]
     due = _due(some, new_id)
 
     def apply(conn: Connection, _sequenced: Sequence[Sequenced]) -> None:
-        for part in chunks([one.record for one in ordered] or records):
+        for part in chunks([one.record for one in ordered]):
             _demand_erasable(conn, ledger, part)
         ledger.append(*ordered)
-        _take(conn, keys, ledger, records)
-        insert_erasures(conn, due)
+        gone = erased_among(conn, records)
+        left = [one for one in due if one.record not in gone]
+        if left:
+            _take(conn, keys, ledger, [one.record for one in left])
+            insert_erasures(conn, left)
 
     return Unit((), apply)
 
@@ -219,6 +230,8 @@ def _check_there(conn: Connection, records: Sequence[str]) -> None:
         raise NotFound("is about another record: it is erased together with that", field="record")
     if with_content(conn, records) != set(records):
         raise NotFound("this log holds no content for it", field="record")
+    if no_records(conn, records):
+        raise NotFound("is no record: figures, and accesses to nobody, are kept", field="record")
 
 
 def _check_held(conn: Connection, records: Sequence[str]) -> None:

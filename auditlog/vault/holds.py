@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from auditlog.errors import Erased, NotFound
 from auditlog.store.about import About, find_about
-from auditlog.store.erasures import about_among, belonging, with_content
+from auditlog.store.erasures import about_among, belonging, no_records, with_content
 from auditlog.store.vault import find_erasure
 from auditlog.vault.ledger import Ledger
 
@@ -46,5 +46,5 @@ def demand_holdable(conn: Connection, ledger: Ledger, record: str) -> None:
     """
     if ledger.names(record) or find_erasure(conn, record) is not None:
         raise Erased("the content was erased; its entry and proof remain", field="id")
-    if belonging(conn, [record]) or not with_content(conn, [record]):
+    if belonging(conn, [record]) or not with_content(conn, [record]) or no_records(conn, [record]):
         raise NotFound("this log holds no content for it that could be held", field="id")

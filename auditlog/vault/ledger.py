@@ -15,7 +15,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -156,9 +156,16 @@ class Ledger:
         with self._open() as fd:
             whole = _whole(fd)
             os.ftruncate(fd, whole)  # a torn line was never acted upon
-            if os.pwrite(fd, lines, whole) != len(lines):
-                raise VaultError("was not written whole: free some space, then order it again", field="erasures")
-            os.fsync(fd)
+            try:
+                written = os.pwrite(fd, lines, whole)
+                if written == len(lines):
+                    os.fsync(fd)
+                    return
+            except OSError:
+                _cut(fd, whole)
+                raise
+            _cut(fd, whole)
+            raise VaultError("was not written whole: free some space, then order it again", field="erasures")
 
     def _read_on(self) -> _Seen:
         """What the file says, from where the last call ended; from its beginning where it is not the same file."""
@@ -215,6 +222,13 @@ class _Seen:
     end: int = 0
     records: set[str] = field(default_factory=set)
     slots: set[int] = field(default_factory=set)
+
+
+def _cut(fd: int, size: int) -> None:
+    """Take back lines of an order that failed: those that came through whole would be half of it, and count."""
+    with suppress(OSError):
+        os.ftruncate(fd, size)
+        os.fsync(fd)
 
 
 def _whole(fd: int) -> int:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from app.actions import corrections, erase, erased, holds, log, reading, report, review
+from app.actions import corrections, erase, erased, files, holds, log, query, reading, report, review, tallies
 from app.actions.reading import CLI
 from app.errors import Refused, UnknownRecord, UsageError
 from auditlog.errors import Erased, NotFound
 from auditlog.record import parse_entry
 from auditlog.store import erasures as store
 from auditlog.store import log as log_store
+from auditlog.store.cursor import DecisionFilter
 
 LINE = "Piet Jansen 1970-01-01"  # an invented person, who must turn up nowhere
 
@@ -192,6 +193,27 @@ def test_what_is_about_a_record_is_no_record_to_erase(office: Any) -> None:
         assert g.ledger.read() == ()
 
 
+def test_only_records_can_be_erased_or_held(office: Any) -> None:
+    """Figures outlive what they count, and a look-up that found nobody stays noted: both sealed, neither a record."""
+    with office.opened() as g:
+        office.decide(g, "TEST-1")
+        erase.plan_person(g, LINE, ground="objection")  # an access to no record
+        office.clock.on(days=1)
+        assert tallies.tally_pending(g) == 1
+        with g.reading() as conn:
+            others = [one.id for _, one in log_store.entries_of_kinds(conn, 1, {"tally/1", "access/1"})]
+        assert len(others) == 2
+        for one in others:
+            with pytest.raises(NotFound, match="is no record"):
+                erase.plan_record(g, one, ground="objection")
+            with pytest.raises(NotFound, match="is no record"):
+                erase.erase(g, one, ground="objection")
+            with pytest.raises(NotFound):
+                holds.place(g, one, ground="inquiry")
+        assert g.ledger.read() == ()
+        assert log.check_all(g) == []
+
+
 def test_a_hold_is_placed_once_and_lifted_once(office: Any) -> None:
     with office.opened() as g:
         record = office.decide(g, "TEST-1")
@@ -285,6 +307,25 @@ def test_what_is_left_is_named(small_office: Any) -> None:
         assert erased.verify(g, record).gone
         g.ledger.path.write_bytes(g.ledger.path.read_bytes().replace(b" keys ", b" keys 0,"))
         assert not erased.verify(g, record).gone
+
+
+@pytest.mark.parametrize("role", ["auditor", "operator"])
+def test_an_export_in_parquet_names_its_records_too(small_office: Any, role: str) -> None:
+    """Its texts are compressed: the id is not among its bytes. An operator's file has the place alone."""
+    with small_office.opened() as g:
+        record, kept, *_ = [small_office.decide(g, "TEST-1") for _ in range(64)]
+        path = small_office.home / "decisions.parquet"
+        with path.open("wb") as file:
+            files.write_parquet(query.export(g, reading.Reader(role, None), DecisionFilter()), file)
+        assert record.encode() not in path.read_bytes()
+        erase.erase(g, record, ground="objection")
+        assert list(erased.verify(g, record).left) == ["file 1 that names the record"]
+        with path.open("wb") as file:
+            files.write_parquet(query.export(g, reading.Reader(role, None), DecisionFilter()), file)
+        assert erased.verify(g, record).gone
+        assert "file 1 that names the record" in erased.verify(g, kept).left
+        path.write_bytes(path.read_bytes()[:-9])
+        assert list(erased.verify(g, record).left) == ["file 1 that names the record"], "nobody can say"
 
 
 def test_pages_that_were_freed_without_being_zeroed_are_named(small_office: Any) -> None:

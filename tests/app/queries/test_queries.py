@@ -11,7 +11,7 @@ import pytest
 from app.actions import erase, files, holds, query, questions
 from app.actions.reading import CLI, Reader
 from app.errors import UsageError
-from auditlog.store.cursor import DecisionFilter
+from auditlog.store.cursor import DecisionFilter, format_cursor
 
 AUDITOR, OPERATOR = Reader("auditor", "grf_aa"), Reader("operator", "grf_bb")
 CONTENT = {"id", "outcome", "review", "reviewed", "waited"}
@@ -194,6 +194,44 @@ def test_of_a_record_whose_use_is_restricted_only_the_log_is_shown(house):
     assert not [1 for _, values in house.accesses() if ids[2] in values["ids"]["ids"]]
     holds.lift(house.g, ids[2], ground="restriction")
     assert len(query.decisions(house.g, AUDITOR, DecisionFilter(review="override")).rows) == 1
+
+
+def test_no_page_and_no_cursor_tell_which_restricted_record_a_filter_of_content_found(house):
+    """A page that is short, or a cursor that points at what is not shown, would say what is in it."""
+    ids = house.decide(9)
+    for id_ in (ids[8], ids[5], ids[4], ids[1], ids[0]):
+        holds.place(house.g, id_, ground="restriction")
+    where = DecisionFilter(outcome="grant")
+    for reader, chosen in ((AUDITOR, where), (OPERATOR, DecisionFilter(min_tokens=1))):
+        for limit in (1, 2, 3, 4):
+            pages, cursor = [], None
+            while not pages or cursor is not None:
+                page = query.decisions(house.g, reader, chosen, cursor, limit)
+                pages.append([row["n"] for row in page.rows])
+                if page.next is not None:
+                    assert len(page.rows) == limit
+                    last = page.rows[-1]
+                    assert page.next == format_cursor([last["minute"], last["log"], last["idx"]], chosen)
+                cursor = page.next
+            assert [n for page in pages for n in page] == [8, 7, 4, 3]
+            assert all(pages)
+    holds.place(house.g, ids[7], ground="restriction")
+    holds.place(house.g, ids[6], ground="restriction")
+    noted = len(house.accesses())
+    page = query.decisions(house.g, AUDITOR, where, limit=2)
+    assert ([row["n"] for row in page.rows], page.next) == ([4, 3], None)
+    (first, second) = house.accesses()[noted:]
+    assert sorted(first[1]["ids"]["ids"] + second[1]["ids"]["ids"]) == sorted([ids[2], ids[3]])
+
+
+def test_a_list_is_for_nobody_in_the_role_of_the_person(house):
+    """Whose readings are counted once a day: a list in that role would leave no access the second time."""
+    house.decide(3)
+    person, before = Reader("person", None), len(house.accesses())
+    for ask in (query.decisions, query.export):
+        with pytest.raises(UsageError, match="find my decisions"):
+            ask(house.g, person, DecisionFilter())
+    assert len(house.accesses()) == before
 
 
 def test_what_was_erased_is_found_no_more_and_still_counted(house):

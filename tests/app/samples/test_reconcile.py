@@ -8,7 +8,7 @@ import json
 import pytest
 
 from app.actions import erase, holds, reconcile, review
-from app.actions.accesses import CLI
+from app.actions.accesses import CLI, Reader
 from app.actions.case_list import parse_cases
 from app.errors import UsageError
 from auditlog.store.log import entries_of_kinds
@@ -108,6 +108,16 @@ def test_results_that_were_used_before_a_person_looked(town):
         told.clear()
         assert found(compare(g, *rows, tell=told.append)) == (0, 0, 3)
         assert never not in json.dumps(told)
+
+
+@pytest.mark.parametrize("role", ["operator", "client", "program", "person"])
+def test_a_comparison_is_for_those_who_see_content(small_town, role):
+    """A list of one case asks whether a person has a record, and whether its result had to wait."""
+    with small_town.opened() as g:
+        size = g.log.state().size
+        with pytest.raises(UsageError, match=f"not for the role {role}"):
+            reconcile.reconcile(g, Reader(role, None), parse_cases(io.StringIO("case,decided\n")))
+        assert g.log.state().size == size
 
 
 def test_an_erased_record_is_still_a_record(town):

@@ -7,11 +7,14 @@ import uuid
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from auditlog.cells import cells, cells_of_refusal, cells_of_review, minutes_between
 from auditlog.errors import FormatError, NotFound
 from auditlog.figures import CellKey
+from auditlog.store import parquet
 from auditlog.store.decisions import decision_table
 from auditlog.store.engine import reading, writing
 from auditlog.store.parquet import ask_files, read_stamp, schema_of, write_parquet
@@ -220,6 +223,26 @@ def test_a_file_that_is_none(tmp_path, files):
         ask_files(question_of("refusals"), {}, files["decisions"])
     with pytest.raises(FormatError, match=r"^decisions: lacks columns"):
         ask_files(question_of("volume"), {}, files["events"])
+
+
+def test_an_answer_from_files_leaves_nothing_on_the_disk(files, tmp_path, monkeypatch):
+    """DuckDB would put what does not fit into memory into a folder `.tmp` where the command runs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(parquet._IN_MEMORY, "memory_limit", "1MB")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(FormatError, match=r"^decisions: needs more memory"):
+        ask_files(question_of("outcomes"), {}, files["decisions"])
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_stands_in_a_row_is_not_repeated(tmp_path):
+    said = pa.table({"boot": [BOOTS[0]], "n": [1], "minute": ["2026-03-02T08:00Z"], "log": [1], "idx": [1]})
+    said = said.append_column("system", pa.array(["credit"])).append_column("mode", pa.array(["live"]))
+    said = said.append_column("total_us", pa.array(["Piet Jansen"]))
+    pq.write_table(said, tmp_path / "other.parquet")
+    with pytest.raises(FormatError) as error:
+        ask_files(question_of("slowest"), {}, tmp_path / "other.parquet")
+    assert "Piet" not in str(error.value)
 
 
 def test_a_file_names_its_log(files):

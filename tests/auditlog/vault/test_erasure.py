@@ -394,6 +394,19 @@ def test_of_a_long_ledger_the_number_of_orders_tells(house, monkeypatch):
     assert house.pending() == []
 
 
+def test_a_restore_reads_the_whole_ledger_however_long_it_is(house, monkeypatch):
+    """A database from before, and a ledger that lost the end of a line, have the same number of erasures."""
+    monkeypatch.setattr(erasing, "MANY", 1)
+    records = [house.decide() for _ in range(4)]
+    for record in records:
+        house.erase(record)
+    with writing(house.database.engine) as conn:
+        conn.execute(delete(erasure_table).where(erasure_table.c.record == records[0]))
+    house.ledger.path.write_bytes(house.ledger.path.read_bytes().replace(b"Z\n", b"Z ", 1))
+    with writing(house.database.engine) as conn, pytest.raises(VaultError, match="line 1 is damaged"):
+        reapply(conn, house.vault.keys, house.ledger, new_id=new_id)
+
+
 def test_a_backup_from_before_the_record_needs_nothing(house):
     house.ledger.append(house.order(new_id()))
     assert house.pending() == []
@@ -612,6 +625,22 @@ def test_a_crash_within_a_set_leaves_no_half(house, after, monkeypatch):
     with reading(house.database.engine) as conn:
         assert sorted(one["record"] for one in iterate_erasures(conn)) == records
         assert house.vault.open(conn, kept).values["outcome"] == "grant"
+
+
+def test_two_processes_that_complete_the_same_orders_do_not_trip_over_each_other(house, monkeypatch):
+    """One erases a set; another starts meanwhile and finds the order in the ledger, or comes to do some of it first."""
+    monkeypatch.setattr(erasing, "CHUNK", 2)
+    records = sorted(house.decide() for _ in range(7))
+    first, *rest = house.units(records)
+    house.log.append(first).result(30)
+    with reading(house.database.engine) as conn:
+        found = [one for one in pending(house.ledger, conn) if one.record != records[2]]
+    other = list(complete(house.vault.keys, house.ledger, found, agency="example-agency", new_id=new_id))
+    for unit in [other[0], *rest, *other[1:], *rest]:
+        house.log.append(unit).result(30)
+    assert house.pending() == []
+    assert house.is_gone(*records)
+    assert house.due() == records
 
 
 def test_two_processes_write_each_tombstone_once(house):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import uuid
 
@@ -68,6 +69,23 @@ def test_a_damaged_line_is_named(ledger, damage):
         file.write(damage)
     with pytest.raises(VaultError, match=r"^erasures: line 2 is damaged"):
         ledger.read()
+
+
+def test_an_order_that_does_not_fit_leaves_no_half_of_itself(ledger):
+    """A full disk takes some lines of a set: its records would count as erased, though nothing was done."""
+    first, many = erasure(), [erasure() for _ in range(3)]
+    ledger.append(first)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (ledger.path.stat().st_size * 5 // 2, limits[1]))
+    try:
+        with pytest.raises(VaultError, match="free some space"):
+            ledger.append(*many)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert ledger.read() == Ledger(ledger.path).read() == (first,)
+    assert not any(ledger.names(one.record) for one in many)
+    ledger.append(*many)
+    assert set(ledger.read()) == {first, *many}
 
 
 def test_a_missing_ledger_says_what_to_restore(tmp_path):
