@@ -15,7 +15,7 @@ from typing import Any, cast
 from auditlog.commitment import Opening, verify_opening
 from auditlog.errors import AuditLogError
 from auditlog.figures import COUNTED_MODES, Figure, Why, figures
-from auditlog.published import total_figures
+from auditlog.published import SUMS, total_figures
 from auditlog.record import Entry
 from auditlog.tally import ClosedCell, OpenedCell, commit_cell, parts_digest, root_of
 from reports.errors import TwinError
@@ -43,6 +43,7 @@ class _Found:
     before: dict[str, set[str]] = field(default_factory=dict)
     days: dict[str, set[str]] = field(default_factory=dict)
     clear: dict[tuple[str, str], int] = field(default_factory=dict)
+    versions: dict[str, set[int]] = field(default_factory=dict)
     published: bool = False
     continues: bool = False
 
@@ -64,7 +65,12 @@ def recount_report(data: bytes, entries: Iterable[Entry]) -> Recounted:
     for tally in report.tallies:
         _check_entry(report, tally, found)
     _check_nothing_left_out(report, found)
-    counted = 0 if found.continues else sum(_check_clear(tally, found) for tally in report.tallies)
+    counted = 0
+    if not found.continues:
+        counted = sum(_check_clear(tally, found, report.floor) for tally in report.tallies)
+        _check_versions(report, found)
+    for tally in report.tallies:
+        _check_sums(tally, report.floor)
     cells = [cell for tally in report.tallies for cell in tally.cells]
     closed = sum(cell.number is None for cell in cells)
     return Recounted(report, len(cells) - closed, closed, counted, found.continues)
@@ -107,8 +113,33 @@ def _closed(tally: OpenedTally) -> dict[str, Why]:
     return {cell.cell: cast("Why", cell.why) for cell in tally.cells if cell.number is None}
 
 
+def _bounds(cell: Cell | None, floor: int) -> tuple[int, int | None]:
+    """What a cell has at least and at most (None: no end), by what is shown of it."""
+    if cell is None:
+        return 0, 0
+    if cell.number is not None:
+        return cell.number, cell.number
+    return (1, floor - 1) if cell.why == "small" else (floor, None)
+
+
+def _check_sums(tally: OpenedTally, floor: int) -> None:
+    """Each whole can be the sum of its parts: also a closed cell says how large it is, about."""
+    cells = {cell.cell: cell for cell in tally.cells}
+    for whole, parts in SUMS:
+        heads = tuple(part for part in parts if part.endswith("."))
+        mine = [cells[name] for name in cells if name in parts or (heads and name.startswith(heads))]
+        low, high = _bounds(cells.get(whole), floor)
+        ends = [_bounds(cell, floor) for cell in mine]
+        most = [end for _, end in ends if end is not None]
+        too_few = len(most) == len(ends) and sum(most) < low
+        if too_few or (high is not None and sum(least for least, _ in ends) > high):
+            raise TwinError(f"{_name(tally, whole)}: cannot be the sum of its parts")
+
+
 def _check_figures(report: TransparencyReport) -> None:
     """Every figure follows from the cells."""
+    if len({system.slug for system in report.systems}) != len(report.systems):
+        raise TwinError("shows one system twice")
     by_system = {tally.system: tally for tally in report.tallies}
     if len(by_system) != len(report.tallies):
         raise TwinError("has two sums of one system")
@@ -128,7 +159,10 @@ def _figures_of(tally: OpenedTally | None, system: SystemFigures, floor: int) ->
 
 
 def _compare(whose: str, made: Iterable[Figure], stated: Iterable[Figure]) -> None:
+    stated = [*stated]
     by_name = {figure.name: figure for figure in stated}
+    if len(by_name) != len(stated):
+        raise TwinError(f"{whose}: has two figures of one name")
     for figure in made:
         if by_name.pop(figure.name, None) != figure:
             raise TwinError(f"{whose}, {figure.name}: is not what the cells give")
@@ -140,10 +174,10 @@ def _read(report: TransparencyReport, digest: str, entries: Iterable[Entry]) -> 
     """One pass over the log, up to the publication."""
     found, first, last = _Found(), report.since.isoformat(), report.until.isoformat()
     wanted = {tally.id for tally in report.tallies}
-    for entry in entries:
+    for place, entry in enumerate(entries):
         members: Any = entry.members
         day = entry.time[:10]
-        if entry.kind == "genesis/1" and not found.tallies and not found.clear:
+        if place == 0 and entry.kind == "genesis/1":
             found.continues = members["predecessor"] is not None
         elif entry.kind == "publication/1" and members["digest"] == digest:
             found.published = (members["first"], members["last"]) == (first, last)
@@ -157,6 +191,7 @@ def _read(report: TransparencyReport, digest: str, entries: Iterable[Entry]) -> 
         elif entry.kind == "decision/1" and first <= day <= last and members["mode"] in COUNTED_MODES:
             key = members["system"], "decisions"
             found.clear[key] = found.clear.get(key, 0) + 1
+            found.versions.setdefault(members["system"], set()).add(members["version"])
     return found
 
 
@@ -199,16 +234,21 @@ def _check_nothing_left_out(report: TransparencyReport, found: _Found) -> None:
         raise TwinError(f"{system or 'no system'}: has tallies of these days, and no sum in the report")
 
 
-def _check_clear(tally: OpenedTally, found: _Found) -> int:
+def _check_versions(report: TransparencyReport, found: _Found) -> None:
+    for system in report.systems:
+        if system.versions != tuple(sorted(found.versions.get(system.slug, ()))):
+            raise TwinError(f"{system.slug}: gave results by other versions than those named")
+
+
+def _check_clear(tally: OpenedTally, found: _Found, floor: int) -> int:
     """What the entries say in clear; returns how many cells could be compared."""
     system, compared = tally.system or "", 0
     cells: Mapping[str, Cell] = {cell.cell: cell for cell in tally.cells}
     counts = {cell: number for (of, cell), number in found.clear.items() if of == system}
     for name in sorted({*counts, *(cell for cell in cells if cell == "decisions" or cell.startswith("refusals"))}):
-        cell = cells.get(name)
-        number = 0 if cell is None else cell.number
-        if number is not None:
-            compared += 1
-            if number != counts.get(name, 0):
-                raise TwinError(f"{_name(tally, name)}: the log has {counts.get(name, 0)} entries")
+        low, high = _bounds(cells.get(name), floor)
+        number = counts.get(name, 0)
+        compared += low == high
+        if number < low or (high is not None and number > high):
+            raise TwinError(f"{_name(tally, name)}: the log has {number} entries")
     return compared

@@ -124,6 +124,60 @@ def test_a_sum_that_leaves_decisions_out_fails(filled):
         recount_report(made.body, entries(filled))
 
 
+@pytest.mark.parametrize(
+    ("closed", "message"),
+    [
+        ({"reviews.override": "small"}, "permit-advice, reviewed: cannot be the sum of its parts"),
+        ({"outcomes.grant": "small"}, "permit-advice, decisions: cannot be the sum of its parts"),
+        ({"outcomes.refuse": "with"}, "permit-advice, decisions: cannot be the sum of its parts"),
+        ({"decisions": "small", "outcomes.grant": "small"}, "permit-advice, decisions: the log has 60 entries"),
+    ],
+)
+def test_a_number_that_is_closed_as_another_size_fails(filled, monkeypatch, closed, message):
+    """The agency publishes "fewer than 10" of what are more, or the reverse: its parts or its whole tell."""
+    monkeypatch.setattr(transparency, "_close", lambda *_: {"permit-advice": closed})
+    made = transparency.publish(filled.g, *MARCH)
+    with pytest.raises(TwinError, match=message):
+        recount_report(made.body, entries(filled))
+
+
+def test_all_closed_as_small_fails_by_the_entries(filled, monkeypatch):
+    monkeypatch.setattr(
+        transparency,
+        "_close",
+        lambda g, first, last, sums: {s: dict.fromkeys(o.cells, "small") for s, o in sums.items()},
+    )
+    made = transparency.publish(filled.g, *MARCH)
+    with pytest.raises(TwinError, match="permit-advice, decisions: "):
+        recount_report(made.body, entries(filled))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda v: v["systems"][0]["figures"].insert(0, v["systems"][0]["figures"][0] | {"value": 6000}),
+            "two figures",
+        ),
+        (lambda v: v["total"].insert(0, v["total"][0] | {"value": 6000}), "all systems together: has two figures"),
+        (lambda v: v["systems"].append(v["systems"][0]), "shows one system twice"),
+        (lambda v: v["systems"][0].update(versions=[1, 7]), "permit-advice: gave results by other versions"),
+    ],
+)
+def test_what_the_agency_publishes_beside_the_truth_fails(filled, monkeypatch, change, message):
+    """The log bears the digest of the changed report: the agency published it so."""
+
+    def changed(made):
+        value = json.loads(json_twin(made))
+        change(value)
+        return json_twin(value)
+
+    monkeypatch.setattr(transparency, "json_twin", changed)
+    made = transparency.publish(filled.g, *MARCH)
+    with pytest.raises(TwinError, match=message):
+        recount_report(made.body, entries(filled))
+
+
 def test_a_tally_that_is_kept_out_fails(filled, monkeypatch):
     """A day's tally is in the log, and the sum does not have it."""
     from auditlog.store import tallies as store

@@ -63,6 +63,15 @@ def test_what_the_old_log_holds_was_tallied_in_it(succeeded):
         recount_report(made.body, (one for one in everything(g) if one.id not in first))
 
 
+def test_a_log_that_follows_one_without_such_days_is_counted_whole(succeeded):
+    """The first log has nothing of April: it was given all the same, so nothing before is missing."""
+    succeeded.decide("grant", 12)
+    succeeded.clock.on(days=30)
+    made = transparency.publish(succeeded.g, date(2026, 4, 1), date(2026, 4, 30))
+    found = recount_report(made.body, everything(succeeded.g))
+    assert (found.counted, found.partial) == (1, False)
+
+
 def test_what_an_old_log_left_untallied_is_tallied_in_the_new_one(succeeded):
     """A loss can end a log before its last entries are tallied."""
     from auditlog.figures import CellKey
