@@ -19,8 +19,10 @@ from auditlog.record import Entry, parse_time
 COUNTED_KINDS = ("decision/1", "refused/1", "review/1")
 """Entries of other kinds add nothing."""
 
-MAX_SUMMED = 10**13
-"""A larger amount of one record (tokens, µJ, millionths) counts as not known: sums stay far below 2^63."""
+MAX_SUMMED = 10**12
+"""A larger amount of one record (tokens, µJ, millionths: a megajoule, a million euros) counts as not known. A sender
+states its own amounts; millions of records that state the most make a day's sum reach what the roll-up holds, where it
+stays (`store.rollup.MAX_NUMBER`)."""
 
 
 def counted(

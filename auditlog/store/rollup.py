@@ -20,6 +20,8 @@ from auditlog.record import Entry, OpaqueEntry
 from auditlog.store import metadata
 
 NO_VERSION = -1
+MAX_NUMBER = 2**62
+"""A sum stays at this: what a sender states must never keep the writer from writing, nor turn a number into a float."""
 
 EVENT_CODES = {
     "refused/1": "reason",
@@ -98,13 +100,14 @@ class _Upsert:
         names = [column.name for column in table.columns]
         key = [column.name for column in table.primary_key.columns]
         into = f"INSERT INTO {table.name} ({', '.join(names)}) "
-        old = f"{table.name}.number + " if adding else ""
-        sets = ", ".join(f"{name} = {old}excluded.{name}" for name in names if name not in key)
-        then = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sets}"
-        self._sqlite = f"{into}VALUES ({', '.join('?' * len(names))}){then}"
+        then = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET "
+        new = {name: f"excluded.{name}" for name in names if name not in key}
+        least = {name: f"{{least}}({table.name}.{name} + {value}, {MAX_NUMBER})" for name, value in new.items()}
+        then += ", ".join(f"{name} = {value}" for name, value in (least if adding else new).items())
+        self._sqlite = f"{into}VALUES ({', '.join('?' * len(names))}){then.format(least='MIN')}"
         types = ["text" if isinstance(table.c[name].type, Text) else "bigint" for name in names]
         arrays = ", ".join(f"%s::{type_}[]" for type_ in types)
-        self._postgresql = f"{into}SELECT * FROM unnest({arrays}){then}"  # noqa: S608 (our names)
+        self._postgresql = f"{into}SELECT * FROM unnest({arrays}){then.format(least='LEAST')}"  # noqa: S608 (our names)
 
     def __call__(self, conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         if not rows:
@@ -142,7 +145,7 @@ def add_counts(conn: Connection, log: int, many: Iterable[Counted], *, size: int
             whole = (*place, cell)
             sums[whole] = sums.get(whole, 0) + number
     # In the order of the key: two writers of two logs never wait for each other crosswise.
-    _add_cells(conn, [(*whole, number) for whole, number in sorted(sums.items())])
+    _add_cells(conn, [(*whole, min(number, MAX_NUMBER)) for whole, number in sorted(sums.items())])
     _set_due(conn, [(*place, size) for place in sorted(keys)])
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import select
 from auditlog.figures import CellKey
 from auditlog.log import Unit
 from auditlog.store.engine import reading
-from auditlog.store.rollup import due_table, event_table, iterate_rollup
+from auditlog.store.log import writing
+from auditlog.store.rollup import MAX_NUMBER, add_counts, due_table, event_table, iterate_rollup
 
 DAY = CellKey("parking-permit", 3, "live", "2026-03-02")
 OTHER = CellKey("parking-permit", None, None, "2026-03-01")
@@ -82,3 +83,15 @@ def test_each_entry_that_is_no_decision_has_a_row(database, make):
         (refused.id, 1, 0, "refused/1", refused.time, "parking-permit", "suspended"),
         (pulse.id, 1, 1, "pulse/1", pulse.time, None, "ok"),
     ]
+
+
+def test_sums_that_a_sender_drives_up_stay_whole_numbers(database):
+    """Nothing else than staying there: no float, no error that keeps the writer from recording."""
+    key = CellKey("permit-advice", 1, "live", "2026-03-02")
+    for number in (MAX_NUMBER - 3, 2, 2**61, 2**63, 1):
+        with writing(database.engine) as conn:
+            add_counts(conn, 1, [(key, {"tokens.prompt": number})], size=5)
+    with database.engine.connect() as conn:
+        [(_, _, cells)] = iterate_rollup(conn)
+    assert cells == {"tokens.prompt": MAX_NUMBER}
+    assert type(cells["tokens.prompt"]) is int
