@@ -20,7 +20,7 @@ from auditlog.record import Entry, OpaqueEntry
 from auditlog.store import metadata
 
 NO_VERSION = -1
-MAX_NUMBER = 2**62
+MAX_NUMBER = 2**62 - 1
 """A sum stays at this: what a sender states must never keep the writer from writing, nor turn a number into a float."""
 
 EVENT_CODES = {
