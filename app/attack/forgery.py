@@ -24,15 +24,15 @@ from auditlog.store.witness import create_tables, read_keys, read_ledger, replac
 from auditlog.tiles import grow
 
 DATABASE: Final = "greffier.db"
-# Query rows follow their entries to other places; what belongs to no entry goes.
+# Rows that name an entry's place follow it (first out of the way, since a place is held once); what has no entry goes.
+_PLACED: Final = ("decision", "review", "about", "event", "source", "tally", "publication", "sample")
+_KEYED: Final = (*((name, "id") for name in (*_PLACED, "sealed", "subject")), ("idempotency", "record"))
 _ROWS_TO_MATCH: Final = (
-    "UPDATE auditlog_decision AS r SET idx = e.idx FROM auditlog_entry AS e WHERE e.id = r.id",
-    "UPDATE auditlog_review AS r SET idx = e.idx FROM auditlog_entry AS e WHERE e.id = r.id",
-    "DELETE FROM auditlog_decision WHERE id NOT IN (SELECT id FROM auditlog_entry)",
-    "DELETE FROM auditlog_review WHERE id NOT IN (SELECT id FROM auditlog_entry)",
-    "DELETE FROM auditlog_sealed WHERE id NOT IN (SELECT id FROM auditlog_entry)",
-    "DELETE FROM auditlog_subject WHERE id NOT IN (SELECT id FROM auditlog_entry)",
-    "DELETE FROM auditlog_idempotency WHERE record NOT IN (SELECT id FROM auditlog_entry)",
+    *(f"UPDATE auditlog_{name} SET idx = -1 - idx" for name in _PLACED),  # noqa: S608
+    *(f"UPDATE auditlog_{name} AS r SET idx = e.idx FROM auditlog_entry AS e WHERE e.id = r.id" for name in _PLACED),  # noqa: S608
+    "UPDATE auditlog_decision AS r SET n = json_extract(CAST(e.data AS TEXT), '$.n') "
+    "FROM auditlog_entry AS e WHERE e.id = r.id",
+    *(f"DELETE FROM auditlog_{name} WHERE {key} NOT IN (SELECT id FROM auditlog_entry)" for name, key in _KEYED),  # noqa: S608
 )
 
 

@@ -12,9 +12,11 @@ from app.attack.clerk import Clerk
 from app.attack.databases import PULSE
 from app.attack.forgery import edited
 from app.attack.scene import HOUR, SYSTEM, Scene, advance, append, decide_one, pulse
+from auditlog.cells import counted
 from auditlog.log import Sequenced, Unit
 from auditlog.record import parse_entry
 from auditlog.store.decisions import decision_rows
+from auditlog.store.sources import source_row
 from registry.store import systems as register_store
 from runtime.counter import counter_path
 from runtime.program import Request
@@ -132,9 +134,11 @@ def _forge(s: Scene, **changes: Any) -> None:
         entry: Any = parse_entry(edited(like.entry.data, id=id_, **members))
 
         def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
-            return [*prepared.rows(), *decision_rows(entry, values, sequenced[0].place)]
+            place = sequenced[0].place
+            numbered = [source_row(entry, place)] if entry.members["capture"] == "external" else []
+            return [*prepared.rows(), *decision_rows(entry, values, place), *numbered]
 
-        g.log.append(Unit((entry,), rows=rows)).result()
+        g.log.append(Unit((entry,), rows=rows, counts=lambda _: counted(entry, values))).result()
         advance(g)
 
 
