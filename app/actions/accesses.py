@@ -48,6 +48,8 @@ Purpose = Literal[
     "query",
 ]
 PERSON: Final = "person"
+STAFF: Final = frozenset({"administrator", "officer", "approver", "auditor", "privacy_officer"})
+"""Who is shown a result also while an officer has it."""
 # What may still be read while the person has had the use of a record restricted (GDPR 18(2)).
 _UNDER_RESTRICTION: Final = frozenset({"access_file", "lookup", "evidence", "correction"})
 # Up to so many records each have an entry of their own; more of them stand in sets.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.actions import reading
+from app.actions import reading, receipts
+from app.actions.accesses import STAFF
 from app.actions.reading import Purpose, Reader
 from app.errors import UsageError
 from app.home import Greffier
@@ -74,18 +75,21 @@ def read(g: Greffier, reader: Reader, purpose: Purpose, record_id: str) -> Threa
         ids = store.turns_of(conn, g.vault.search_tags(refs.conversation, "conversation"), system)
     scope: dict[str, str] = {"tag": "conversation", "rule": RULE.removesuffix(":")}
     records = reading.open_many(g, reader, purpose, ids, scope={**scope})
-    turns = thread([_turn(record) for record in records])
+    turns = thread([_turn(g, reader, record) for record in records])
     turns = tuple(turn for turn in turns if not turn.erased or _was_erased(g, turn.id))
     return Thread(system, turns, tuple(turn.id for turn in path_to(turns, record_id)))
 
 
-def _turn(record: reading.Record) -> Turn:
-    parent = record.values.get("parent")
+def _turn(g: Greffier, reader: Reader, record: reading.Record) -> Turn:
+    """A turn as its reader may see it: while an officer has the result, it is shown to staff alone."""
+    parent, values = record.values.get("parent"), record.values
+    if reader.role not in STAFF and receipts.is_held(g, record):
+        values = {**values, **dict.fromkeys(receipts.RESULT_FIELDS)}
     return Turn(
         record.entry.id,
         record.opened.refs.turn,
         parent if isinstance(parent, str) else None,
-        record.values,
+        values,
     )
 
 

@@ -154,17 +154,14 @@ def complete_pending(g: Greffier) -> int:
 def write_tombstones(g: Greffier, *, at_once: bool = False) -> int:
     """Append the tombstones that are due, in the order of the records' ids: the batch of a day (UTC).
 
-    Those of today wait for the day's end. Where all that wait were ordered in one go, their batch would say that they
-    belong together: they wait for others, a week at most. `at_once` waits for nothing. Returns how many were written.
+    Those of today wait for the day's end. Where all that state the same ground and role were ordered in one go, the
+    batch would say that they belong together: they wait for others, a week at most. `at_once` waits for nothing.
+    Returns how many were written.
     """
-    today = g.clock().date()
     with g.reading() as conn:
         due = store.read_due(conn)
     if not at_once:
-        due = [one for one in due if one.day < today.isoformat()]
-        waited = min((date.fromisoformat(one.day) for one in due), default=today)
-        if today - waited <= timedelta(days=LONELY_DAYS) and _ordered_in_one_go(g, due):
-            return 0
+        due = _mixed(g, due, g.clock().date())
     written = 0
     for unit in erasure.tombstones(due, agency=g.settings.agency, time=g.clock()):
         try:
@@ -229,11 +226,23 @@ def _plan(conn: Connection, records: Sequence[str], *, ground: str, joint: Seque
     )
 
 
-def _ordered_in_one_go(g: Greffier, due: Sequence[store.Due]) -> bool:
-    """Whether the ledger knows no more than one minute in which these were ordered; one alone betrays nothing."""
-    waiting = {one.record for one in due}
-    minutes = {order.time for order in g.ledger.read() if order.record in waiting}
-    return len(due) > 1 and len(minutes) <= 1
+def _mixed(g: Greffier, due: Sequence[store.Due], today: date) -> list[store.Due]:
+    """Those of former days that others of the same ground and role stand beside, or that waited long enough.
+
+    One alone betrays nothing. What the ledger has under one minute was ordered in one go.
+    """
+    minutes = {order.record: order.time for order in g.ledger.read()} if due else {}
+    alike: dict[tuple[str, str], list[store.Due]] = {}
+    for one in due:
+        if one.day < today.isoformat():
+            alike.setdefault((one.ground, one.role), []).append(one)
+    ready: list[store.Due] = []
+    for some in alike.values():
+        in_one_go = len(some) > 1 and len({minutes.get(one.record) for one in some}) == 1
+        waited = today - min(date.fromisoformat(one.day) for one in some)
+        if not in_one_go or waited > timedelta(days=LONELY_DAYS):
+            ready += some
+    return sorted(ready, key=lambda one: one.record)
 
 
 def _refused(error: Held) -> Refused:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from app.actions import accesses, reading, samples
+from app.actions.accesses import STAFF
 from app.actions.evidence_pack import Item, Pack, make_pack
 from app.errors import Refused, UsageError
 from app.home import Greffier
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 DECISION: Final = "decision/1"
-_STAFF: Final = frozenset({"administrator", "officer", "approver", "auditor", "privacy_officer"})
 _TECHNICAL: Final = ("usage", "times")
 """What an operator may see: nothing that says how a case ended."""
 _NEVER: Final = frozenset({"subjects"})
@@ -34,7 +34,7 @@ EvidencePurpose = Literal["evidence", "sample"]
 def of_record(g: Greffier, reader: reading.Reader, record_id: str) -> Pack:
     """Evidence about one decision. Raises UnknownRecord, UsageError for another entry, Refused by the reader's role."""
     items = _gather(g, reader, "evidence", [record_id])
-    return make_pack(g, reader, record_id, items, technical=reader.role not in _STAFF)
+    return make_pack(g, reader, record_id, items, technical=reader.role not in STAFF)
 
 
 def of_sample(g: Greffier, reader: reading.Reader, sample_id: str, *, with_log: bool = True) -> Pack:
@@ -44,13 +44,13 @@ def of_sample(g: Greffier, reader: reading.Reader, sample_id: str, *, with_log: 
     if [(item.id, item.found.index) for item in items] != [(one.id, one.index) for one in chosen]:
         raise VerifyError("does not give the decisions that stand at these places", field="draw")
     sample = samples.find(g, sample_id)
-    return make_pack(g, reader, sample_id, items, sample, with_log=with_log, technical=reader.role not in _STAFF)
+    return make_pack(g, reader, sample_id, items, sample, with_log=with_log, technical=reader.role not in STAFF)
 
 
 def _gather(
     g: Greffier, reader: reading.Reader, purpose: EvidencePurpose, ids: list[str], *, scope: Json = None
 ) -> list[Item]:
-    if reader.role not in _STAFF | {"operator"}:
+    if reader.role not in STAFF | {"operator"}:
         raise Refused("gives evidence to auditors and staff only", reason="role", field="role")
     items = [Item(reading.find(g, id_)) for id_ in ids]
     if any(item.found.entry.kind != DECISION for item in items):
@@ -91,7 +91,7 @@ def _find_tombstone(g: Greffier, conn: Connection, item: Item) -> None:
 
 def _open(g: Greffier, reader: reading.Reader, item: Item, record: reading.Record) -> None:
     item.openings = _openings(reader, record)
-    if reader.role not in _STAFF:
+    if reader.role not in STAFF:
         return
     with g.reading() as conn:
         reviews = [review["id"] for review in decision_store.find_reviews(conn, record.entry.id)]
@@ -103,4 +103,4 @@ def _open(g: Greffier, reader: reading.Reader, item: Item, record: reading.Recor
 
 def _openings(reader: reading.Reader, record: reading.Record) -> tuple[Opening, ...]:
     fields = sorted(set(record.entry.commitments) - _NEVER)
-    return record.opened.openings(fields if reader.role in _STAFF else [name for name in fields if name in _TECHNICAL])
+    return record.opened.openings(fields if reader.role in STAFF else [name for name in fields if name in _TECHNICAL])

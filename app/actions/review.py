@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Literal, get_args
 
 from app.actions import corrections, counting, reading
+from app.actions.accesses import STAFF
 from app.errors import Refused, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
@@ -52,7 +53,10 @@ def _is_date(text: str) -> bool:
 
 
 def show(g: Greffier, reader: reading.Reader, record_id: str) -> dict[str, Json]:
-    """The held result and its inputs, for the officer. Raises Refused where the record is no decision."""
+    """The held result and its inputs, for the officer. Raises Refused where the record is no decision, and for others
+    than staff: nobody else is given a result that is held."""
+    if reader.role not in STAFF:
+        raise Refused("a result that is held is shown to staff only", reason="role", field="role")
     _demand_decision(reading.find(g, record_id))
     record = reading.open(g, reader, "review", record_id)
     return {

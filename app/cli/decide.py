@@ -73,7 +73,7 @@ def decide_one(
     key = None if idempotency_key is None else repeats.Key("command line", idempotency_key, "--idempotency-key", CLI)
     with contextlib.ExitStack() as stack:
         # Before the decision: an answer that was recorded must not be lost to a folder that is not there.
-        write = None if receipt is None else stack.enter_context(reserved_file(receipt, "--receipt"))
+        write = None if receipt is None else stack.enter_context(reserved_file(receipt, "--receipt", private=True))
         g = stack.enter_context(open_home(home))
         answer = decide.decide(
             g, slug, inputs, subjects=tuple(subject or ()), refs=Refs(case, conversation), lang=lang, key=key
@@ -105,7 +105,7 @@ def write_receipt(
         made = receipts.receipt(g, record_id, openings=reader)
         as_page = output.name.endswith(".receipt.html")
         data = receipt_page.receipt_html(g, made, g.settings.languages[0]) if as_page else format_receipt(made)
-    write_file(output, data, "-o")
+    write_file(output, data, "-o", private=openings)
 
 
 def review_one(

@@ -77,5 +77,5 @@ def write_stamped_receipt(g: Greffier, record_id: str, output: Path, *, openings
         (output.with_suffix(".tsr"), made.token),
         (output, format_receipt(made.receipt)),
     ):
-        write_file(path, data, "-o")
+        write_file(path, data, "-o", private=path == output and openings is not None)
     progress(f"in the log at {made.time}; check with: greffier log timestamp-verify, or openssl ts -verify")

@@ -77,9 +77,9 @@ def read_file(path: Path, option: str) -> bytes:
         raise UsageError(f"cannot be read: {error.strerror}", field=option) from None
 
 
-def write_file(path: Path, data: bytes, option: str) -> None:
-    """Write a result whole or not at all; UsageError names the option."""
-    with reserved_file(path, option) as write:
+def write_file(path: Path, data: bytes, option: str, *, private: bool = False) -> None:
+    """Write a result whole or not at all, `private` for its owner alone; UsageError names the option."""
+    with reserved_file(path, option, private=private) as write:
         write(data)
 
 

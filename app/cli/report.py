@@ -61,7 +61,7 @@ def write_report(
         else:
             document = _transparency(g, period, lang, publish=publish, published=published)
         data = report.render(g, document, lang, output_format)
-    write_file(output, data, "-o")
+    write_file(output, data, "-o", private=kind == "letter")
 
 
 def _transparency(g: Greffier, period: str | None, lang: str, *, publish: bool, published: bool) -> TransparencyReport:

@@ -172,6 +172,30 @@ def test_a_days_only_set_waits_for_another(office: Any) -> None:
         assert erase.write_tombstones(g, at_once=True) == 2
 
 
+def test_a_set_is_told_by_its_ground_and_waits_for_another_of_the_same(office: Any) -> None:
+    with office.opened() as g:
+
+        def person(reference: str, ground: str, role: str = "administrator") -> list[str]:
+            records = [office.decide(g, reference) for _ in range(2)]
+            plan = erase.plan_person(g, reference, ground=ground)
+            erase.confirm(g, plan, plan.code, role=role)
+            office.clock.on(minutes=7)
+            return sorted(records)
+
+        first = person("TEST-1", "objection")
+        person("TEST-2", "consent_withdrawn")
+        person("TEST-3", "objection", "privacy_officer")
+        office.clock.on(days=1)
+        assert erase.write_tombstones(g) == 0, "each would stand out among the others"
+        second = person("TEST-4", "objection")
+        office.clock.on(days=1)
+        assert erase.write_tombstones(g) == 4
+        assert list(tombstones(g)) == sorted([*first, *second])
+        office.clock.on(days=7)
+        assert erase.write_tombstones(g) == 4
+        assert log.check_all(g) == []
+
+
 def test_what_is_about_a_record_is_no_record_to_erase(office: Any) -> None:
     with office.opened() as g:
         record = office.decide(g, "TEST-1")

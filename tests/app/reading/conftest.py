@@ -27,6 +27,7 @@ from auditlog.store import log as log_store
 from auditlog.store import sources as source_store
 from auditlog.vault.elsewhere import kept_seal
 from auditlog.vault.holds import HOLD_KIND
+from auditlog.vault.references import Refs
 from registry.store import systems as register_store
 
 LOAN = "social-loan-check"
@@ -61,7 +62,13 @@ class Office:
             yield g
 
     def decide(
-        self, g: Greffier, *subjects: str, outcome: str = "grant", system: str = LOAN, income: str = INCOME
+        self,
+        g: Greffier,
+        *subjects: str,
+        outcome: str = "grant",
+        system: str = LOAN,
+        income: str = INCOME,
+        conversation: str | None = None,
     ) -> str:
         """The id of a new decision about these persons, as `app.actions.decide` records one."""
         self.n += 1
@@ -78,7 +85,8 @@ class Office:
             "run": {},
             "times": {},
         }
-        prepared = g.vault.prepare(str(uuid.uuid4()), values, subjects or (PERSON,))
+        refs = None if conversation is None else Refs(conversation=conversation, turn=1)
+        prepared = g.vault.prepare(str(uuid.uuid4()), values, subjects or (PERSON,), refs=refs)
         entry = self._entry(g, prepared, version)
 
         def rows(sequenced: tuple[Sequenced, ...]) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from app.actions import accesses, erase, reading, receipts, report, review
+from app.actions import accesses, conversations, erase, reading, receipts, report, review
 from app.actions.accesses import SET, SINGLY
 from app.actions.reading import CLI, Reader
 from app.errors import Refused, UnknownRecord, UsageError
@@ -316,6 +316,29 @@ def test_membership_shows_one_id_and_not_the_others(size: int) -> None:
         prove_member(secret, ids, str(uuid.uuid4()))
     with pytest.raises(FormatError):
         id_root(secret, [ids[0], ids[0]])
+
+
+@pytest.mark.parametrize("role", ["client", "person", "operator", "program"])
+def test_a_held_result_is_shown_to_staff_only(g: Any, office: Any, entries: Any, role: str) -> None:
+    record, other = office.decide(g, conversation="TEST-C-1"), Reader(role, None)
+    with pytest.raises(Refused, match="staff only"):
+        review.show(g, other, record)
+    assert entries(g) == []
+    assert review.show(g, OFFICER, record)["outcome"] == "grant"
+
+    def told(reader: Reader) -> list[Any]:
+        (turn,) = conversations.read(g, reader, "lookup", record).turns
+        assert turn.values is not None
+        return [turn.values[name] for name in ("in_income", "outcome", "output")]
+
+    income = "evidently invented income 4417"
+    held, given = [income, None, None], [income, "grant", {"outcome": "grant"}]
+    assert told(other) == held
+    assert told(OFFICER) == given
+    review.record_review(g, record, review.Review("refer", "to a colleague", "invented reasons"))
+    assert told(other) == held
+    review.record_review(g, record, review.Review("release", "as suggested", "invented reasons"))
+    assert told(other) == given
 
 
 def test_what_is_no_decision_is_refused_before_it_is_opened(g: Any, office: Any, entries: Any) -> None:
