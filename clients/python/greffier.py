@@ -36,6 +36,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_BATCH = 256
+MAX_BODY = 1 << 20
 MAX_INTEGER = 2**53 - 1
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _USAGE = (
@@ -115,13 +116,19 @@ class Client:
         return next(self.record_many([record]))
 
     def record_many(self, records: Iterable[Mapping[str, Any]]) -> Iterator[Result]:
-        """Record decisions in batches of 256; a result for each, in their order, as its batch is answered."""
-        batch: list[Mapping[str, Any]] = []
+        """Record decisions in batches of up to 256, and of 1 MiB, which is what one request may have.
+
+        A result for each, in their order, as its batch is answered.
+        """
+        batch: list[bytes] = []
+        size = 0
         for record in records:
-            batch.append(record)
-            if len(batch) == MAX_BATCH:
+            line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
+            if batch and (len(batch) == MAX_BATCH or size + len(line) > MAX_BODY - 64):
                 yield from self._send(batch)
-                batch = []
+                batch, size = [], 0
+            batch.append(line)
+            size += len(line) + 1
         if batch:
             yield from self._send(batch)
 
@@ -133,9 +140,8 @@ class Client:
         """How far the numbers of a source are recorded, and which are missing below that."""
         return dict(self._ask("GET", f"/api/records/{urllib.parse.quote(source, safe='')}"))
 
-    def _send(self, batch: Sequence[Mapping[str, Any]]) -> list[Result]:
-        body = json.dumps({"records": batch}, ensure_ascii=False, allow_nan=False).encode()
-        answer = self._ask("POST", "/api/records", body)
+    def _send(self, batch: Sequence[bytes]) -> list[Result]:
+        answer = self._ask("POST", "/api/records", b'{"records":[' + b",".join(batch) + b"]}")
         return [
             Result(True, one["id"], one["index"], one["status"] == 200)
             if "id" in one

@@ -179,6 +179,17 @@ def test_with_content_each_record_has_its_own_result(client: Any) -> None:
 
 
 @pytest.mark.enable_socket
+def test_large_records_go_in_more_requests(client: Any) -> None:
+    """256 of them are more than one request may have."""
+    subjects = [f"TEST-{place:02}-{'é' * 190}" for place in range(16)]
+    records = [line(5000 + n, subjects=subjects, input=line(n)["input"] | {"remarks": "é" * 200}) for n in range(256)]
+    assert len(json.dumps(records, ensure_ascii=False).encode()) > sdk.MAX_BODY
+    results = list(client.record_many(records))
+    assert [result.ok for result in results] == [True] * 256
+    assert len({result.id for result in results}) == 256
+
+
+@pytest.mark.enable_socket
 def test_it_waits_while_nothing_can_be_recorded(portal: Any, client: Any) -> None:
     portal.g.problem = CannotRecord("invented", cause="disk_full")
     try:
