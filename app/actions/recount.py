@@ -14,7 +14,7 @@ from app.actions.counting import LiveCounts, Placed
 from app.errors import Refused
 from app.home import Greffier
 from auditlog import figures
-from auditlog.cells import COUNTED_KINDS
+from auditlog.cells import COUNTED_KINDS, key_of
 from auditlog.figures import Cells, Counted
 from auditlog.published import published_cells
 from auditlog.record import Entry, parse_entry
@@ -110,14 +110,22 @@ def settle(g: Greffier) -> None:
 
 def _add_up(g: Greffier, sums: Sequence[_Sum], log: int) -> None:
     by_key: dict[tuple[str, str], list[_Sum]] = {}
+    # Of an erased review nobody knows the decision: all tallies of its range may miss it, and are looked at once.
+    by_range: dict[tuple[int, int | None], list[_Sum]] = {}
     for one in sums:
         by_key.setdefault((one.row.system, one.row.first[:7]), []).append(one)
+        by_range.setdefault((one.row.since or 0, one.row.until), []).append(one)
     live = LiveCounts(g)
     entries = _entries(g, log, [one.row for one in sums])
     while some := list(islice(entries, _BATCH)):
         for placed, counts in live.of(some):
             if counts is None:
-                _miss(sums, placed)
+                if placed.entry.kind == "review/1":
+                    for span in [span for span in by_range if _is_within(span, placed.place[1])]:
+                        _miss(by_range.pop(span))
+                else:
+                    month = by_key.get((str(placed.entry.members["system"]), placed.entry.time[:7]), [])
+                    _miss(one for one in month if one.row.covers(key_of(placed.entry), placed.place))
                 continue
             for key, cells in counts:
                 _add(by_key.get((key.system, key.day[:7]), []), placed, (key, cells))
@@ -131,15 +139,14 @@ def _add(sums: Iterable[_Sum], placed: Placed, counted: Counted) -> None:
             return
 
 
-def _miss(sums: Iterable[_Sum], placed: Placed) -> None:
-    """The content of an entry was erased: which tallies miss it."""
-    members, day = placed.entry.members, placed.entry.time[:10]
+def _miss(sums: Iterable[_Sum]) -> None:
+    """The content of an entry was erased: these tallies miss it."""
     for one in sums:
-        row = one.row
-        within = row.since is None or row.until is None or row.since <= placed.place[1] < row.until
-        mine = placed.entry.kind == "review/1" or (row.system == members["system"] and row.first <= day <= row.last)
-        if within and mine:
-            one.whole = False
+        one.whole = False
+
+
+def _is_within(span: tuple[int, int | None], index: int) -> bool:
+    return span[0] <= index and (span[1] is None or index < span[1])
 
 
 def _entries(g: Greffier, log: int, rows: Sequence[TallyRow]) -> Iterator[Placed]:

@@ -71,6 +71,14 @@ def test_what_was_erased_bounds_what_remains(house):
     assert (found.differences, found.partial) == ((), 1)
 
 
+def test_a_late_review_that_was_erased_bounds_the_tally_of_its_range(house):
+    ids = filled(house)
+    erase.erase(house.g, ids[5], ground="objection")
+    found = recount.recount(house.g, everything=True)
+    # The tally of the day it was decided on, and that of the late reviews.
+    assert (found.differences, found.partial) == ((), 2)
+
+
 def test_settling_tallies_and_recounts(house):
     house.decide("grant", 2)
     recount.settle(house.g)
