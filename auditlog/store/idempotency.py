@@ -6,6 +6,7 @@ A key may hold a person's name: only its keyed tag is here, and a keyed digest o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,12 @@ def find_key_of(conn: Connection, record: str) -> KeyRow | None:
     """The row of a record, or None: it was asked for without a key."""
     row = conn.execute(select(idempotency_table).where(idempotency_table.c.record == record)).one_or_none()
     return None if row is None else _row(row)
+
+
+def find_keys_of(conn: Connection, records: Sequence[str]) -> dict[str, KeyRow]:
+    """The rows of these records (500 at most) that have one."""
+    rows = conn.execute(select(idempotency_table).where(idempotency_table.c.record.in_(records)))
+    return {row.record: _row(row) for row in rows}
 
 
 def delete_key_of(conn: Connection, record: str) -> None:

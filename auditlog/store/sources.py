@@ -112,6 +112,11 @@ def find_source(conn: Connection, id_: str) -> SourceRow | None:
     return None if row is None else _row(row)
 
 
+def find_sources(conn: Connection, ids: Sequence[str]) -> dict[str, SourceRow]:
+    """The rows of these records (500 at most) that have one."""
+    return {row.id: _row(row) for row in conn.execute(select(source_table).where(source_table.c.id.in_(ids)))}
+
+
 def numbers_of(conn: Connection, source: str) -> Iterator[int]:
     """The numbers of a source that have a record, rising, read as a stream."""
     statement = select(source_table.c.n).where(source_table.c.source == source).order_by(source_table.c.n)

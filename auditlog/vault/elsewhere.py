@@ -31,10 +31,16 @@ def kept_seal(vault: Vault, entry: Entry) -> bytes:
 
 def is_kept_elsewhere(conn: Connection, vault: Vault, entry: Entry) -> bool:
     """Whether the content of this entry was never here: its sender committed to it."""
-    if entry.kind != "decision/1" or entry.members["source"] is None:
-        return False
-    row = find_source(conn, entry.id)
-    return row is not None and seal_fits(vault, entry, row.committed)
+    return _is_external(entry) and says_kept(vault, entry, find_source(conn, entry.id))
+
+
+def says_kept(vault: Vault, entry: Entry, row: SourceRow | None) -> bool:
+    """As `is_kept_elsewhere`, by the row of the entry's number."""
+    return _is_external(entry) and row is not None and seal_fits(vault, entry, row.committed)
+
+
+def _is_external(entry: Entry) -> bool:
+    return entry.kind == "decision/1" and entry.members["source"] is not None
 
 
 def seal_fits(vault: Vault, entry: Entry, sealed: object) -> bool:
@@ -43,12 +49,11 @@ def seal_fits(vault: Vault, entry: Entry, sealed: object) -> bool:
 
 
 def source_differences(
-    conn: Connection, vault: Vault, place: tuple[int, int], entry: Entry
+    row: SourceRow | None, vault: Vault, place: tuple[int, int], entry: Entry
 ) -> Iterator[tuple[str, str]]:
     """(place, message) where the row of a decision's number is not the one that its entry calls for (`fsck`)."""
     members = entry.members
     name = f"{source_table.name}(id={entry.id})"
-    row = find_source(conn, entry.id)
     if members["source"] is None or row is None:
         if row is not None:
             yield name, "is there although the decision was made here"

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select
 from auditlog.canonical import Json
 from auditlog.commitment import canonical_value
 from auditlog.record import Entry
-from auditlog.store.idempotency import KeyRow, find_key_of, idempotency_table
+from auditlog.store.idempotency import KeyRow, idempotency_table
 from auditlog.store.vault import sealed_table
 from auditlog.vault.references import NO_REFS, Refs
 from auditlog.vocabulary import INPUT_PREFIX
@@ -90,10 +90,9 @@ def key_row(entry: Entry, values: Mapping[str, Json], secret: bytes, asked: Aske
     return KeyRow(asked.tag, entry.id, request_digest(secret, form))
 
 
-def key_differences(conn: Connection, record: str, expected: KeyRow | None) -> Iterator[tuple[str, str]]:
+def key_differences(record: str, stored: KeyRow | None, expected: KeyRow | None) -> Iterator[tuple[str, str]]:
     """(place, message) where the row of a record is not the one that its content calls for (None: no row)."""
     place = f"{idempotency_table.name}(record={record})"
-    stored = find_key_of(conn, record)
     if expected is None or stored is None:
         if stored is not None:
             yield place, "is there although the record was asked for without a key"
