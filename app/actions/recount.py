@@ -125,7 +125,7 @@ def _add_up(g: Greffier, sums: Sequence[_Sum], log: int) -> None:
                         _miss(by_range.pop(span))
                 else:
                     month = by_key.get((str(placed.entry.members["system"]), placed.entry.time[:7]), [])
-                    _miss(one for one in month if one.row.covers(key_of(placed.entry), placed.place))
+                    _miss(islice((one for one in month if one.row.covers(key_of(placed.entry), placed.place)), 1))
                 continue
             for key, cells in counts:
                 _add(by_key.get((key.system, key.day[:7]), []), placed, (key, cells))
