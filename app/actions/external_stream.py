@@ -20,7 +20,7 @@ class Lines:
     """Cuts a stream of bytes into lines, and lines into batches; a line that is too long is skipped to its end."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._number = 0
         self._skipping = False
         self._batch: list[Numbered] = []
@@ -29,20 +29,25 @@ class Lines:
     def add(self, chunk: bytes) -> list[list[Numbered]]:
         """The batches that are full with this chunk."""
         full: list[list[Numbered]] = []
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        # A line may come byte by byte: what is here of it is copied only when it ends.
+        self._rest += chunk
+        lines: list[bytes] = []
+        if b"\n" in chunk:
+            *lines, rest = bytes(self._rest).split(b"\n")
+            self._rest = bytearray(rest)
         for line in lines:
             self._line(line)
             if len(self._batch) == MAX_BATCH or self._bytes >= _TOGETHER:
                 full.append(self._cut())
         if len(self._rest) > MAX_LINE:
-            self._rest = b""
+            self._rest.clear()
             self._skipping = True
         return full
 
     def end(self) -> list[list[Numbered]]:
         """The last batch; the last line needs no line end."""
         if self._rest or self._skipping:
-            self._line(self._rest)
+            self._line(bytes(self._rest))
         return [self._cut()] if self._batch else []
 
     def _line(self, line: bytes) -> None:
