@@ -125,6 +125,7 @@ def close_cells(
     public, so that those results are the held ones, and one outcome may follow from the others.
     """
     now = Publication(first, last, cells, {})
+    before = _distinct(before)
     near = [one for one in before if one.months & now.months]
     # A year that was published ties its months together.
     months = frozenset[str]().union(now.months, *(one.months for one in near))
@@ -136,6 +137,16 @@ def close_cells(
         if counter is not None and counter in closed:
             closed[cell] = "with"
     return closed
+
+
+def _distinct(before: Sequence[Publication]) -> list[Publication]:
+    """The same numbers of the same days count once, however often they were published: what was open ever, is."""
+    found: dict[tuple[str, str, frozenset[tuple[str, int]]], Publication] = {}
+    for one in before:
+        key = one.first, one.last, frozenset(one.cells.items())
+        known = found.pop(key, one)
+        found[key] = replace(one, closed={cell: why for cell, why in one.closed.items() if cell in known.closed})
+    return list(found.values())
 
 
 def _table(publications: Sequence[Publication], floor: int, waiting: frozenset[str]) -> Table:

@@ -196,6 +196,22 @@ def test_a_year_does_not_tell_by_its_held_results():
     assert {"outcomes.wait_refuse", "held"} & closed.keys()
 
 
+def test_what_is_published_again_unchanged_tells_and_costs_nothing_more():
+    history = []
+    now = counted(60, 43)
+    publish(history, "2026-03-01", "2026-03-31", counted(60, 40))
+    closed = publish(history, "2026-03-01", "2026-03-31", now)
+    assert closed
+    for _ in range(60):
+        assert publish(history, "2026-03-01", "2026-03-31", now) == closed
+    # What one of them showed is known, whatever the others close.
+    open_once = [Publication("2026-03-01", "2026-03-31", now, {}), *history[1:]]
+    year = published_cells(add([now, counted(40, 3)]))
+    alone = close_cells("2026-01-01", "2026-12-31", year, open_once[:1], FLOOR)
+    assert close_cells("2026-01-01", "2026-12-31", year, open_once, FLOOR) == alone
+    assert "outcomes.refuse" in alone
+
+
 def test_refusals():
     now = published_cells(add([cells_of_refusal("suspended")] * 12 + [cells_of_refusal("too_large")] * 2))
     assert close_cells("2026-03-01", "2026-03-31", now, [], FLOOR) == {
