@@ -52,6 +52,9 @@ STAFF: Final = frozenset({"administrator", "officer", "approver", "auditor", "pr
 """Who is shown a result also while an officer has it."""
 # What may still be read while the person has had the use of a record restricted (GDPR 18(2)).
 _UNDER_RESTRICTION: Final = frozenset({"access_file", "lookup", "evidence", "correction"})
+# Who keeps the program running is given its measurements, in an evidence folder, and nothing else of a record.
+_WITHOUT_CONTENT: Final = frozenset({"operator", "program"})
+_MEASURES: Final = frozenset({"evidence", "sample"})
 # Up to so many records each have an entry of their own; more of them stand in sets.
 SINGLY: Final = 16
 SET: Final = 256
@@ -79,7 +82,11 @@ class CountedToday(Exception):
 
 
 def demand(conn: Connection, reader: Reader, purpose: Purpose, ids: Sequence[str]) -> None:
-    """Raise Refused where the person has had the use of one of these records restricted, and this is such a use."""
+    """Raise Refused for a role that sees nothing of the content, and where the person has had the use of one of these
+    records restricted, and this is such a use."""
+    if reader.role in _WITHOUT_CONTENT and purpose not in _MEASURES:
+        message = f"is not for the role {reader.role}, which sees nothing of the content"
+        raise Refused(message, reason="role", field="role")
     if withheld(conn, reader, purpose, ids):
         message = (
             "the use of its content is restricted (GDPR 18): it may be read for the person's own access, a look-up, a "
@@ -100,7 +107,7 @@ def note(g: Greffier, reader: Reader, purpose: Purpose, ids: Sequence[str], *, s
 
     One entry a record for up to 16 of them, else one for each set of 256; one with count 0 where there are none. A
     person's own reading is noted once a day (UTC) and record. Raises CannotRecord: then nothing may be given; Erased
-    where a record was erased meanwhile; Refused where its use was restricted meanwhile.
+    where a record was erased meanwhile; Refused where its use was restricted meanwhile, and by role.
     """
     if g.problem is not None:
         raise g.problem
