@@ -63,7 +63,7 @@ lint: install
 	PYTHONPATH=. $(BIN)/lint-imports
 
 test: install-test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 quick: install
 	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser
