@@ -67,6 +67,9 @@ def erase_one(
             reader = Reader(role, None) if confirm is None else None
             wanted: Joint = "erase" if joint == "erase" else "keep"
             plan = erase.plan_person(g, reference, ground=ground, joint=wanted, reader=reader)
+            if confirm is not None and (confirm != plan.code or not plan.records):
+                # No preview noted this one, and the answer tells whether there is a record.
+                plan = erase.plan_person(g, reference, ground=ground, joint=wanted, reader=Reader(role, None))
         else:
             plan = erase.plan_record(g, str(record_id), ground=ground)
         if confirm is None:

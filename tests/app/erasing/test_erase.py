@@ -405,6 +405,24 @@ def test_the_commands(small_office: Any, told: Any, tmp_path: Path) -> None:
     assert told("log", "fsck", *home)[0] == 0
 
 
+def test_a_code_that_is_guessed_is_a_look_up_all_the_same(small_office: Any, told: Any, tmp_path: Path) -> None:
+    """That of an erasure of nothing can be computed by anybody: it would tell whether a person has records."""
+    person, home = tmp_path / "person", ("--home", small_office.home)
+    person.write_text("TEST-1\n")
+    order = ("erase", "--subject-file", person, "--ground", "objection", "--confirm")
+    with small_office.opened() as g:
+        empty = erase.plan_set(g, [], ground="objection").code
+        size = g.log.state().size
+    assert told(*order, empty, *home)[1]["erased"] == 0
+    with small_office.opened() as g:
+        assert [entry.kind for entry in since(g, size)] == ["access/1"]
+        small_office.decide(g, "TEST-1")
+        size = g.log.state().size
+    assert told(*order, empty, *home)[0] == 2
+    with small_office.opened() as g:
+        assert [entry.kind for entry in since(g, size)] == ["access/1"]
+
+
 def test_bad_input_on_the_command_line(small_office: Any, told: Any, tmp_path: Path) -> None:
     with small_office.opened() as g:
         record = small_office.decide(g, LINE)
