@@ -16,14 +16,7 @@ from app.actions import boots, migrate, opening, publish, succession
 from app.errors import SettingsError
 from app.home import Clock, Greffier, guard_name, utc_now
 from app.made import is_half_made, removed_on_failure
-from app.settings import (
-    SETTINGS_FILE,
-    Settings,
-    new_settings,
-    read_profile,
-    read_settings,
-    write_settings,
-)
+from app.settings import SETTINGS_FILE, Settings, new_settings, read_profile, read_settings, write_settings
 from app.unlock import unlock_of
 from app.vault_keys import (
     INDEX_KEY_FILE,
