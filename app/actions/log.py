@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.actions import policy_file, publish, register_check, timestamp
+from app.actions import figures_check, figures_sums, policy_file, publish, register_check, timestamp
 from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog import export, fsck, gaps
@@ -78,7 +78,7 @@ def export_log(g: Greffier, to: Path, *, number: int | None = None) -> int:
 
 
 def check_all(g: Greffier) -> list[Finding]:
-    """`log fsck`: every column of the log's tables, what the entries say together, and the register against the log.
+    """`log fsck`: every column of the log's tables, what the entries say together, register and figures against them.
 
     An empty list is a clean log.
     """
@@ -88,10 +88,15 @@ def check_all(g: Greffier) -> list[Finding]:
         stored = fsck.fsck(conn, ring, logs, g.vault, ledger=g.ledger, stated=content_lost(g))
         found = [Finding(finding.place, finding.message) for finding in stored]
         rules = _Rules([(log.number, log.origin, _stated_root(conn, log.number)) for log in logs])
+        told = figures_check.Told()
         try:
-            different = list(register_check.differences(conn, rules.watch(_entries(conn, logs)), g.models()))
+            entries = told.watch(rules.watch(_entries(conn, logs)))
+            different = list(register_check.differences(conn, entries, g.models()))
         except (AuditLogError, RegistryError) as error:
             different = [(error.field or "registry", str(error))]
+        else:
+            different += figures_check.differences(g, conn, told)
+            different += figures_sums.differences(g, conn, told.sizes)
     return found + [Finding(place, message) for place, message in rules.broken + different]
 
 

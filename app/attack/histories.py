@@ -7,7 +7,7 @@ import shutil
 from datetime import timedelta
 from typing import Any
 
-from app.actions import rotation, succession
+from app.actions import figures_sums, rotation, succession
 from app.attack.attacks import HISTORY, attack
 from app.attack.databases import PULSE, first_meeting, go_on
 from app.attack.forgery import (
@@ -47,9 +47,16 @@ def _without_a_decision(s: Scene) -> list[bytes]:
     return data
 
 
+def _fit_figures(s: Scene) -> None:
+    """Sums that say what the records left say."""
+    with s.opened(tolerant=True) as g:
+        figures_sums.fit(g)
+
+
 @attack(HISTORY, "a decision deleted, numbers, rows and guard made to fit, all signed anew")
 def decision_deleted(s: Scene) -> None:
     rewrite(s.home, _without_a_decision(s))
+    _fit_figures(s)
 
 
 @attack(HISTORY, "a decision's commitments exchanged for those of another answer, and all signed anew")
@@ -65,6 +72,7 @@ def decision_exchanged(s: Scene) -> None:
 @attack(HISTORY, "the newest entries cut off, the rest signed, the guard made to fit")
 def tail_cut(s: Scene) -> None:
     rewrite(s.home, entries(s.home)[:-5])
+    _fit_figures(s)
 
 
 @attack(HISTORY, "the same, with the guard left as it was")

@@ -58,6 +58,8 @@ RECOUNTS = {
     "app/actions/external_repeats.py": "whether a line is the one that was recorded under its number",
     "app/actions/recount.py": "a tally held against live records",
     "app/actions/counting.py": "cells of reviews and decisions",
+    "app/actions/figures_check.py": "log fsck: numbers of published tallies against their rows",
+    "app/actions/figures_sums.py": "log fsck: numbers of tallies against the roll-up",
     "app/actions/period_tallies.py": "tallies summed over a period: numbers, and no record's content",
     "app/actions/conversations.py": "to which conversation a record belongs, and the number of a turn",
     "app/actions/reading.py": "its definition",
