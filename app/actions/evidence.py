@@ -15,11 +15,12 @@ from app.errors import Refused, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.commitment import Opening
-from auditlog.errors import VerifyError
+from auditlog.errors import NotFound, VerifyError
 from auditlog.store import decisions as decision_store
 from auditlog.store import vault as vault_store
 from auditlog.store.about import find_about
 from auditlog.store.erasures import find_due
+from auditlog.vault.elsewhere import is_kept_elsewhere
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -79,6 +80,10 @@ def _judge(g: Greffier, conn: Connection, item: Item, *, restricted: bool) -> No
         return
     _find_tombstone(g, conn, item)
     gone = vault_store.find_erasure(conn, id_) is not None or g.ledger.names(id_)
+    if not gone and not is_kept_elsewhere(conn, g.vault, item.found.entry):
+        # What vanished is not passed off as content that its sender kept.
+        message = f"{id_} has no content here, no tombstone, and no sender who kept it: run `greffier log fsck`"
+        raise NotFound(message, field="id")
     item.state = "erased" if gone else "elsewhere"
 
 

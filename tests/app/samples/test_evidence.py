@@ -11,15 +11,21 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, select
 
 from app.actions import corrections, erase, evidence, evidence_files, holds, log, register, review, samples
 from app.actions.accesses import Reader
 from app.errors import Refused, UnknownRecord, UsageError
 from app.wiring import succeed_home
+from auditlog.errors import NotFound
 from auditlog.log import Unit
 from auditlog.receipt import parse_receipt, verify_receipt
 from auditlog.sample import nonce_hash
+from auditlog.store.log import writing
+from auditlog.store.sources import source_row, source_table
+from auditlog.store.vault import sealed_table
 from auditlog.tree import parse_sums
+from auditlog.vault.elsewhere import kept_seal
 
 pytestmark = pytest.mark.enable_socket
 LOAN = "social-loan-check"
@@ -202,7 +208,7 @@ def test_bad_input(small_town, tmp_path, told):
     assert (code, (tmp_path / "cli.zip").exists()) == (0, True), said
     code, _, said = told("evidence", record, "--home", town.home, "-o", tmp_path / "cli2", "--as", "nobody")
     assert code == 2
-    assert "role: must be one of" in said
+    assert "--as: must be one of" in said
     code, _, said = told("evidence", sample.id, "--home", town.home, "-o", tmp_path / "cli2")
     assert code == 3
     assert not (tmp_path / "cli2").exists()
@@ -240,10 +246,21 @@ def test_content_that_its_sender_kept_is_said_to_be_there(small_town):
         members = {"system": LOAN, "version": version.version, "manifest": version.digest, "mode": "live"}
         members |= {"capture": "external", "boot": None, "source": "case-system", "n": 999, "opened": None}
         entry = g.make("decision/1", commitments=dict.fromkeys(names, "ab" * 32), **members)
-        g.log.append(Unit((entry,))).result()
+        g.log.append(
+            Unit((entry,), rows=lambda placed: [source_row(entry, placed[0].place, kept_seal(g.vault, entry))])
+        ).result()
         before = g.log.state().size
         pack = evidence.of_record(g, AUDITOR, entry.id)
         assert g.log.state().size == before  # nothing was read
         (one,) = json.loads(pack.files["evidence.json"])["records"]
         assert (one["state"], one["opened"]) == ("elsewhere", [])
         assert b"committed to its content and keeps it" in b" ".join(pack.files["evidence.en.txt"].split())
+
+
+def test_content_that_vanished_is_not_said_to_be_with_its_sender(small_town):
+    with small_town.opened() as g:
+        with writing(g.engine) as conn:
+            kept = conn.execute(select(source_table.c.id).where(source_table.c.committed.is_(None))).scalars().first()
+            conn.execute(delete(sealed_table).where(sealed_table.c.id == kept))
+        with pytest.raises(NotFound, match="no tombstone, and no sender who kept it"):
+            evidence.of_record(g, AUDITOR, kept)
