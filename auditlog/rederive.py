@@ -6,23 +6,24 @@ rows; the full check says afterwards whether that was right.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, select
 
-from auditlog.errors import AuditLogError, Erased, NotFound
+from auditlog.errors import AuditLogError, Erased
 from auditlog.record import Entry, parse_entry
-from auditlog.store.about import about_from, about_rows
-from auditlog.store.decisions import decision_rows, insert_review, review_row_from
+from auditlog.store.about import About, about_from, about_rows
+from auditlog.store.decisions import decision_rows, insert_reviews, review_row_from
 from auditlog.store.erasures import erased_among
-from auditlog.store.idempotency import insert_key
+from auditlog.store.idempotency import KeyRow, insert_keys
 from auditlog.store.insert import Row, RowInsert, insert_rows
 from auditlog.store.log import entry_table
 from auditlog.store.rollup import set_events
+from auditlog.store.sources import find_sources
 from auditlog.store.vault import SealedRow, delete_sealed, sealed_table, subject_table
-from auditlog.vault.elsewhere import is_kept_elsewhere
+from auditlog.vault.elsewhere import says_kept
 from auditlog.vault.idempotency import key_row
 from auditlog.vault.seal import Opened, Vault
 
@@ -48,21 +49,18 @@ def rederive(conn: Connection, vault: Vault) -> Rederived:
     told = Rederived()
     for batch in _batches(conn):
         sealed = _sealed(conn, [entry.id for _, entry in batch])
-        rows: list[Row] = []
-        later: list[tuple[Placed, Opened]] = []
+        sources = find_sources(conn, [entry.id for _, entry in batch if entry.id not in sealed])
+        made = _Made()
         for place, entry in batch:
             row = sealed.get(entry.id)
             if row is None:
-                if is_kept_elsewhere(conn, vault, entry):
-                    rows += decision_rows(entry, {}, place)
+                if says_kept(vault, entry, sources.get(entry.id)):
+                    made.rows += decision_rows(entry, {}, place)
                 continue
             opened = _open(conn, vault, row, entry, told)
             if opened is not None:
-                rows += _rows(conn, vault, place, entry, opened)
-                later.append(((place, entry), opened))
-        insert_rows(conn, rows)
-        for (place, entry), opened in later:
-            _after(conn, place, entry, opened)
+                made.add(vault, place, entry, opened)
+        made.insert(conn)
         for log in sorted({place[0] for place, _ in batch}):
             set_events(conn, log, [(place[1], entry) for place, entry in batch if place[0] == log])
     return told
@@ -116,27 +114,34 @@ def _open(conn: Connection, vault: Vault, row: SealedRow, entry: Entry, told: Re
     return None
 
 
-def _rows(conn: Connection, vault: Vault, place: tuple[int, int], entry: Entry, opened: Opened) -> list[Row]:
-    rows = tag_rows(vault, opened)
-    about = about_from(entry, opened.values, place)
-    if about:
-        gone = erased_among(conn, [one.record for one in about])
-        rows += about_rows([one for one in about if one.record not in gone])
-    if entry.kind == "decision/1":
-        rows += decision_rows(entry, opened.values, place)
-    return rows
+@dataclass(slots=True)
+class _Made:
+    """The rows that a batch makes: `about` and `reviews` but for those of records that are gone."""
+
+    rows: list[Row] = field(default_factory=list)
+    about: list[About] = field(default_factory=list)
+    reviews: list[Mapping[str, Any]] = field(default_factory=list)
+    keys: list[KeyRow] = field(default_factory=list)
+
+    def add(self, vault: Vault, place: tuple[int, int], entry: Entry, opened: Opened) -> None:
+        """What one entry and its content make."""
+        self.rows += tag_rows(vault, opened)
+        self.about += about_from(entry, opened.values, place)
+        if entry.kind == "decision/1":
+            self.rows += decision_rows(entry, opened.values, place)
+        if entry.kind == "review/1":
+            self.reviews.append(review_row_from(entry, opened.values, place))
+        if opened.asked is not None:
+            self.keys.append(key_row(entry, opened.values, opened.secret, opened.asked, opened.refs))
+
+    def insert(self, conn: Connection) -> None:
+        """Reviews come after the decisions of the batch."""
+        gone = erased_among(conn, list({one.record for one in self.about}))
+        insert_rows(conn, [*self.rows, *about_rows([one for one in self.about if one.record not in gone])])
+        insert_reviews(conn, self.reviews)
+        insert_keys(conn, self.keys)
 
 
 def tag_rows(vault: Vault, opened: Opened) -> list[Row]:
     """The rows of the blind index for a record that was opened."""
     return [(_insert_subject, {**tag._asdict(), "id": opened.id}) for tag in vault.tags_of(opened)]
-
-
-def _after(conn: Connection, place: tuple[int, int], entry: Entry, opened: Opened) -> None:
-    """What needs the rows of the batch to be there."""
-    if entry.kind == "review/1":
-        # One of a decision that was erased meanwhile goes with it.
-        with contextlib.suppress(NotFound):
-            insert_review(conn, review_row_from(entry, opened.values, place))
-    if opened.asked is not None:
-        insert_key(conn, key_row(entry, opened.values, opened.secret, opened.asked, opened.refs))

@@ -18,6 +18,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    bindparam,
     delete,
     select,
     text,
@@ -179,6 +180,21 @@ def insert_review(conn: Connection, row: Mapping[str, Any]) -> None:
         raise NotFound("no such decision; it may have been erased meanwhile", field="reference")
     _insert_review(conn, [row])
     show_review(conn, row["decision_id"])
+
+
+def insert_reviews(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Reviews (500 at most) of a database that is built anew. One whose decision is not there went with it."""
+    columns = decision_table.c
+    reviewed = list({row["decision_id"] for row in rows})
+    stored = conn.execute(select(decision_table).where(columns.id.in_(reviewed))).mappings()
+    decisions = {row["id"]: dict(row) for row in stored}
+    _insert_review(conn, [row for row in rows if row["decision_id"] in decisions])
+    shown = []
+    for id_, reviews in reviews_of(conn, list(decisions)).items():
+        row = reviewed_row(decisions[id_], reviews)
+        shown.append({"of": id_, **{name: row[name] for name in _NOT_REVIEWED}})
+    if shown:
+        conn.execute(update(decision_table).where(columns.id == bindparam("of")), shown)
 
 
 def show_review(conn: Connection, id_: str) -> None:

@@ -50,7 +50,12 @@ class KeyRow:
 
 def insert_key(conn: Connection, row: KeyRow) -> None:
     """In the transaction that stores the record. Raises IntegrityError where tag or record has a row."""
-    _insert(conn, [{"tag": row.tag, "record": row.record, "digest": row.digest}])
+    insert_keys(conn, [row])
+
+
+def insert_keys(conn: Connection, rows: Sequence[KeyRow]) -> None:
+    """As `insert_key`, of several records."""
+    _insert(conn, [{"tag": row.tag, "record": row.record, "digest": row.digest} for row in rows])
 
 
 def find_key(conn: Connection, tag: bytes) -> KeyRow | None:
