@@ -83,8 +83,9 @@ class Erased(VaultError):
 
 
 class Held(AuditLogError):
-    """The content must be kept: holds are in force. `grounds` are codes of `vocabulary.HOLD_GROUNDS`, in their order."""
+    """The content must be kept: holds are in force. `grounds`: codes of `vocabulary.HOLD_GROUNDS`, in their order."""
 
     def __init__(self, grounds: tuple[str, ...], *, field: str = "id") -> None:
-        super().__init__(f"is held ({', '.join(grounds)}): lift the hold first (`greffier hold ID --lift`)", field=field)
+        lift = f"`greffier hold ID --ground {grounds[0]} --lift`"
+        super().__init__(f"is held ({', '.join(grounds)}): lift the hold first ({lift})", field=field)
         self.grounds = grounds

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from app.actions import reading, recount, tallies
 from app.actions.reading import CLI, Reader
-from app.errors import Refused, UsageError, asked
+from app.errors import Refused, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json, format_canonical
 from auditlog.errors import Erased, FormatError, Held, NotFound
@@ -86,8 +86,10 @@ def plan_person(
     None where it was noted already, for the preview. Raises UsageError for a reference that cannot be normalised, and
     never repeats it.
     """
-    with asked():
+    try:
         normalise(reference)
+    except FormatError as error:
+        raise UsageError(str(error).removeprefix(f"{error.field}: "), field="--subject-file") from None
     with g.reading() as conn:
         found = g.vault.find(conn, reference)
     if reader is not None:
@@ -107,7 +109,7 @@ def plan_set(g: Greffier, records: Sequence[str], *, ground: str) -> Plan:
 def confirm(g: Greffier, plan: Plan, code: str, *, role: str = "administrator") -> Done:
     """Carry out a plan that was made just now. Raises UsageError where the code is that of another one."""
     if code != plan.code:
-        message = "is not the code of what would be erased now: something changed since; look at the new preview"
+        message = "is not the code of what would be erased now: take it from a new preview (something may have changed)"
         raise UsageError(message, field="--confirm")
     if not plan.records:
         return Done(0, None)

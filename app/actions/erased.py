@@ -110,7 +110,7 @@ def _tombstone(conn: Connection, record_id: str) -> tuple[str, str | None, str |
 
 def _rows(conn: Connection, record_id: str) -> Iterator[Found]:
     for table, count in store.count_about(conn, [record_id]).items():
-        yield table, "no row" if count == 0 else f"{count} rows", count == 0
+        yield table, "no row" if count == 0 else f"{count} row{'' if count == 1 else 's'}", count == 0
 
 
 def _keys(g: Greffier, record_id: str) -> Iterator[Found]:

@@ -18,6 +18,20 @@ from auditlog import export
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # what a zip can say at least; a time of making would change the bytes
 
 
+def demand_new(to: Path) -> None:
+    """Made sure of before anything is read for it. Raises UsageError where no folder or file can be made there."""
+    to = to.absolute()
+    try:
+        taken = to.is_symlink() or (to.exists() and (to.suffix == ".zip" or not to.is_dir() or any(to.iterdir())))
+        if not taken:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent)).rmdir()
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}; name another place", field="-o") from None
+    if taken:
+        raise UsageError("exists already: name a new file that ends in .zip, or a new folder", field="-o")
+
+
 def write_folder(g: Greffier, pack: Pack, to: Path) -> None:
     """Into a new folder, private to its owner: it may hold content. Raises UsageError where it cannot be made."""
     to = to.absolute()

@@ -41,7 +41,7 @@ def plan(g: Greffier, until: date | None = None) -> Expiry:
     _demand_clock(g, now)
     day = now.date() if until is None else until
     if day > now.date():
-        raise UsageError("is to come: what is due then expires then", field="--until")
+        raise UsageError("lies in the future: give today or a day before", field="--until")
     with g.reading() as conn:
         periods = {one.system.slug: one.system.retention for one in register_store.list_systems(conn)}
         systems = {

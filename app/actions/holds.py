@@ -53,7 +53,7 @@ def _record(g: Greffier, record_id: str, action: str, *, ground: str, note: str 
     def rows(conn: Connection, sequenced: tuple[Sequenced, ...]) -> None:
         demand_holdable(conn, g.ledger, record_id)
         if (ground in holds_in_force(conn, record_id)) == (action == "placed"):
-            already = "holds it already" if action == "placed" else "does not hold it"
+            already = "holds it already" if action == "placed" else "does not hold it now"
             raise Refused(f"{already}: nothing is left to do", reason=f"hold_{action}", field="--ground")
         prepared.insert(conn)
         about_store.insert_about(conn, about_store.about_from(entry, values, sequenced[0].place))
@@ -67,5 +67,7 @@ def _check(ground: str, note: str | None, role: str) -> None:
         raise UsageError(f"must be one of {', '.join(HOLD_GROUNDS)}", field="--ground")
     if role not in ROLES:
         raise UsageError(f"must be one of {', '.join(ROLES)}", field="--as")
+    if note is not None and not note.strip():
+        raise UsageError("is empty: write the note, or leave it out", field="--note-file")
     if note is not None and len(note) > MAX_NOTE:
         raise UsageError(f"has more than {MAX_NOTE} characters; shorten it", field="--note-file")

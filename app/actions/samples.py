@@ -16,11 +16,11 @@ from app.errors import Refused, UnknownRecord, UsageError
 from app.home import Greffier
 from auditlog import sample as rule
 from auditlog.checkpoint import open_checkpoint
-from auditlog.errors import VerifyError
+from auditlog.errors import FormatError, VerifyError
 from auditlog.log import Sequenced, Unit
 from auditlog.merkle import tree_root
 from auditlog.policy import cosigned_by
-from auditlog.record import Entry, format_time
+from auditlog.record import Entry, format_time, parse_time
 from auditlog.store import log as log_store
 from auditlog.store import samples as store
 from auditlog.vocabulary import PATTERNS
@@ -82,8 +82,9 @@ def begin(
     if format_time(not_before) <= format_time(g.clock()):
         raise UsageError("must lie in the future: a root that is known already is no surprise", field="--not-before")
     for name, minute in (("--since", since), ("--until", until)):
-        if minute is not None and PATTERNS["time"].fullmatch(minute) is None:
-            raise UsageError("must be a minute, YYYY-MM-DDTHH:MMZ, or a date", field=name)
+        _demand_minute(minute, name)
+    if since is not None and until is not None and since >= until:
+        raise UsageError("must be later than --since", field="--until")
     _demand_witness(g, witness)
     _demand_fresh(g, nonce_hash)
     first, end, number = _population(g, system, since, until)
@@ -223,6 +224,14 @@ def _demand_fresh(g: Greffier, nonce_hash: str) -> None:
         rows = store.list_samples(conn)
     if any(_begun(g, row).members["nonce"] == nonce_hash for row in rows):
         raise UsageError("was used for another sample: draw 32 new random bytes", field="--nonce-hash")
+
+
+def _demand_minute(minute: str | None, option: str) -> None:
+    try:
+        if minute is not None:
+            parse_time(minute)
+    except FormatError:
+        raise UsageError("must be a minute of the calendar, YYYY-MM-DDTHH:MMZ, or a date", field=option) from None
 
 
 def _population(g: Greffier, system: str | None, since: str | None, until: str | None) -> tuple[int, int, int]:

@@ -51,6 +51,8 @@ def ask(
     reader = reader_as(role)
     if parquet is not None:
         answer = questions.ask_files(question, given, parquet, events)
+    elif events is not None:
+        raise UsageError("goes with --parquet, the file of decisions", field="--events")
     elif home is None:
         raise UsageError("give the folder of the installation, or --parquet", field="--home")
     else:
@@ -71,4 +73,6 @@ def _print(answer: questions.Answer, output_format: str) -> None:
         print_text(text.getvalue())
     else:
         print_rows(answer.rows, as_json=False)
+        if not answer.rows:
+            progress("nothing found")
     progress(f"log {answer.log.origin}, size {answer.log.size}, root {answer.log.root}")

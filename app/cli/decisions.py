@@ -16,6 +16,7 @@ from app.cli.options import (
     AsJson,
     Home,
     ReadAs,
+    how_many,
     plain,
     print_json,
     print_rows,
@@ -152,6 +153,7 @@ def delete(home: Home, name: Annotated[str, typer.Argument(help="Name of the vie
     """Forget a view."""
     with open_home(home, tolerant=True) as g:
         questions.delete_view(g, name)
+    progress(f"{name} is deleted")
 
 
 def _print(page: query.Page, chosen: DecisionFilter, reader: Reader, output_format: str) -> None:
@@ -179,7 +181,7 @@ def _write(
         with streamed_file(output, "--output") as file:
             export = query.export(g, reader, chosen, everything=everything)
             count = write(export, file)
-    progress(f"{count:,} rows")
+    progress(how_many(count, "row"))
     _print_stamp(export.log)
 
 

@@ -11,6 +11,7 @@ import typer
 from app.actions import corrections, erase, erased, expire, holds
 from app.actions.erase import Joint, Plan
 from app.actions.reading import Reader
+from app.cli.find import read_reference
 from app.cli.options import Home, plain, print_json, read_file
 from app.errors import UsageError
 from app.wiring import open_home
@@ -56,6 +57,8 @@ def erase_one(
     if (record_id is None) == (subject_file is None):
         raise UsageError("name one record, or give the person's reference in a file", field="ID, --subject-file")
     if verify:
+        if confirm is not None:
+            raise UsageError("is for erasing; --verify only looks", field="--confirm")
         _verify(home, record_id)
         return
     _check_code(ground, GROUNDS, "--ground")
@@ -63,7 +66,7 @@ def erase_one(
     _check_code(joint, ("keep", "erase"), "--joint")
     with open_home(home) as g:
         if subject_file is not None:
-            reference = _text(read_file(subject_file, "--subject-file"), "--subject-file")
+            reference = read_reference(subject_file, "--subject-file")
             reader = Reader(role, None) if confirm is None else None
             wanted: Joint = "erase" if joint == "erase" else "keep"
             plan = erase.plan_person(g, reference, ground=ground, joint=wanted, reader=reader)

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from app.actions import evidence, evidence_files, samples
-from app.actions.accesses import Reader
-from app.cli.options import Home, progress
+from app.cli.options import Home, progress, reader_as
 from app.wiring import open_home
 
 
@@ -28,7 +27,8 @@ def write_evidence(
     ] = True,
 ) -> None:
     """Entries, openings, manifests, proofs, policy, verifier and one page of text, in a folder or a zip."""
-    reader = Reader(role, None)
+    reader = reader_as(role)
+    evidence_files.demand_new(output)
     with open_home(home) as g:
         if any(sample.id == reference for sample in samples.list_all(g)):
             pack = evidence.of_sample(g, reader, reference, with_log=with_log)

@@ -5,6 +5,7 @@ A reference comes in a file or on standard input: arguments stand in process lis
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated, cast
@@ -17,6 +18,7 @@ from app.cli.options import (
     AsJson,
     Home,
     ReadAs,
+    how_many,
     print_json,
     print_rows,
     progress,
@@ -27,6 +29,7 @@ from app.cli.options import (
 from app.errors import UsageError
 from app.wiring import open_home
 from auditlog.receipt import format_receipt
+from auditlog.vocabulary import PURPOSES
 
 COLUMNS = ("id", "log", "index", "time", "system", "version", "mode")
 _MAX_FILE = 4096
@@ -59,10 +62,13 @@ def find(
     """Find the decisions about a person or in a case; the look-up is in the log first."""
     reference = _reference(subject_file, case_file)
     reader = reader_as(read_as)
+    if purpose not in PURPOSES:
+        raise UsageError(f"must be one of {', '.join(PURPOSES)}", field="--purpose")
     if receipts is not None and not receipts.is_dir():
         raise UsageError("is no folder: make it first", field="--receipts")
-    with open_home(home) as g:
+    with _writable(receipts), open_home(home) as g:
         answer = lookup.look_up(g, reader, cast("Purpose", purpose), reference, receipted=receipts is not None)
+    _write_receipts(answer, receipts)
     rows = [{name: getattr(one, name) for name in COLUMNS} for one in answer.records]
     if as_json:
         stamp = {"origin": answer.log.origin, "size": answer.log.size, "root": answer.log.root}
@@ -72,9 +78,17 @@ def find(
         progress(f"{len(rows)} found; log {answer.log.origin}, size {answer.log.size}, root {answer.log.root}")
         if answer.restricted:
             progress(f"{answer.restricted} more may not be used for this purpose (GDPR 18)")
+
+
+def _writable(folder: Path | None) -> contextlib.AbstractContextManager[object]:
+    """Made sure of before anyone's content is read for it."""
+    return contextlib.nullcontext() if folder is None else reserved_file(folder / "receipts", "--receipts")
+
+
+def _write_receipts(answer: lookup.Answer, folder: Path | None) -> None:
     for one in answer.records:
-        if receipts is not None and one.receipt is not None:
-            with reserved_file(receipts / f"{one.id}.receipt.json", "--receipts", private=True) as write:
+        if folder is not None and one.receipt is not None:
+            with reserved_file(folder / f"{one.id}.receipt.json", "--receipts", private=True) as write:
                 write(format_receipt(one.receipt))
 
 
@@ -92,7 +106,7 @@ def write_access_file(
     with reserved_file(output, "-o", private=True) as write, open_home(home) as g:
         found = access_file.access_file(g, reader, reference)
         write(json.dumps(found, ensure_ascii=False, indent=2).encode() + b"\n")
-    progress(f"{len(cast('list[object]', found['records']))} records")
+    progress(how_many(len(cast("list[object]", found["records"])), "record"))
 
 
 def _reference(subject_file: Path | None, case_file: Path | None) -> lookup.Reference:
@@ -100,7 +114,7 @@ def _reference(subject_file: Path | None, case_file: Path | None) -> lookup.Refe
         return lookup.Reference("subject", read_reference(subject_file, "--subject-file"), "--subject-file")
     if case_file is not None and subject_file is None:
         return lookup.Reference("case", read_reference(case_file, "--case-file"), "--case-file")
-    raise UsageError("names the file with the reference; give one", field="--subject-file")
+    raise UsageError("give one of them: a file with the reference", field="--subject-file, --case-file")
 
 
 def read_reference(path: Path, option: str) -> str:

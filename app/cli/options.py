@@ -91,8 +91,7 @@ def reserved_file(path: Path, option: str, *, private: bool = False) -> Iterator
     first byte on it is the owner's alone.
     """
     with _writing(option):
-        if not path.name or path.is_dir():
-            raise UsageError("is a folder: give the path of a file", field=option)
+        demand_file(path, option)
     temporary = path.with_name(f".{path.name}.part")
 
     def write(data: bytes) -> None:
@@ -117,8 +116,7 @@ def streamed_file(path: Path, option: str) -> Iterator[IO[bytes]]:
     UsageError names the option.
     """
     with _writing(option):
-        if not path.name or path.is_dir():
-            raise UsageError("is a folder: give the path of a file", field=option)
+        demand_file(path, option)
         temporary = path.with_name(f".{path.name}.part")
         opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
@@ -128,6 +126,14 @@ def streamed_file(path: Path, option: str) -> Iterator[IO[bytes]]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def demand_file(path: Path, option: str) -> None:
+    """Raise UsageError for what a file cannot take the place of: a folder, or a device, which would be gone."""
+    if not path.name or path.is_dir():
+        raise UsageError("is a folder: give the path of a file", field=option)
+    if path.exists() and not path.is_file():
+        raise UsageError("is a device or a pipe: give the path of a file", field=option)
 
 
 @contextlib.contextmanager
@@ -143,6 +149,11 @@ def reader_as(role: str) -> Reader:
     if role not in READERS:
         raise UsageError(f"must be one of {', '.join(READERS)}", field="--as")
     return Reader(role, None)
+
+
+def how_many(number: int, one: str, more: str = "") -> str:
+    """A number with its noun: 1 record, 2 records; `more` where the plural is another word than `one` with an s."""
+    return f"{number:,} {one if number == 1 else more or f'{one}s'}"
 
 
 def progress(text: str) -> None:

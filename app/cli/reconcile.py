@@ -16,11 +16,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from app.actions import reconcile
-from app.actions.accesses import Reader
 from app.actions.case_list import parse_cases
-from app.cli.options import Home, plain, print_json, progress
+from app.cli.options import Home, demand_file, plain, print_json, progress, reader_as
 from app.errors import UsageError
 from app.wiring import open_home
+from auditlog.errors import FormatError
+from auditlog.record import format_time, parse_time
 from auditlog.vocabulary import PATTERNS
 
 AGREES, DIFFERS = 0, 1
@@ -46,7 +47,7 @@ def run(
     role: Annotated[str, typer.Option("--as", help="In which role it is read.")] = "administrator",
 ) -> int:
     """Count cases without a record, records without a case, and results used before review; 1 when there are any."""
-    reader, period = Reader(role, None), (_minute(since, "--since"), _minute(until, "--until"))
+    reader, period = reader_as(role), _period(since, until)
     with open_home(home) as g, _lines(source) as lines, _differences(output) as tell:
         cases = parse_cases(lines, _zone(zone))
         counts = reconcile.reconcile(g, reader, cases, system=system, since=period[0], until=period[1], tell=tell)
@@ -56,12 +57,22 @@ def run(
     return AGREES if counts.agrees else DIFFERS
 
 
+def _period(since: str | None, until: str | None) -> tuple[str | None, str | None]:
+    first, end = _minute(since, "--since"), _minute(until, "--until")
+    if first is not None and end is not None and first >= end:
+        raise UsageError("must be later than --since", field="--until")
+    return first, end
+
+
 def _minute(text: str | None, option: str) -> str | None:
     if text is not None and re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         text = f"{text}T00:00Z"
     if text is not None and PATTERNS["time"].fullmatch(text) is None:
         raise UsageError("must be a minute, YYYY-MM-DDTHH:MMZ, or a date", field=option)
-    return text
+    try:
+        return text and format_time(parse_time(text))
+    except FormatError:
+        raise UsageError("is no day or minute in the calendar", field=option) from None
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
@@ -90,6 +101,7 @@ def _differences(path: Path | None) -> Iterator[Callable[[reconcile.Line], None]
     if path is None:
         yield None
         return
+    demand_file(path, "-o")
     part = path.with_name(f".{path.name}.part")
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -14,7 +14,7 @@ import typer
 
 from app.actions import external
 from app.actions.external_stream import Lines, Numbered
-from app.cli.options import AsJson, Home, print_json, print_text, progress
+from app.cli.options import AsJson, Home, how_many, print_json, print_text, progress
 from app.errors import UsageError
 from app.home import Greffier
 from app.wiring import open_home
@@ -71,7 +71,8 @@ def _record(g: Greffier, batch: list[Numbered], told: _Told, slug: str, *, commi
     try:
         done = external.record(g, [value for _, value in batch], system=slug, committed_only=committed_only)
     except CannotRecord as error:
-        message = f"{error} (after {told.lines} lines; run it again, what is recorded is not recorded twice)"
+        after = f"after {how_many(told.lines, 'line')}; run it again, what is recorded is not recorded twice"
+        message = f"{error} ({after})"
         raise CannotRecord(message, cause=error.cause) from error
     told.size = done.size
     for (number, _), result in zip(batch, done.results, strict=True):
@@ -85,7 +86,7 @@ def _record(g: Greffier, batch: list[Numbered], told: _Told, slug: str, *, commi
             told.recorded += not result.repeated
     if time.monotonic() - told.at >= _EVERY_S:
         told.at = time.monotonic()
-        progress(f"{told.lines} lines: {_sum(told)}")
+        progress(f"{how_many(told.lines, 'line')}: {_sum(told)}")
 
 
 def _sum(told: _Told) -> str:
@@ -103,7 +104,7 @@ def _print(told: _Told, *, as_json: bool) -> None:
         progress(f"line {number}: {text}")
     if told.failed > len(told.problems):
         progress(f"and {told.failed - len(told.problems)} more lines that were not taken")
-    print_text(f"{told.lines} lines: {_sum(told)}")
+    print_text(f"{how_many(told.lines, 'line')}: {_sum(told)}")
 
 
 def _batches(file: BinaryIO) -> Iterator[list[Numbered]]:

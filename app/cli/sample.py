@@ -14,8 +14,9 @@ import typer
 
 from app.actions import samples
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, progress, read_file
-from app.errors import UsageError, asked
+from app.errors import UsageError
 from app.wiring import open_home
+from auditlog.errors import FormatError
 from auditlog.record import parse_time
 from auditlog.sample import NONCE_SIZE, nonce_hash
 
@@ -46,8 +47,10 @@ def begin(
         raise UsageError(
             "give either a new file, or --nonce-hash from an auditor who keeps the nonce", field="--nonce-file"
         )
-    with asked():
+    try:
         time = parse_time(not_before)
+    except FormatError as error:
+        raise UsageError(str(error).removeprefix("time: "), field="--not-before") from None
     with open_home(home) as g, _nonce(nonce_file, hidden) as hashed:
         found = samples.begin(
             g,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app.actions import recount, tallies
-from app.cli.options import AsJson, Home, print_json, print_text, progress
+from app.cli.options import AsJson, Home, how_many, print_json, print_text, progress
 from app.wiring import open_home
 
 app = typer.Typer(no_args_is_help=True, help="Committed sums of what the log holds.")
@@ -18,7 +18,7 @@ def run_tallies(home: Home) -> None:
     """Tally everything that the log holds and no tally covers."""
     with open_home(home) as g:
         made = tallies.tally_pending(g)
-    progress(f"{made} tallies were recorded")
+    progress(f"{how_many(made, 'tally was', 'tallies were')} recorded")
 
 
 @app.command("recount")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app.actions import objects, vault_keys
-from app.cli.options import AsJson, Home, plain, print_json, print_text, progress
+from app.cli.options import AsJson, Home, how_many, plain, print_json, print_text, progress
 from app.errors import UsageError
 from app.settings import read_settings
 from app.wiring import open_database, open_home
@@ -34,7 +34,8 @@ def encrypt_keys(
         )
     with open_database(home) as engine:
         count = vault_keys.encrypt_keys(home, read_settings(home), engine, previous=previous)
-    print_text(f"{count} slots are encrypted; start every program of this home again, and replace the store's replicas")
+    done = how_many(count, "slot is", "slots are")
+    print_text(f"{done} encrypted; start every program of this home again, and replace the store's replicas")
 
 
 @app.command("retag")
@@ -51,9 +52,10 @@ def retag(
     if as_json:
         print_json(plain(done))
     else:
-        print_text(f"{done.done} records are tagged under the new index key")
+        print_text(f"{how_many(done.done, 'record is', 'records are')} tagged under the new index key")
         if done.unreadable:
-            print_text(f"{done.unreadable} do not open (`greffier log fsck`): the old key is kept; run this again then")
+            closed = how_many(done.unreadable, "record does", "records do")
+            print_text(f"{closed} not open (`greffier log fsck`): the old key is kept; run this again then")
     return CHECK_FAILED if done.unreadable else 0
 
 
@@ -62,7 +64,7 @@ def sweep(home: Home) -> int:
     """Delete from object storage what no record names: of erased records, and strays older than a day."""
     with open_home(home) as g:
         done = objects.sweep(g)
-    print_text(f"{done.erased} objects of erased records and {done.strays} strays are deleted")
+    print_text(f"deleted: {how_many(done.erased, 'object')} of erased records, {how_many(done.strays, 'stray')}")
     if done.left:
         print_text(f"{done.left} could not be deleted: see that the storage can be written, and run this again")
     return CHECK_FAILED if done.left else 0

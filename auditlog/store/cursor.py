@@ -82,6 +82,8 @@ class DecisionFilter:
                 parse_time(value)
             except FormatError as error:
                 raise FormatError(str(error).removeprefix("time: "), field=name) from None
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise FormatError("must be later than since", field="until")
         for name, codes in _CODES.items():
             if getattr(self, name) not in (None, *codes):
                 raise FormatError(f"must be one of {', '.join(codes)}", field=name)

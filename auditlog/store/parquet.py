@@ -49,7 +49,8 @@ def read_stamp(file: Path) -> dict[str, str]:
     try:
         metadata = pq.read_schema(file).metadata or {}
     except (pa.ArrowInvalid, OSError):
-        raise FormatError("is no Parquet file that can be read", field=file.name) from None
+        message = "is no Parquet file that can be read: give one that `greffier decisions --format parquet` wrote"
+        raise FormatError(message, field="--parquet") from None
     prefix = b"greffier."
     return {
         key.removeprefix(prefix).decode(): value.decode() for key, value in metadata.items() if key.startswith(prefix)

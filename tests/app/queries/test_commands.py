@@ -85,7 +85,9 @@ BAD = (
     (("ask", "boot"), "boot: must be given"),
     (("ask", "late-reviews", "--days", "4"), "days: must be one of"),
     (("ask", "volume", "--format", "parquet"), "--format: "),
-    (("ask", "volume", "--parquet", "/nowhere/at/all.parquet"), "all.parquet: is no Parquet file"),
+    (("ask", "volume", "--events", "/nowhere/at/all.parquet"), "--events: goes with --parquet"),
+    (("decisions", "--since", "2026-11-26", "--until", "2026-11-26"), "until: must be later than since"),
+    (("ask", "volume", "--parquet", "/nowhere/at/all.parquet"), "--parquet: is no Parquet file"),
 )
 
 

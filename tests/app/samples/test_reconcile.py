@@ -205,7 +205,7 @@ def test_the_command_line(small_town, told, tmp_path):
         (["--zone", "Mars"], "--zone: is no time zone"),
         (["--since", "soon"], "--since: must be a minute"),
         (["-o", tmp_path / "none" / "x", "--zone", "UTC"], "-o: cannot be written"),
-        (["--as", "nobody"], "role: must be one of"),
+        (["--as", "nobody"], "--as: must be one of"),
     ):
         code, _, said = told(*command, *more)
         assert (code, message in said) == (2, True), said
