@@ -120,10 +120,13 @@ def _find(g: Greffier, reader: Reader, chosen: DecisionFilter, cursor: str | Non
     while True:
         with asked(), g.reading() as conn:
             page = store.list_decisions(conn, chosen, cursor=cursor, limit=limit)
-        if _is_open(chosen):
+        ids = [str(row["id"]) for row in page.rows]
+        out = g.ledger.named(ids)  # their erasure waits for a database that failed
+        if _is_open(chosen) and not out and not kept:
             return page
-        held = reading.withheld(g, reader, "query", [str(row["id"]) for row in page.rows])
-        kept += [row for row in page.rows if row["id"] not in held]
+        if not _is_open(chosen):
+            out |= reading.withheld(g, reader, "query", ids)
+        kept += [row for row in page.rows if row["id"] not in out]
         if len(kept) > limit or page.next is None:
             break
         cursor = page.next
@@ -140,6 +143,7 @@ def export(g: Greffier, reader: Reader, chosen: DecisionFilter, *, everything: b
         batches = store.iterate_batches(conn, chosen, ("id", "log", "idx"))
         places = [tuple(row) for batch in batches for row in batch]
     ids = {place[0] for place in places}
+    ids -= g.ledger.named(ids)
     held = _note(g, reader, "export", sorted(ids), chosen)
     noted = _Noted(max((place[1:] for place in places), default=(0, 0)), ids, held)
     return Export(columns, _rows(g, chosen, columns, noted), stamp(g))

@@ -11,7 +11,9 @@ import pytest
 from app.actions import erase, files, holds, query, questions
 from app.actions.reading import CLI, Reader
 from app.errors import UsageError
+from auditlog.errors import CannotRecord
 from auditlog.store.cursor import DecisionFilter, format_cursor
+from auditlog.vault import erasure
 
 AUDITOR, OPERATOR = Reader("auditor", "grf_aa"), Reader("operator", "grf_bb")
 CONTENT = {"id", "outcome", "review", "reviewed", "waited"}
@@ -232,6 +234,27 @@ def test_a_list_is_for_nobody_in_the_role_of_the_person(house):
         with pytest.raises(UsageError, match="find my decisions"):
             ask(house.g, person, DecisionFilter())
     assert len(house.accesses()) == before
+
+
+def test_what_was_ordered_to_be_erased_is_not_listed_while_the_database_fails(house, monkeypatch):
+    ids = house.decide(5)
+
+    def full(*_, **_members):
+        raise CannotRecord("is full (invented)", cause="disk_full", field="database")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "insert_erasure", full)
+        with pytest.raises(CannotRecord):
+            erase.erase(house.g, ids[3], ground="objection")
+    for chosen in (DecisionFilter(), DecisionFilter(outcome="grant")):
+        for reader in (AUDITOR, OPERATOR) if chosen.outcome is None else (AUDITOR,):
+            first = query.decisions(house.g, reader, chosen, limit=2)
+            second = query.decisions(house.g, reader, chosen, first.next, 9)
+            assert [row["n"] for row in (*first.rows, *second.rows)] == [5, 3, 2, 1]
+            export = query.export(house.g, reader, chosen)
+            place = export.columns.index("n")
+            assert [row[place] for batch in export.batches for row in batch] == [1, 2, 3, 5]
+    assert not [1 for _, values in house.accesses() if ids[3] in values["ids"]["ids"]]
 
 
 def test_what_was_erased_is_found_no_more_and_still_counted(house):
