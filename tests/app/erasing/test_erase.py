@@ -63,11 +63,11 @@ def test_a_code_holds_for_what_was_shown(office: Any) -> None:
             "0" * 16,
             "",
         ):
-            with pytest.raises(UsageError, match="something changed"):
+            with pytest.raises(UsageError, match="something may have changed"):
                 erase.confirm(g, plan, other)
         corrections.correct(g, record, {"income": "another"}, "invented reasons")
         changed = erase.plan_record(g, record, ground="objection")
-        with pytest.raises(UsageError, match="something changed"):
+        with pytest.raises(UsageError, match="something may have changed"):
             erase.confirm(g, changed, plan.code)
         assert reading.open(g, CLI, "export", record).values["outcome"] == "grant"
         assert g.ledger.read() == ()
@@ -127,7 +127,7 @@ def test_a_person_is_gone_and_what_others_share_stays(office: Any) -> None:
         assert log.check_all(g) == []
         with pytest.raises(UsageError) as error:
             erase.plan_person(g, " - ", ground="objection")
-        assert error.value.field == "subject"
+        assert error.value.field == "--subject-file"
         nobody = erase.plan_person(g, LINE, ground="objection")
         assert nobody.records == ()
         assert erase.confirm(g, nobody, nobody.code).records == 0
@@ -384,7 +384,7 @@ def test_the_commands(small_office: Any, told: Any, tmp_path: Path) -> None:
     assert preview["would_erase"] == [record]
     code, out, err = told("erase", record, "--ground", "objection", "--confirm", "0" * 16, *home)
     assert (code, out) == (2, "")
-    assert "look at the new preview" in err
+    assert "take it from a new preview" in err
     code, done, _ = told("erase", record, "--ground", "objection", "--confirm", preview["confirm"], *home)
     assert (code, done["erased"]) == (0, 1)
     code, out, err = told("erase", record, "--ground", "objection", *home)
