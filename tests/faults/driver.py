@@ -20,6 +20,7 @@ from app.actions import erase, publish
 from app.errors import AppError
 from app.home import Greffier
 from app.wiring import open_home
+from auditlog.cells import counted
 from auditlog.errors import AuditLogError, CannotRecord
 from auditlog.guard import Guard
 from auditlog.log import Integrated, Unit
@@ -258,7 +259,7 @@ def decide(g: Greffier, said: Said, number: int) -> str:
         decision_store.insert_decision(conn, decision_store.row_from(entry, content, sequenced[0].place))
         insert_rows(conn, [source_row(entry, sequenced[0].place)])
 
-    said.integrated(g.log.append(Unit((entry,), rows)).result(60))
+    said.integrated(g.log.append(Unit((entry,), rows, counts=lambda _: counted(entry, content))).result(60))
     return entry_id
 
 

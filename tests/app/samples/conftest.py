@@ -18,6 +18,7 @@ from app.actions import lifecycle, policy_file, publish, register
 from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import create_home, open_home
+from auditlog.cells import counted
 from auditlog.log import Unit
 from auditlog.note import format_vkey
 from auditlog.peers.witness import Witness
@@ -124,7 +125,7 @@ class Town:
             decided = decision_store.decision_rows(entry, values, place)
             return [*prepared.rows(), *decided, source_store.source_row(entry, place)]
 
-        return str(entry.id), g.log.append(Unit((entry,), None, rows))
+        return str(entry.id), g.log.append(Unit((entry,), None, rows, counts=lambda _: counted(entry, values)))
 
     def _number(self) -> int:
         self.numbers[""] = self.numbers.get("", 0) + 1
