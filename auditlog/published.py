@@ -169,7 +169,9 @@ def _table(publications: Sequence[Publication], floor: int, waiting: frozenset[s
         for cell in cells:
             known = [part for part in parts if cell not in publications[part].closed]
             for name, of in {_name(block, cell): parts, f"{block}*:{cell}": known}.items():
-                hidden[name] = numbers[_name(whole, cell)] - sum(numbers[_name(part, cell)] for part in of)
+                rest = numbers[_name(whole, cell)] - sum(numbers[_name(part, cell)] for part in of)
+                # Nothing more: readers may know that, as when all months of the year were published, or it began late.
+                (hidden if rest else numbers)[name] = rest
                 equations.append(Equation(_name(whole, cell), (*(_name(part, cell) for part in of), name)))
     return Table(
         numbers | hidden,
