@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from app.actions import corrections, erase, evidence, evidence_files, holds, log, register, review, samples
 from app.actions.accesses import Reader
@@ -22,7 +22,7 @@ from auditlog.log import Unit
 from auditlog.receipt import parse_receipt, verify_receipt
 from auditlog.sample import nonce_hash
 from auditlog.store.log import writing
-from auditlog.store.sources import source_row, source_table
+from auditlog.store.sources import source_row
 from auditlog.store.vault import sealed_table
 from auditlog.tree import parse_sums
 from auditlog.vault.elsewhere import kept_seal
@@ -259,8 +259,8 @@ def test_content_that_its_sender_kept_is_said_to_be_there(small_town):
 
 def test_content_that_vanished_is_not_said_to_be_with_its_sender(small_town):
     with small_town.opened() as g:
+        (record,) = small_town.decide(g, 1)
         with writing(g.engine) as conn:
-            kept = conn.execute(select(source_table.c.id).where(source_table.c.committed.is_(None))).scalars().first()
-            conn.execute(delete(sealed_table).where(sealed_table.c.id == kept))
+            conn.execute(delete(sealed_table).where(sealed_table.c.id == record))
         with pytest.raises(NotFound, match="no tombstone, and no sender who kept it"):
-            evidence.of_record(g, AUDITOR, kept)
+            evidence.of_record(g, AUDITOR, record)
