@@ -20,7 +20,7 @@ def read_twin(kind: type[T], data: bytes) -> T:
     """The document that `data` is the form of. Raises TwinError, naming the member, where it is none, byte for byte."""
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise TwinError("is no JSON file: name a report in its form for machines") from None
     made: T = _build(kind, value, "report")
     if json_twin(made) != data:

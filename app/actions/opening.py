@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from app.actions import erase, publish, rotation
 from app.home import Greffier
-from auditlog.errors import AuditLogError, CannotRecord
+from auditlog.errors import AuditLogError, CannotRecord, Erased, VaultError
 from auditlog.log import Unit
 from auditlog.store import log as log_store
+from auditlog.store import vault as vault_store
 
 
 def start(g: Greffier, *, ask: bool = True) -> None:
@@ -26,6 +27,8 @@ def start(g: Greffier, *, ask: bool = True) -> None:
         with needed_to_record("guard"):
             rotation.tidy(g)
             erase.complete_pending(g)
+        with needed_to_record():
+            _demand_keys(g)
     except BaseException:
         g.log.close()
         raise
@@ -37,6 +40,20 @@ def _demand_guard(g: Greffier) -> None:
         with g.reading() as conn:
             if log_store.read_head(conn, 1) is None:
                 g.guard.require(g.log.origin)
+
+
+def _demand_keys(g: Greffier) -> None:
+    """Raise VaultError where the key of what was sealed last is not here: an older key store, or another one, would
+    give out slots that are taken, and what has no key would pass for erased."""
+    with g.reading() as conn:
+        newest = vault_store.newest_sealed(conn, 1)
+    for row in newest:
+        try:
+            g.record_keys.read(row.slot)
+        except Erased:
+            if row.slot not in g.ledger.slots():
+                message = "lacks the key of what was sealed last, and no erasure ordered it: put back its replica"
+                raise VaultError(message, field="key_store") from None
 
 
 def recover(g: Greffier) -> None:

@@ -79,7 +79,7 @@ def _open(home: Path) -> None:
 
 
 def _lines(restored: Restored) -> list[str]:
-    lines = [f"restored from the backup of {restored.created}: content of {restored.opened} records"]
+    lines = [f"restored from the backup of {restored.created}: {restored.opened} sealed contents open"]
     if restored.erased or restored.erased_with_them:
         lines.append(
             f"erased again: {restored.erased} records, and {restored.erased_with_them} contents that were about them"

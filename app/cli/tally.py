@@ -40,7 +40,7 @@ def run_recount(
             }
         )
     else:
-        said = f"{of_days.tallies} tallies of days against their records"
+        said = f"{how_many(of_days.tallies, 'tally', 'tallies')} of days against records"
         if of_days.partial:
             said += f" (of {of_days.partial} some records were erased)"
         print_text(f"{said}, {of_periods.tallies} of periods against those of days")

@@ -52,7 +52,7 @@ def retag(
     if as_json:
         print_json(plain(done))
     else:
-        print_text(f"{how_many(done.done, 'record is', 'records are')} tagged under the new index key")
+        print_text(f"{how_many(done.done, 'sealed content is', 'sealed contents are')} tagged under the new index key")
         if done.unreadable:
             closed = how_many(done.unreadable, "record does", "records do")
             print_text(f"{closed} not open (`greffier log fsck`): the old key is kept; run this again then")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,30 @@ def test_one_is_said_as_one(home: Path, record_id: str, command: Command, tmp_pa
     assert command("record", SYSTEM, "--from", file, "--home", home).out.startswith("1 line: 1 recorded")
     left = json.loads(command("erase", "--verify", record_id, "--home", home).out)["left"]
     assert left["auditlog_sealed"] == "1 row"
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros"])
+def test_a_key_store_that_lacks_the_newest_key_records_nothing(
+    home: Path, record_id: str, command: Command, unchanged: Unchanged, tmp_path: Path, damage: str
+) -> None:
+    """An older store would give out slots that are taken; in one of zeros everything would pass for erased."""
+    mine = Path(shutil.copytree(home, tmp_path / "home"))
+    store = mine / "keys" / "records.keys"
+    store.write_bytes(store.read_bytes()[:64] if damage == "cut" else bytes(store.stat().st_size))
+    before = store.read_bytes()
+    reference = tmp_path / "reference"
+    reference.write_text("TEST-1\n", encoding="utf-8")
+    output = tmp_path / "receipt.json"
+    for words in (("find", "--subject-file", reference), ("receipt", record_id, "-o", output)):
+        with unchanged(mine):
+            told = command(*words, "--home", mine)
+        assert (told.code, told.line.startswith("key_store: ")) == (4, True), told
+        assert "replica" in told.line
+    assert store.read_bytes() == before
+
+
+def test_a_report_that_is_nested_too_deep(home: Path, command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "deep.json"
+    file.write_bytes(b"[" * 100_000)
+    told = command("report", "verify", file, "--home", home)
+    assert (told.code, "is no JSON file" in told.line) == (1, True), told

@@ -159,7 +159,7 @@ def test_what_does_not_open_keeps_the_old_key(home: Path, capsys: pytest.Capture
         id_ = note(g, "TEST-9001")
         change(g, id_)
     assert cli.run(["vault", "retag", "--home", str(home), "--new-key"]) == 1
-    assert "1 do not open" in capsys.readouterr().out
+    assert "1 record does not open" in capsys.readouterr().out
     assert files(home) == {"index.key", "index.key.old"}
     with open_home(home) as g:
         assert found(g, "TEST-9001") == 1
