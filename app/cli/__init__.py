@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import traceback
@@ -126,6 +127,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(app)
     try:
+        _demand_streams()
         _demand_text(given)
         result = command.main(args=given, standalone_mode=False)
     except Abort:
@@ -160,6 +162,16 @@ def message(error: Exception) -> str:
         place = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
         text = f"internal error ({place}); please report it. Nothing was released"
     return printable(" ".join(text.split()))
+
+
+def _demand_streams() -> None:
+    """A program may be started without them. Then there is no input, and an answer would be lost."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (open to the end, as they are)
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 (open to the end, as they are)
+    if sys.stdout is None:
+        raise UsageError("is closed: give the answer a place, such as `> FILE`", field="standard output")
 
 
 def _demand_text(arguments: Sequence[str]) -> None:

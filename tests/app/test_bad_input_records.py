@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,3 +188,17 @@ def test_a_report_that_is_nested_too_deep(home: Path, command: Command, tmp_path
     file.write_bytes(b"[" * 100_000)
     told = command("report", "verify", file, "--home", home)
     assert (told.code, "is no JSON file" in told.line) == (1, True), told
+
+
+def test_a_program_without_its_streams(home: Path, unchanged: Unchanged) -> None:
+    """As `<&-` and `>&-` start it: no input is empty input, and an answer that would be lost is not asked for."""
+    greffier = [sys.executable, "-m", "app.cli"]
+    with unchanged(home):
+        for words, closed, says in (
+            ("find --subject-file -", "<&-", "--subject-file: must hold one reference"),
+            ("reconcile --from -", "<&-", "--from: is empty"),
+            ("decisions", ">&-", "standard output: is closed"),
+        ):
+            line = f"{shlex.join(greffier)} {words} --home {shlex.quote(str(home))} {closed}"
+            told = subprocess.run(["/bin/sh", "-c", line], check=False, stderr=subprocess.PIPE, text=True, timeout=60)
+            assert (told.returncode, told.stderr.startswith(f"greffier: {says}")) == (2, True), told.stderr
