@@ -95,7 +95,7 @@ def check_all(g: Greffier) -> list[Finding]:
         except (AuditLogError, RegistryError) as error:
             different = [(error.field or "registry", str(error))]
         else:
-            different += figures_check.differences(g, conn, told)
+            different += figures_check.differences(g, conn, told, content_lost(g))
             different += figures_sums.differences(g, conn, told.sizes)
     return found + [Finding(place, message) for place, message in rules.broken + different]
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from app.actions import lifecycle, policy_file, publish, register
+from app.actions.counting import is_held
 from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import create_home, open_home
@@ -120,12 +121,16 @@ class Town:
         members |= {"capture": "external", "boot": None, "source": "case-system", "n": self._number(), "opened": None}
         entry = g.make("decision/1", id=made.id, commitments=prepared.commitments, **members)
 
+        held = is_held(version.manifest, outcome)
+
         def rows(sequenced: Any) -> list[Any]:
             place = sequenced[0].place
             decided = decision_store.decision_rows(entry, values, place)
             return [*prepared.rows(), *decided, source_store.source_row(entry, place)]
 
-        return str(entry.id), g.log.append(Unit((entry,), None, rows, counts=lambda _: counted(entry, values)))
+        return str(entry.id), g.log.append(
+            Unit((entry,), None, rows, counts=lambda _: counted(entry, values, held=held))
+        )
 
     def _number(self) -> int:
         self.numbers[""] = self.numbers.get("", 0) + 1
