@@ -77,7 +77,8 @@ def rebuild_log(new: Connection, old: Old, wanted: Wanted, ring: KeyRing) -> Reb
     stamps = list(old.rows(timestamp_table, timestamp_table.c.log == wanted.number))
     due = 0 if guarded == wanted.stated else guarded[0]
     _demand_reach(due, copy, heads.get("integrated"))
-    drawing = [row for row in old.rows(sample_table, sample_table.c.log == wanted.number) if row["note"] and row["size"]]
+    samples = old.rows(sample_table, sample_table.c.log == wanted.number)
+    drawing = [row for row in samples if row["note"] and row["size"]]
     marks = {
         guarded[0],
         *(head.checkpoint.size for head in heads.values()),

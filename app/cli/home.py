@@ -11,7 +11,7 @@ import typer
 
 from app import bench as benches
 from app.access import keys
-from app.actions import log, migrate
+from app.actions import log, migrate, older_homes
 from app.bench import shared
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, progress
 from app.demo import run as demo_run
@@ -46,6 +46,9 @@ def migrate_database(home: Home) -> None:
     """Bring the database to the schema of this program."""
     with open_database(home) as engine:
         progress(f"database at revision {migrate.migrate(engine)}")
+    with open_home(home, tolerant=True) as g:
+        if older_homes.fill(g):
+            progress("figures and rows of an older database were made from its entries")
 
 
 def doctor(home: Home, as_json: AsJson = False) -> int:

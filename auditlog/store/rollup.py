@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, PrimaryKeyConstraint, Table, Text, select
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, PrimaryKeyConstraint, Table, Text, func, select
 
 from auditlog.figures import CellKey, Cells, Counted
 from auditlog.record import Entry, OpaqueEntry
@@ -153,6 +153,13 @@ def set_events(conn: Connection, log: int, entries: Iterable[tuple[int, Entry | 
     """A row for each entry (index, entry) of a known kind that is no decision; one that is there is replaced."""
     known = [(index, entry) for index, entry in entries if isinstance(entry, Entry) and entry.kind != "decision/1"]
     _set_events(conn, [event_row(log, index, entry) for index, entry in known])
+
+
+def count_events(conn: Connection, log: int, *, until: int) -> int:
+    """How many of the entries below the index `until` have a row."""
+    columns = event_table.c
+    statement = select(func.count()).where(columns.log == log, columns.idx < until)
+    return int(conn.execute(statement).scalar_one())
 
 
 def event_row(log: int, index: int, entry: Entry) -> tuple[Any, ...]:

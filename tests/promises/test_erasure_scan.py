@@ -340,7 +340,8 @@ def audited(home: Path) -> None:
 
 def statistics(conn: Any) -> str:
     """What PostgreSQL's planner knows of the tags."""
-    statement = "SELECT most_common_vals::text, histogram_bounds::text FROM pg_stats WHERE tablename = 'auditlog_subject'"
+    columns = "most_common_vals::text, histogram_bounds::text"
+    statement = f"SELECT {columns} FROM pg_stats WHERE tablename = 'auditlog_subject'"
     return str(conn.exec_driver_sql(statement).all())
 
 
