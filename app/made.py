@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from auditlog.errors import AuditLogError
 from auditlog.vault.record_keys import sync_directory
 
 # Lies in the home while it is being made, and names what was there before. Nobody relies on anything in such a home.
@@ -39,7 +40,9 @@ def removed_on_failure(
         _write(marker, json.dumps(sorted(old)).encode())
         yield lambda: _forget(marker)
     except BaseException:
-        _remove(_fresh(home, [*paths, *found()], old), marker)
+        # Where names cannot be found now, all stays, and the marker with it; the block's own error is what is told.
+        with contextlib.suppress(OSError, AuditLogError):
+            _remove(_fresh(home, [*paths, *found()], old), marker)
         raise
 
 
@@ -78,11 +81,25 @@ def _forget(marker: Path) -> None:
 
 
 def _remove(fresh: list[Path], marker: Path) -> None:
-    """Files before their folders; the marker after all but the folders that it lies in."""
+    """Files before their folders; the marker after all but the folders that it lies in.
+
+    Where a file cannot be removed the marker stays, so that the next one tries again.
+    """
     around = [path for path in fresh if path in marker.parents]
-    for path in reversed([*around, marker, *(path for path in fresh if path not in around)]):
-        with contextlib.suppress(OSError):
-            if path.is_dir() and not path.is_symlink():
-                path.rmdir()
-            else:
-                path.unlink(missing_ok=True)
+    gone = [_gone(path) for path in reversed(fresh) if path not in around]
+    if all(gone) and _gone(marker):
+        for path in reversed(around):
+            _gone(path)
+
+
+def _gone(path: Path) -> bool:
+    """Remove it. True for a folder that stays, too: something else may lie in it."""
+    folder = path.is_dir() and not path.is_symlink()
+    try:
+        if folder:
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+    except OSError:
+        return folder
+    return True

@@ -6,6 +6,7 @@ question, so that strace can take hold of it, and writes one JSON line into `sai
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
@@ -49,8 +50,10 @@ class Said:
             self(index=one.index, id=one.entry.id, checkpoint=done.checkpoint.decode())
 
     def refused(self, error: CannotRecord, g: Greffier | None = None) -> None:
-        recording = g is None or g.log.state().recording
-        self(refused=error.cause, message=str(error), recording=recording)
+        # The cause of the outage is that of its beginning; a read within it may fail by another.
+        state = None if g is None else g.log.state()
+        outage = None if state is None or state.recording else state.cause
+        self(refused=error.cause, message=str(error), outage=outage)
 
 
 class Heard(Said):
@@ -272,6 +275,8 @@ def main() -> None:
             try:
                 for fd, suffix in ((1, ".out"), (2, ".err")):
                     os.dup2(os.open(order["said"] + suffix, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), fd)
+                # The limit's signal: where every thread stood is what one wants to know.
+                faulthandler.enable()
                 PHASES[order["phase"]](Path(order["home"]), Said(Path(order["said"])))
                 code = 0
             except BaseException:

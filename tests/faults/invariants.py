@@ -74,8 +74,9 @@ def _acknowledged(entries: Sequence[bytes], said: Said) -> list[str]:
     stated = {str(entry.members["cause"]) for entry in parsed if entry.kind == "outage/1"}
     for number, one in enumerate(said):
         went_on = any("index" in later for later in said[number:])
-        if one.get("recording") is False and went_on and one["refused"] not in stated:
-            wrong.append(f"an outage ({one['refused']}) that no entry states")
+        outage = one.get("outage")
+        if outage is not None and went_on and outage not in stated:
+            wrong.append(f"an outage ({outage}) that no entry states")
     return wrong
 
 

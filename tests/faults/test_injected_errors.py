@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from app import cli
-from app.made import MARKER
+from app.errors import SettingsError
+from app.made import MARKER, is_half_made
 from app.wiring import open_home
 from auditlog.guard import Guard
 from auditlog.record import parse_entry
@@ -121,7 +122,7 @@ def in_order(ran: Any) -> list[str]:
     """The process was killed by us, or ended by itself; whatever it refused it refused by name."""
     wrong = []
     if ran.status not in (0, -9):
-        wrong.append(f"ended with status {ran.status}: {ran.errors[-600:]}")
+        wrong.append(f"ended with status {ran.status}: {ran.errors[-3000:]}")
     if "Traceback" in ran.errors or "internal error" in ran.errors:
         wrong.append(f"an error that nobody foresaw: {ran.errors[-600:]}")
     for one in ran.said:
@@ -193,6 +194,10 @@ def test_starting_after_a_crash(
     tell(faults.all_of("starting", crashed, judge))
 
 
+def init_at(home: Path) -> list[str]:
+    return ["init", "--home", str(home), "--agency", "waterveen", "--origin", "waterveen.example/log"]
+
+
 def test_making(faults: Faults, tell: Any, invariants: Any) -> None:
     """`greffier init`: afterwards it can be repeated, or the home opens clean."""
 
@@ -200,16 +205,44 @@ def test_making(faults: Faults, tell: Any, invariants: Any) -> None:
         # A marker that could not be removed is in nobody's way.
         left = [path.name for path in home.rglob("*") if path.name != MARKER] if home.exists() else []
         failed = ran.status == 0 and {"ended": 0} not in ran.said
-        wrong = [f"a failed init left {left}"] if failed and left else []
+        # What fails at each call fails for cleaning up, too: then the next init must do it, or the home be whole.
+        hindered, half = ran.injections > 1, is_half_made(home)
+        wrong = [f"a failed init left {left}"] if failed and left and not hindered else []
         try:
             return [*wrong, *invariants.after(home, [])]
         except Exception:
-            again = cli.run(["init", "--home", str(home), "--agency", "waterveen", "--origin", "waterveen.example/log"])
+            if failed and left and hindered and not half:
+                wrong.append(f"a failed init left {left}, and nothing that says so")
+            again = cli.run(init_at(home))
             if again != 0:
                 return [*wrong, f"neither opens nor can be made again ({again})"]
         return [*wrong, *invariants.after(home, [])]
 
     tell(faults.all_of("making", None, judge))
+
+
+@pytest.mark.parametrize(
+    ("file", "call", "number"),
+    [("keys", "openat", 1), ("keys", "openat", 2), ("keys", "openat", 3), ("greffier.db-journal", "unlink", 1)],
+)
+def test_the_next_init_removes_what_a_failed_one_could_not(
+    faults: Faults, invariants: Any, injection: Any, file: str, call: str, number: int
+) -> None:
+    """The call fails from then on, so that cleaning up fails as well."""
+    home = faults.home(None)
+    point = injection.Point(file, call, number, "error=ENOSPC", persistent=True)
+    ran = faults.driver.run("making", home, faults.scratch, point.options(home))
+    assert in_order(ran) == []
+    assert ran.injections > 1
+    assert {"ended": 0} not in ran.said
+    assert is_half_made(home)
+    with pytest.raises(SettingsError, match="was not made to its end"), open_home(home):
+        pass
+    left = {path.relative_to(home) for path in home.rglob("*.key")}
+    assert cli.run(init_at(home)) == 0
+    assert invariants.after(home, []) == []
+    # Keys that nobody relied on are gone, not kept beside the new ones.
+    assert not {path for path in left if (home / path).exists() and path.name.startswith("log-")}
 
 
 # --- guard and key store alone ----------------------------------------------------------------------------------------
