@@ -178,12 +178,16 @@ def test_starting_after_a_crash(
     file: str,
     call: str,
 ) -> None:
-    """Faults while recovery runs: an erasure is half done, or the guard is behind the database."""
+    """Faults while recovery runs: an erasure is half done, or the guard is behind the database.
+
+    The first call is that of the day's figures, which are recorded before anything is erased.
+    """
     crashed = shutil.copytree(loan_template, tmp_path / "crashed", copy_function=copy)
-    point = faults.injection.Point(file, call, 1, "signal=KILL")
+    point = faults.injection.Point(file, call, 2, "signal=KILL")
     before = faults.driver.run("erasing", crashed, faults.scratch, point.options(crashed))
     assert before.status == -9
     assert (crashed / "greffier.db-wal").stat().st_size
+    assert b"objection" in (crashed / "guard" / "erasures").read_bytes()
 
     def judge(home: Path, ran: Any) -> list[str]:
         wrong: list[str] = invariants.after(home, [*before.said, *ran.said])
