@@ -16,9 +16,20 @@ from auditlog.guard import Guard
 from auditlog.merkle import leaf_hash, root_hash
 from auditlog.rebuild import Rebuilt, Wanted, rebuild_log
 from auditlog.rebuilt_tree import NotRebuilt
+from auditlog.record import parse_entry
 from auditlog.store import metadata
 from auditlog.store.aside import Old
-from auditlog.store.log import entry_table, head_table, open_engine, read_entries, reading, tile_table, writing
+from auditlog.store.log import (
+    entry_table,
+    head_table,
+    iterate_entries,
+    open_engine,
+    read_entries,
+    reading,
+    tile_table,
+    writing,
+)
+from auditlog.store.rollup import set_events
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +70,13 @@ def build(new: Engine, old: Engine | None, log: Any, guard: Guard, files: dict[s
     wanted = Wanted(1, log.origin, guard, None if files is None else source(files))
     with writing(new) as conn:
         if old is None:
-            return rebuild_log(conn, Old(None), wanted, log.keys)
-        with reading(old) as former:
-            return rebuild_log(conn, Old(former), wanted, log.keys)
+            rebuilt = rebuild_log(conn, Old(None), wanted, log.keys)
+        else:
+            with reading(old) as former:
+                rebuilt = rebuild_log(conn, Old(former), wanted, log.keys)
+        # What follows from entries is made afterwards, together with what follows from content (`rederive`).
+        set_events(conn, 1, [(index, parse_entry(data)) for index, data in iterate_entries(conn, 1)])
+        return rebuilt
 
 
 def demand_whole(new: Engine, log: Any, guard: Guard) -> None:
