@@ -153,7 +153,8 @@ def erased_put_back(s: Scene) -> None:
         rows = {name: conn.execute(f"SELECT * FROM {name} WHERE id = ?", (s.ids[2],)).fetchall() for name in tables}  # noqa: S608
     with s.opened() as g:
         erase.erase(g, s.ids[2], ground="objection")
-    (s.home / "keys" / "records.keys").write_bytes(kept)
+    path = s.home / "keys" / "records.keys"
+    path.write_bytes(kept + path.read_bytes()[len(kept) :])  # slots given out meanwhile stay
     with database(s.home) as conn:
         for name, found in rows.items():
             for row in found:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.actions import decide
+from app.actions.reading import CLI
 from app.actions.repeats import Key
 from app.errors import InProgress, UsageError
 from app.turns import FILE, Turns
@@ -71,11 +72,11 @@ def test_a_place_that_cannot_be_used_is_no_ground_to_decide_twice(loan_home: Pat
     with open_home(loan_home) as g:
         (loan_home / "run" / FILE).mkdir()
         with pytest.raises(CannotRecord, match="run: cannot be used"):
-            decide.decide(g, "social-loan-check", loan_input, key=Key("test", "a", "key"))
+            decide.decide(g, "social-loan-check", loan_input, key=Key("test", "a", "key", CLI))
 
 
 @pytest.mark.parametrize("text", ["", "a" * 256, "a b", "a\n", "\u00e9", "\x7f"])
 def test_a_key_is_visible_ascii(text: str) -> None:
     with pytest.raises(UsageError, match="key: must be 1 to 255 visible ASCII"):
-        Key("test", text, "key")
-    assert Key("test", "!" + "~" * 254, "key").text
+        Key("test", text, "key", CLI)
+    assert Key("test", "!" + "~" * 254, "key", CLI).text

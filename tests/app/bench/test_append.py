@@ -65,7 +65,7 @@ def test_whole_decisions_in_a_log_that_was_grown(here):
 
 
 def test_processes_that_share_a_log_lose_nothing(url):
-    result = shared.run(2, 4, 0.5, None if url.startswith("sqlite") else url)
+    result = shared.run(2, 4, 3.0, None if url.startswith("sqlite") else url)
     assert result["entries"] > 0
     assert result["lost"] == 0
     assert result["dense"] is True

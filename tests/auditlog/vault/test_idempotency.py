@@ -132,8 +132,7 @@ def test_an_erasure_takes_the_row_and_the_check_agrees(database, vault, decided)
     log, entry = decided
     ledger = Ledger.create(database.folder / "erasures")
     order = Erasure(entry.id, "objection", "privacy_officer", "2026-11-24T08:15Z")
-    with reading(database.engine) as conn:
-        unit = erase(conn, vault.keys, ledger, order, agency="example-agency", id=str(uuid.uuid4()))
+    unit = erase(vault.keys, ledger, order, agency="example-agency", id=str(uuid.uuid4()))
     log.append(unit).result(30)
     with reading(database.engine) as conn:
         assert find_key(conn, ASKED.tag) is None
