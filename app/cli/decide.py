@@ -21,7 +21,6 @@ from app.cli.options import (
     read_file,
     reader_as,
     reserved_file,
-    write_file,
 )
 from app.errors import UsageError
 from app.wiring import open_home
@@ -98,14 +97,14 @@ def write_receipt(
     """Write a record's receipt."""
     reader = reader_as(read_as) if openings else None
     # What is opened is noted in the log first.
-    with open_home(home, tolerant=reader is None) as g:
-        if time_stamped:
+    if time_stamped:
+        with open_home(home, tolerant=reader is None) as g:
             log_time.write_stamped_receipt(g, record_id, output, openings=reader)
-            return
+        return
+    with reserved_file(output, "-o", private=openings) as write, open_home(home, tolerant=reader is None) as g:
         made = receipts.receipt(g, record_id, openings=reader)
         as_page = output.name.endswith(".receipt.html")
-        data = receipt_page.receipt_html(g, made, g.settings.languages[0]) if as_page else format_receipt(made)
-    write_file(output, data, "-o", private=openings)
+        write(receipt_page.receipt_html(g, made, g.settings.languages[0]) if as_page else format_receipt(made))
 
 
 def review_one(

@@ -325,7 +325,7 @@ def test_an_imported_log_has_its_samples(small_town, told, tmp_path):
         assert [one.state for one in samples.list_all(g)] == ["drawn", "waiting", "waiting"]
         assert [one for one in log.check_all(g) if "sample" in one.place] == []
         # Content and the note that draws are both gone with the database.
-        with pytest.raises((VerifyError, NotFound), match="the draw cannot be shown without it|has no content here"):
+        with pytest.raises((VerifyError, NotFound), match=r"the draw cannot be shown without it|has no content here"):
             evidence.of_sample(g, Reader("auditor", None), drawn.id)
         town.clock.on(70)
         town.publish(g)

@@ -15,6 +15,8 @@ from auditlog.record import make_entry
 from auditlog.store.decisions import insert_decision, row_from
 from auditlog.store.engine import reading
 from auditlog.store.idempotency import KeyRow, find_key, insert_key
+from auditlog.store.insert import insert_rows
+from auditlog.store.sources import source_row
 from auditlog.store.vault import SealedRow
 from auditlog.unit import Unit
 from auditlog.vault.check import check_vault
@@ -114,6 +116,7 @@ def decided(database, vault, known):
     def apply(conn, sequenced):
         prepared.insert(conn)
         insert_decision(conn, row_from(entry, VALUES, sequenced[0].place))
+        insert_rows(conn, [source_row(entry, sequenced[0].place)])
         insert_key(conn, KeyRow(ASKED.tag, entry.id, request_digest(prepared.secret, form)))
 
     log.append(Unit((entry,), apply)).result(30)
