@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
 Type = Literal[
     "id",
@@ -106,7 +106,7 @@ GROUNDS = (  # GDPR 17(1)(a) to (f), and the end of a retention period
     "retention_expired",
 )
 READERS = (*ROLES, "client", "person")  # who reads content; "person": the one whom the record concerns
-PURPOSES = (
+Purpose = Literal[
     "receipt",
     "letter",
     "review",
@@ -120,7 +120,8 @@ PURPOSES = (
     "sample",
     "export",
     "query",
-)
+]  # what content is read for
+PURPOSES: tuple[str, ...] = get_args(Purpose)
 HOLD_ACTIONS = ("placed", "lifted")
 HOLD_GROUNDS = ("legal_claim", "restriction", "inquiry", "archive")  # "restriction": GDPR 18
 TALLY_LEVELS = ("day", "period")

@@ -10,7 +10,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from app.errors import Refused, UsageError
 from app.home import Greffier
@@ -24,7 +24,7 @@ from auditlog.store.erasures import with_content
 from auditlog.store.insert import insert_rows
 from auditlog.vault.holds import RESTRICTION, holds_among
 from auditlog.vault.seal import Prepared
-from auditlog.vocabulary import READERS
+from auditlog.vocabulary import READERS, Purpose
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -32,21 +32,6 @@ if TYPE_CHECKING:
     from auditlog.store.insert import Row
 
 T = TypeVar("T")
-Purpose = Literal[
-    "receipt",
-    "letter",
-    "review",
-    "repeat",
-    "correction",
-    "lookup",
-    "access_file",
-    "explanation",
-    "replay",
-    "evidence",
-    "sample",
-    "export",
-    "query",
-]
 PERSON: Final = "person"
 STAFF: Final = frozenset({"administrator", "officer", "approver", "auditor", "privacy_officer"})
 """Who is shown a result also while an officer has it."""

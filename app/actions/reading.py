@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.actions import accesses
-from app.actions.accesses import CLI, Purpose, Reader
+from app.actions.accesses import CLI, Reader
 from app.errors import UnknownRecord, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
@@ -23,7 +23,7 @@ from auditlog.store import vault as vault_store
 from auditlog.store.erasures import with_content
 from auditlog.vault.elsewhere import is_kept_elsewhere
 from auditlog.vault.seal import Opened
-from auditlog.vocabulary import PATTERNS
+from auditlog.vocabulary import PATTERNS, Purpose
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
