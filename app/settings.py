@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     languages: tuple[str, ...] = ("en", "nl")
     entries_public: bool = False
     metrics_on_loopback: bool = True
+    self_test: bool = True
     deadline_s: Annotated[int, Field(ge=1, le=3_600)] = 120
 
     @classmethod

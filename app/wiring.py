@@ -42,6 +42,7 @@ from auditlog.vault.key_store import KeyStore
 from auditlog.vault.seal import Vault
 from reports.render import Renderer
 from runtime.supervisor import BootFacts, Supervisor
+from runtime.verdict import Measured
 
 ERASURES = "erasures"
 PAGE_TEMPLATES = Path(__file__).parent / "http" / "pages" / "templates"
@@ -185,6 +186,9 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
     def on_boot(facts: BootFacts) -> None:
         boots.record(g, facts)
 
+    def on_measured(boot: str, found: Measured) -> None:
+        boots.measured(g, boot, found)
+
     def before_commit() -> None:
         index_keys.refresh(vault.use_index_keys)
         record_keys.sync()
@@ -212,7 +216,13 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         publishers=publish.make_publishers(
             home, settings, engine, {k: _guard(home, settings, k) for k in sorted({*numbers, number})}, clock
         ),
-        runtime=Supervisor(home / "models", home / "run", deadline_s=settings.deadline_s, on_boot=on_boot),
+        runtime=Supervisor(
+            home / "models",
+            home / "run",
+            deadline_s=settings.deadline_s,
+            on_boot=on_boot,
+            on_measured=on_measured if settings.self_test else None,
+        ),
         renderer=Renderer(clock, templates=(PAGE_TEMPLATES,), stylesheet=STYLESHEET.read_text("utf-8")),
         clock=clock,
     )

@@ -106,6 +106,19 @@ _TABLE = (
             Member("unclosed", "object", "earlier boots that never closed", many=True, members=_BOOTS),
         ),
     ),
+    Kind(
+        "selftest/1",
+        "How exactly a model repeats its results on this device was measured, before its first decision in a boot.",
+        (
+            _BOOT,
+            Member("model", "digest", "of the model file"),
+            Member("context", "digest", "of the context settings"),
+            Member("build", "digest", "of the native libraries"),
+            Member("device", "release", "what it was measured on"),
+            Member("determinism", "code", "the class that was found", codes=DETERMINISM),
+            Member("measured", "time", "when; before the boot where the result was kept from an earlier one"),
+        ),
+    ),
     Kind("close/1", "A worker process ended in good order.", (_BOOT, Member("n", "uint", "its last number"))),
     Kind(
         "pulse/1",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditlog.kind import Committed, Kind, Member
+from auditlog.kind import SYSTEM, VERSION, Committed, Kind, Member
 from auditlog.vocabulary import (
     GROUNDS,
     HOLD_ACTIONS,
@@ -11,9 +11,12 @@ from auditlog.vocabulary import (
     PUBLICATIONS,
     PURPOSES,
     READERS,
+    REPLAY_CAUSES,
+    REPLAY_REASONS,
     ROLES,
     SAMPLE_STAGES,
     TALLY_LEVELS,
+    VERDICTS,
 )
 
 RECORDS = (
@@ -83,6 +86,26 @@ RECORDS = (
             Committed("account", "the account or key that read, or null"),
         ),
         person=True,
+    ),
+    Kind(
+        "replay/1",
+        "A recorded decision was run again. Which one is committed: why it was chosen can hint at a case.",
+        (
+            SYSTEM,
+            VERSION,
+            Member("verdict", "code", "how well both runs agree, the strongest first", codes=VERDICTS),
+            Member("reason", "code", "what differed, or why it could not be run", nullable=True, codes=REPLAY_REASONS),
+            Member("cause", "code", "why it was run again", codes=REPLAY_CAUSES),
+            Member("runtime", "release", "what ran it again", nullable=True),
+            Member("build", "digest", "of its native libraries", nullable=True),
+            Member("device", "release", "what it ran on", nullable=True),
+        ),
+        (
+            Committed("reference", "the id of the decision entry"),
+            Committed("found", "the numbers behind the verdict, or null"),
+        ),
+        person=True,
+        together=("runtime", "build", "device"),
     ),
     Kind(
         "tally/1",

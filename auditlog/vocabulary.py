@@ -78,6 +78,24 @@ ROLES = ("administrator", "operator", "officer", "approver", "auditor", "privacy
 CAPTURES = ("runtime", "gateway", "external")
 MODES = ("live", "pilot", "test", "shadow")
 DETERMINISM = ("not_measured", "bit", "token", "tolerance")
+VERDICTS = ("bit_exact", "token_exact", "within_tolerance", "mismatch", "not_replayable")
+REPLAY_CAUSES = ("request", "sample", "daily", "explanation")
+REPLAY_REASONS = (  # what differed first; then why nothing could be run again
+    "manifest",
+    "model",
+    "prompt",
+    "seed",
+    "tokens",
+    "outcome",
+    "rows",
+    "logprobs",
+    "weights_absent",
+    "erased",
+    "external",
+    "provider",
+    "not_recorded",
+    "build",
+)
 OUTAGE_CAUSES = ("disk_full", "unwritable", "database", "guard", "key_store", "worker_lost", "unknown")
 REFUSALS = (
     "unknown_system",

@@ -30,6 +30,12 @@ class Run:
     """What determined the output. Tokens and log-probabilities (micro-nats) hold one list for each step of the version.
 
     `alternatives` has the log-probability of every outcome's text given the prompt, without bias, by outcome code.
+    `rows` holds for each step the first 8 bytes of SHA-256 over every row of logits that was asked for (its float32
+    values, little-endian), in the order of asking, as hex; `digest` chains the whole digests: h = SHA-256(h + row's),
+    from 32 zero bytes, over all steps. Both are empty in the throughput lane. `occupancy`: the most requests that
+    shared a batch with this one, itself included; `reused`: tokens of the first prompt that were not decoded again.
+    `max_tokens` and `stop` are the request's own limits. `determinism` is the class that was measured, for this model,
+    context, build and device.
     """
 
     prompt_tokens: tuple[tuple[int, ...], ...]
@@ -42,6 +48,36 @@ class Run:
     build: str
     model: str
     slot: int
+    device: str = "cpu"
+    occupancy: int = 1
+    reused: int = 0
+    rows: tuple[tuple[str, ...], ...] = ()
+    digest: str | None = None
+    determinism: str = "not_measured"
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenText:
+    """One token of an answer as it is told: text, bytes as hex, log-probability in micro-nats, and the likeliest
+    alternatives at its place, best first, in the same three terms."""
+
+    text: str
+    data: str
+    logprob: int
+    top: tuple[tuple[str, str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What an answer has grown by: text that fills the member `output` of the output. Text never ends within a
+    character; `tokens` are those whose text is in this piece."""
+
+    id: str
+    output: str
+    text: str
+    tokens: tuple[TokenText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +103,28 @@ def parse_generation(data: dict[str, Any]) -> Generation:
     """What `format_generation` wrote."""
     members = dict(data)
     run = dict(members.pop("run"))
-    for name in ("prompt_tokens", "output_tokens", "logprobs"):
-        run[name] = tuple(tuple(step) for step in run[name])
     usage = Usage(**members.pop("usage"))
-    return Generation(**members, usage=usage, run=Run(**run))
+    return Generation(**members, usage=usage, run=parse_run(run))
+
+
+def parse_run(data: Mapping[str, Any]) -> Run:
+    """The run in a JSON object: a worker's, or that of a record (one made before a member existed has its default)."""
+    run = dict(data)
+    for name in ("prompt_tokens", "output_tokens", "logprobs", "rows"):
+        run[name] = tuple(tuple(step) for step in run.get(name, ()))
+    run["stop"] = tuple(run.get("stop", ()))
+    return Run(**run)
+
+
+def format_piece(piece: Piece) -> dict[str, Any]:
+    """As the JSON object that crosses the pipe."""
+    return asdict(piece)
+
+
+def parse_piece(data: Mapping[str, Any]) -> Piece:
+    """What `format_piece` wrote."""
+    tokens = (
+        TokenText(one["text"], one["data"], one["logprob"], tuple((t, d, p) for t, d, p in one["top"]))
+        for one in data["tokens"]
+    )
+    return Piece(data["id"], data["output"], data["text"], tuple(tokens))

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from runtime import llama
 from runtime.answers import Ask
-from runtime.capture import Generation, Run, Usage
+from runtime.background import Background
+from runtime.capture import Generation, Piece, Run, Usage
 from runtime.counter import Counter
 from runtime.energy import Meter
 from runtime.errors import DeadlineExceeded, RuntimeFault, Stopped
@@ -25,8 +26,9 @@ from runtime.prompt import PromptTemplate
 from runtime.sampler import Row
 from runtime.shelf import Shelf
 from runtime.steps import Desk, Paper, Work, take_steps
+from runtime.verdict import Measured, Replayed, context_digest
 
-Result = Generation | RuntimeFault
+Result = Generation | Replayed | Measured | RuntimeFault
 _PROGRAMS = 64
 
 
@@ -59,6 +61,7 @@ class Engine:
         *,
         meter: Meter,
         began: Callable[[str, int], None] = lambda _id, _n: None,
+        said: Callable[[Piece], None] = lambda _piece: None,
         slots: int = 1,
         gpu_layers: int = 0,
         clock: Callable[[], int] = time.monotonic_ns,
@@ -66,8 +69,11 @@ class Engine:
         self._counter = counter
         self._meter = meter
         self._began = began
+        self._said = said
         self._slots = slots
         self._shelf = Shelf(models_dir, gpu_layers)
+        self.background = Background(self._shelf)
+        self._classes: dict[tuple[str, str], str] = {}
         self._clock = clock
         self._build = llama.build_digest()
         self._programs: dict[str, tuple[PromptTemplate, ...]] = {}
@@ -83,7 +89,7 @@ class Engine:
     @property
     def busy(self) -> bool:
         """Whether `step` has anything to do."""
-        return bool(self._queue or self._active or self._results)
+        return bool(self._queue or self._active or self._results or self.background.busy)
 
     def submit(self, request: Request, *, handed_ns: int | None = None, deadline_ns: int | None = None) -> None:
         """Queues a request. `handed_ns` is when it was handed in, `deadline_ns` when its time is over (monotonic)."""
@@ -107,11 +113,18 @@ class Engine:
             pass
         if self._active:
             self._decode()
+        else:
+            self._results += self.background.step()
         done, self._results = self._results, []
         return done
 
+    def know(self, measured: Measured) -> None:
+        """Notes the class that a self-test found, for the runs that follow."""
+        self._classes[(measured.model, measured.context)] = measured.determinism
+
     def close(self) -> None:
         """Frees contexts and models."""
+        self.background.close()
         self._shelf.close()
 
     # Admission
@@ -264,6 +277,11 @@ class Engine:
             build=self._build,
             model=request.program.model,
             slot=active.slot,
+            determinism=self._classes.get(
+                (request.program.model, context_digest(request.program.context)), "not_measured"
+            ),
+            max_tokens=request.max_tokens,
+            stop=request.stop,
         )
         output = dict(paper.output)
         return Generation(request.id, self._counter.boot, active.n, output, paper.outcome, paper.finish, usage, run)

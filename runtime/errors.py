@@ -98,6 +98,10 @@ class OutputInvalid(RuntimeFault):
     default_reason = "output_invalid"
 
 
+class Busy(RuntimeFault):
+    """More requests wait than this device will answer in time. Nothing was begun and nothing is recorded."""
+
+
 class DeadlineExceeded(RuntimeFault):
     """The request's time was over before its answer."""
 
@@ -140,8 +144,8 @@ FAULTS: dict[str, type[RuntimeFault]] = {
     kind.__name__: kind
     for kind in (
         RuntimeFault, ModelMissing, ModelAltered, ModelTruncated, NotGguf, ModelUnusable, ProgramInvalid,
-        TemplateInvalid, SchemaRefused, InputInvalid, InputUndeclared, PromptTooLong, OutputInvalid, DeadlineExceeded,
-        Stopped, NotRunning, CallRefused, CounterDamaged, PipeBroken,
+        TemplateInvalid, SchemaRefused, InputInvalid, InputUndeclared, PromptTooLong, OutputInvalid, Busy,
+        DeadlineExceeded, Stopped, NotRunning, CallRefused, CounterDamaged, PipeBroken,
     )
 }  # fmt: skip
 

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.capture import parse_generation
+from runtime.capture import parse_generation, parse_piece
 from runtime.counter import counter_path, read_counter
 from runtime.errors import PipeBroken, RuntimeFault, WorkerLost, parse_fault
 from runtime.frames import Frame, FrameReader, format_frame
+from runtime.stream import Began, Stream
+from runtime.verdict import parse_measured, parse_replayed
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,16 @@ class _Pending:
     future: Future[Any]
     deadline_s: float | None
     n: int | None = None
+    stream: Stream | None = None
+
+
+# What the end of a request may be, and how it is read from its frame.
+_ENDS: dict[str, Callable[[Any], Any]] = {
+    "generation": parse_generation,
+    "replayed": parse_replayed,
+    "measured": parse_measured,
+    "fault": parse_fault,
+}
 
 
 class WorkerProcess:
@@ -66,8 +78,8 @@ class WorkerProcess:
         except TimeoutError:
             raise self._loss("did not come up in time") from None
 
-    def ask(self, key: str, frame: Frame, deadline_s: float | None) -> Future[Any]:
-        """Sends a frame that will be answered under `key`."""
+    def ask(self, key: str, frame: Frame, deadline_s: float | None, stream: Stream | None = None) -> Future[Any]:
+        """Sends a frame that will be answered under `key`; a `stream` is told what comes before the end."""
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()  # stopping a request is `cancel`, not the future's own
         data = format_frame(frame)
@@ -76,7 +88,7 @@ class WorkerProcess:
                 raise self._lost
             if key in self._pending:
                 raise PipeBroken("a request of this id is running already", field="id")
-            self._pending[key] = _Pending(future, deadline_s)
+            self._pending[key] = _Pending(future, deadline_s, stream=stream)
         self._write(data)
         return future
 
@@ -173,21 +185,29 @@ class WorkerProcess:
         if frame["type"] == "ready":
             self._ready.set_result(frame)
             return
-        with self._lock:
-            if frame["type"] == "began":
-                self._pending[frame["id"]].n = frame["n"]
-                return
+        if frame["type"] in ("began", "piece"):
+            self._tell(frame)
+            return
         # Read before the request is taken off the list: a frame that cannot be read ends the boot and so the wait.
-        answer = parse_generation(frame["generation"]) if frame["type"] == "generation" else None
-        fault = parse_fault(frame["fault"]) if frame["type"] == "fault" else None
+        kind = frame["type"]
+        end = _ENDS[kind](frame[kind]) if kind in _ENDS else None
         with self._lock:
             pending = self._pending.pop(frame["id"], None)
         if pending is None:
             return
-        if fault is not None:
-            pending.future.set_exception(fault)
+        if isinstance(end, RuntimeFault):
+            pending.future.set_exception(end)
         else:
-            pending.future.set_result(answer)
+            pending.future.set_result(end)
+
+    def _tell(self, frame: Frame) -> None:
+        with self._lock:
+            pending = self._pending.get(frame["id"])
+            if pending is not None and frame["type"] == "began":
+                pending.n = frame["n"]
+        if pending is not None and pending.stream is not None:
+            began = frame["type"] == "began"
+            pending.stream.tell(Began(self.boot, frame["n"]) if began else parse_piece(frame["piece"]))
 
     def _end(self, closed: int | None) -> None:
         code = None if self._process is None else self._process.poll()

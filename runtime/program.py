@@ -90,6 +90,8 @@ class Request:
     """One question to a program. `fields` by field id, null where absent; `seed` where the sampler draws.
 
     `watts` is the declared power of the host for this system's estimate of energy, if it has one of its own.
+    `max_tokens` and `stop` end the text of the last step sooner than the version does; both are facts of the run.
+    `pieces`: the answer is also told piece by piece as it grows, with the `top` likeliest alternatives of each token.
     """
 
     id: str
@@ -97,6 +99,10 @@ class Request:
     fields: Mapping[str, Value | None]
     seed: str | None = None
     watts: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    pieces: bool = False
+    top: int = 0
 
 
 def format_program(program: Program) -> dict[str, Any]:
@@ -127,7 +133,7 @@ def format_request(request: Request) -> dict[str, Any]:
 
 def parse_request(data: Mapping[str, Any]) -> Request:
     """What `format_request` wrote."""
-    return Request(**{**data, "program": parse_program(data["program"])})
+    return Request(**{**data, "program": parse_program(data["program"]), "stop": tuple(data["stop"])})
 
 
 def check_program(program: Program) -> None:

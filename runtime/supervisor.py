@@ -7,27 +7,33 @@ Each start of the worker is a boot with an id and a counter file of its own. Not
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.capture import Generation
 from runtime.counter import forget, read_counter, unclosed
-from runtime.errors import NotRunning
+from runtime.errors import NotRunning, RuntimeFault
 from runtime.frames import Frame
 from runtime.process import WorkerProcess
-from runtime.program import Request, format_request
+from runtime.program import Program, Request, format_program, format_request
+from runtime.stream import Stream
+from runtime.verdict import Measured, Replayed, ReplayOrder, context_digest, format_order, weakest
 
 
 @dataclass(frozen=True, slots=True)
 class BootFacts:
-    """What a `boot` entry states. `cpu` are feature codes, `unclosed` the (boot, n) of earlier boots without an end."""
+    """What a `boot` entry states. `cpu` are feature codes, `unclosed` the (boot, n) of earlier boots without an end.
+
+    `measured`: what self-tests found before the first request.
+    """
 
     boot: str
     runtime: str
@@ -35,10 +41,20 @@ class BootFacts:
     cpu: tuple[str, ...]
     threads: int
     unclosed: tuple[tuple[str, int], ...]
+    measured: tuple[Measured, ...] = ()
+
+    @property
+    def determinism(self) -> str:
+        """The weakest class that was measured."""
+        return weakest([one.determinism for one in self.measured])
 
 
 class Supervisor:
-    """One worker process at a time. `watts` is the declared power of this machine, for estimates of energy."""
+    """One worker process at a time. `watts` is the declared power of this machine, for estimates of energy.
+
+    `warm`: programs that are loaded and measured before a boot is announced. `on_measured(boot, …)` is told of models
+    that are measured later, before their first request; without it no self-test is made.
+    """
 
     def __init__(
         self,
@@ -49,13 +65,19 @@ class Supervisor:
         slots: int = 1,
         gpu_layers: int = 0,
         deadline_s: float = 120.0,
+        warm: Callable[[], Sequence[Program]] = tuple,
         on_boot: Callable[[BootFacts], None] = lambda _facts: None,
+        on_measured: Callable[[str, Measured], None] | None = None,
     ) -> None:
         self._models_dir, self._run_dir = models_dir.resolve(), run_dir.resolve()
         self._options = {"watts": watts, "slots": slots, "gpu-layers": gpu_layers}
         self._deadline_s = deadline_s
+        self._warm = warm
         self._on_boot = on_boot
+        self._on_measured = on_measured
+        self._measured: set[tuple[str, str, str]] = set()
         self._starting = threading.Lock()
+        self._telling = threading.Lock()
         self._worker: WorkerProcess | None = None
         self._facts: BootFacts | None = None
         self._closed = False
@@ -83,9 +105,16 @@ class Supervisor:
                 ready = worker.ready()
                 left = tuple(unclosed(self._run_dir))
                 facts = BootFacts(
-                    worker.boot, ready["runtime"], ready["build"], tuple(ready["cpu"]), ready["threads"], left
+                    worker.boot,
+                    ready["runtime"],
+                    ready["build"],
+                    tuple(ready["cpu"]),
+                    ready["threads"],
+                    left,
+                    self._warm_up(worker),
                 )
                 self._on_boot(facts)
+                self._measured |= {(facts.boot, one.model, one.context) for one in facts.measured}
             except BaseException:
                 worker.kill()
                 raise
@@ -97,6 +126,16 @@ class Supervisor:
 
         `deadline_s` counts from now and includes the wait in the queue.
         """
+        return self._generate(request, deadline_s, None)
+
+    def stream(self, request: Request, *, deadline_s: float | None = None) -> Stream:
+        """As `generate`, but the answer can be followed while it grows. Raises NotRunning, WorkerLost, Busy."""
+        stream = Stream(lambda: self.cancel(request.id))
+        stream.end_with(self._generate(request, deadline_s, stream))
+        return stream
+
+    def _generate(self, request: Request, deadline_s: float | None, stream: Stream | None) -> Future[Generation]:
+        worker = self._measuring(request.program)
         seconds = self._deadline_s if deadline_s is None else deadline_s
         now = time.monotonic_ns()
         frame: Frame = {
@@ -106,7 +145,41 @@ class Supervisor:
             "handed_ns": now,
             "deadline_ns": now + int(seconds * 1e9),
         }
-        return self._running().ask(request.id, frame, time.monotonic() + seconds)
+        return worker.ask(request.id, frame, time.monotonic() + seconds, stream)
+
+    def replay(self, order: ReplayOrder) -> Future[Replayed]:
+        """Runs a recorded decision again, while no request needs the device. The future raises a RuntimeFault."""
+        frame: Frame = {"type": "replay", "id": order.id, "order": format_order(order)}
+        return self._measuring(order.program).ask(order.id, frame, None)
+
+    def measure(self, program: Program) -> Future[Measured]:
+        """How exactly a program's model repeats itself here: kept from an earlier boot, or measured now."""
+        return self._ask_measure(self._running(), program)
+
+    def _ask_measure(self, worker: WorkerProcess, program: Program) -> Future[Measured]:
+        key = f"measure/{uuid.uuid4()}"
+        frame: Frame = {"type": "measure", "id": key, "program": format_program(program)}
+        return worker.ask(key, frame, None)
+
+    def _warm_up(self, worker: WorkerProcess) -> tuple[Measured, ...]:
+        """Loads and measures; what cannot be loaded is said to the first who asks for it."""
+        found = []
+        for program in self._warm():
+            with contextlib.suppress(RuntimeFault):
+                found.append(self._ask_measure(worker, program).result())
+        return tuple({(one.model, one.context): one for one in found}.values())
+
+    def _measuring(self, program: Program) -> WorkerProcess:
+        """The running worker, once the program's model was measured in this boot and told of."""
+        worker = self._running()
+        key = (worker.boot, program.model, context_digest(program.context))
+        if self._on_measured is None or key in self._measured:
+            return worker
+        with self._telling:
+            if key not in self._measured:
+                self._on_measured(worker.boot, self._ask_measure(worker, program).result())
+                self._measured.add(key)
+        return worker
 
     def load(self, sha256: str) -> Future[None]:
         """Hashes and loads a model ahead of its first request."""

@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from runtime import llama
-from runtime.capture import Generation, format_generation
+from runtime.capture import Generation, Piece, format_generation, format_piece
 from runtime.counter import Counter
 from runtime.energy import Meter
-from runtime.engine import Engine
+from runtime.engine import Engine, Result
 from runtime.errors import PipeBroken, RuntimeFault, format_fault
 from runtime.frames import Frame, FrameReader, write_frame
-from runtime.program import parse_request
+from runtime.program import parse_program, parse_request
+from runtime.replay import Replay
+from runtime.selftest import SelfTest
+from runtime.verdict import Measured, Replayed, format_measured, format_replayed, parse_order
 
 _PR_SET_PDEATHSIG = 1
 
@@ -52,8 +55,15 @@ class Worker:
         self._inward, self._outward = inward, outward
         meter = Meter(gpu=args.gpu_layers > 0, watts=args.watts)
         self._engine = Engine(
-            args.models_dir, counter, meter=meter, began=self._began, slots=args.slots, gpu_layers=args.gpu_layers
+            args.models_dir,
+            counter,
+            meter=meter,
+            began=self._began,
+            said=self._said,
+            slots=args.slots,
+            gpu_layers=args.gpu_layers,
         )
+        self._run_dir = args.run_dir
         self._open = True
         self._send(
             type="ready",
@@ -93,6 +103,11 @@ class Worker:
             case "generate":
                 request = parse_request(frame["request"])
                 self._engine.submit(request, handed_ns=frame["handed_ns"], deadline_ns=frame["deadline_ns"])
+            case "replay":
+                self._engine.background.submit(frame["id"], Replay(parse_order(frame["order"]), self._engine.build))
+            case "measure":
+                job = SelfTest(parse_program(frame["program"]), self._engine.build, self._run_dir)
+                self._engine.background.submit(frame["id"], job)
             case "load":
                 self._engine.load(frame["model"])
                 self._send(type="loaded", id=frame["id"])
@@ -103,14 +118,23 @@ class Worker:
             case _:
                 raise PipeBroken("a frame of unknown type", field="type")
 
-    def _answer(self, request_id: str, result: Generation | RuntimeFault) -> None:
-        if isinstance(result, Generation):
-            self._send(type="generation", id=request_id, generation=format_generation(result))
-        else:
-            self._send(type="fault", id=request_id, fault=format_fault(result))
+    def _answer(self, request_id: str, result: Result) -> None:
+        match result:
+            case Generation():
+                self._send(type="generation", id=request_id, generation=format_generation(result))
+            case Replayed():
+                self._send(type="replayed", id=request_id, replayed=format_replayed(result))
+            case Measured():
+                self._engine.know(result)
+                self._send(type="measured", id=request_id, measured=format_measured(result))
+            case _:
+                self._send(type="fault", id=request_id, fault=format_fault(result))
 
     def _began(self, request_id: str, n: int) -> None:
         self._send(type="began", id=request_id, n=n)
+
+    def _said(self, piece: Piece) -> None:
+        self._send(type="piece", id=piece.id, piece=format_piece(piece))
 
     def _send(self, **frame: Any) -> None:
         write_frame(self._outward, frame)

@@ -23,6 +23,10 @@ hypothesis.settings.register_profile("greffier", deadline=None, derandomize=bool
 hypothesis.settings.load_profile("greffier")
 
 
+# A self-test takes seconds for each new home: those tests that are about it turn it on.
+os.environ.setdefault("GREFFIER_SELF_TEST", "false")
+
+
 @pytest.fixture(scope="session")
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the session."""

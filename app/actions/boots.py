@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from app.home import Greffier
 from auditlog.errors import CannotRecord
 from auditlog.log import Unit
 from auditlog.record import Entry
 from runtime.errors import WorkerLost
 from runtime.supervisor import BootFacts
+from runtime.verdict import Measured
 
 
 def record(g: Greffier, facts: BootFacts) -> None:
@@ -26,13 +29,32 @@ def record(g: Greffier, facts: BootFacts) -> None:
         build=facts.build,
         cpu=sorted(facts.cpu),
         threads=facts.threads,
-        determinism="not_measured",
+        determinism=facts.determinism,
         unclosed=unclosed,
     )
-    g.log.append(Unit((*(_outage(g, boot) for boot in lost_before), entry))).result()
+    tests = (_selftest(g, facts.boot, one) for one in facts.measured)
+    g.log.append(Unit((*(_outage(g, boot) for boot in lost_before), entry, *tests))).result()
     g.lost_boots.update(lost_before)
     g.own_boots.add(facts.boot)
     g.runtime.forget([boot for boot, _ in facts.unclosed])
+
+
+def measured(g: Greffier, boot: str, found: Measured) -> None:
+    """Record what a self-test found in a running boot, before the first decision of that model. Raises CannotRecord."""
+    g.log.append(Unit((_selftest(g, boot, found),))).result()
+
+
+def _selftest(g: Greffier, boot: str, found: Measured) -> Entry:
+    return g.make(
+        "selftest/1",
+        boot=boot,
+        model=f"sha256:{found.model}",
+        context=found.context,
+        build=found.build,
+        device=found.device,
+        determinism=found.determinism,
+        measured=datetime.fromtimestamp(found.measured_s, UTC),
+    )
 
 
 def lost(g: Greffier, error: WorkerLost) -> None:

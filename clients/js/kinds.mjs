@@ -312,6 +312,48 @@ export const KINDS = {
   "oneOf": [],
   "together": []
  },
+ "selftest/1": {
+  "members": [
+   {
+    "name": "boot",
+    "type": "id"
+   },
+   {
+    "name": "model",
+    "type": "digest"
+   },
+   {
+    "name": "context",
+    "type": "digest"
+   },
+   {
+    "name": "build",
+    "type": "digest"
+   },
+   {
+    "name": "device",
+    "type": "release"
+   },
+   {
+    "name": "determinism",
+    "type": "code",
+    "codes": [
+     "not_measured",
+     "bit",
+     "token",
+     "tolerance"
+    ]
+   },
+   {
+    "name": "measured",
+    "type": "time"
+   }
+  ],
+  "commits": [],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
  "close/1": {
   "members": [
    {
@@ -776,6 +818,86 @@ export const KINDS = {
   "inputs": false,
   "oneOf": [],
   "together": []
+ },
+ "replay/1": {
+  "members": [
+   {
+    "name": "system",
+    "type": "slug"
+   },
+   {
+    "name": "version",
+    "type": "uint"
+   },
+   {
+    "name": "verdict",
+    "type": "code",
+    "codes": [
+     "bit_exact",
+     "token_exact",
+     "within_tolerance",
+     "mismatch",
+     "not_replayable"
+    ]
+   },
+   {
+    "name": "reason",
+    "type": "code",
+    "nullable": true,
+    "codes": [
+     "manifest",
+     "model",
+     "prompt",
+     "seed",
+     "tokens",
+     "outcome",
+     "rows",
+     "logprobs",
+     "weights_absent",
+     "erased",
+     "external",
+     "provider",
+     "not_recorded",
+     "build"
+    ]
+   },
+   {
+    "name": "cause",
+    "type": "code",
+    "codes": [
+     "request",
+     "sample",
+     "daily",
+     "explanation"
+    ]
+   },
+   {
+    "name": "runtime",
+    "type": "release",
+    "nullable": true
+   },
+   {
+    "name": "build",
+    "type": "digest",
+    "nullable": true
+   },
+   {
+    "name": "device",
+    "type": "release",
+    "nullable": true
+   }
+  ],
+  "commits": [
+   "reference",
+   "found"
+  ],
+  "inputs": false,
+  "oneOf": [],
+  "together": [
+   "runtime",
+   "build",
+   "device"
+  ]
  },
  "tally/1": {
   "members": [
