@@ -12,8 +12,8 @@ from auditlog.vocabulary import KIND_NAME, MEANING, PATTERNS
 
 PAGE = Path(__file__).parents[2] / "docs" / "records.md"
 SO_FAR = (
-    "genesis system version state model boot selftest close pulse outage refused opened unfinished decision review erasure "
-    "correction hold access replay tally publication sample rotation freeze"
+    "genesis system version state model boot selftest close pulse outage refused opened unfinished decision "
+    "review erasure correction hold access replay tally publication sample rotation freeze"
 )
 
 
