@@ -101,7 +101,7 @@ RECORDS = (
             Member("device", "release", "what it ran on", nullable=True),
         ),
         (
-            Committed("reference", "the id of the decision entry"),
+            Committed("reference", "the id of the decision entry; null where its content was erased before"),
             Committed("found", "the numbers behind the verdict, or null"),
         ),
         person=True,

@@ -1,4 +1,4 @@
-"""What was done about a record: accesses, holds, corrections, each an entry that does not name it in clear.
+"""What was done about a record: accesses, holds, corrections, replays; most entries do not name it in clear.
 
 One row for each entry and record; reviews have a table of their own (`decisions`). Each column follows from the entry
 and its opened values. The rows of a record go when it is erased, and so does the content behind them that is about no
@@ -51,7 +51,10 @@ _insert_about = RowInsert(about_table)
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """One entry about one record. `code`: purpose of an access, ground of a hold; `action`: placed or lifted."""
+    """One entry about one record. `code`: purpose of an access, ground of a hold, verdict of a replay.
+
+    `action`: whether a hold was placed or lifted; why a replay was made. A replay's `role` is the program's.
+    """
 
     id: str
     record: str
@@ -68,9 +71,9 @@ _COLUMNS = tuple([field.name for field in fields(About)])
 
 
 def about_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[About]:
-    """The rows of an `access/1`, `hold/1` or `correction/1` at `place` (log, index), one for each record.
+    """The rows of an `access/1`, `hold/1`, `correction/1` or `replay/1` at `place` (log, index), one for each record.
 
-    Pure; none for entries of other kinds. Raises FormatError, with the field's name, for values of another shape.
+    Pure; none for entries of other kinds, and for a replay whose record was erased before. Raises FormatError, with the field's name, for values of another shape.
     """
     if entry.kind == "correction/1":
         records: list[str] = [str(entry.members["record"])]
@@ -78,6 +81,8 @@ def about_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int])
         records = [_id(values.get("reference"), "reference")]
     elif entry.kind == "access/1":
         records = ids_of(values)
+    elif entry.kind == "replay/1":
+        return _replayed(entry, values, place)
     else:
         return []
     members = entry.members
@@ -86,6 +91,14 @@ def about_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int])
         About(entry.id, record, entry.kind, *place, entry.time, code, action, str(members["role"]))
         for record in records
     ]
+
+
+def _replayed(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[About]:
+    members, reference = entry.members, values.get("reference")
+    if reference is None:
+        return []
+    code, action = str(members["verdict"]), str(members["cause"])
+    return [About(entry.id, _id(reference, "reference"), entry.kind, *place, entry.time, code, action, "program")]
 
 
 def ids_of(values: Mapping[str, Json]) -> list[str]:

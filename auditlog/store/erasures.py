@@ -95,7 +95,7 @@ def with_content(conn: Connection, records: Sequence[str]) -> set[str]:
 
 
 def belonging(conn: Connection, ids: Sequence[str]) -> set[str]:
-    """Those that are no record of their own but are about one: reviews, accesses, holds, corrections."""
+    """Those that are no record of their own but are about one: reviews, accesses, holds, corrections, replays."""
     found: set[str] = set()
     for some in chunks(ids):
         for table in (review_table, about_table):

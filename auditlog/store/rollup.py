@@ -37,6 +37,8 @@ EVENT_CODES = {
     "sample/1": "stage",
     "publication/1": "document",
     "freeze/1": "reason",
+    "selftest/1": "determinism",
+    "replay/1": "verdict",
 }
 """Kind → the member that its row has as `code`; rows of other kinds have none."""
 

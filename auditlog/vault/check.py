@@ -133,12 +133,12 @@ def _goes_unnamed(beside: Beside, entry: Entry) -> bool:
     """Whether it goes with the record that it is about, whose tombstone does not name it."""
     if entry.kind == "correction/1":
         return beside.is_erased(str(entry.members["record"]))
-    return entry.kind in ("review/1", "access/1", "hold/1")
+    return entry.kind in ("review/1", "access/1", "hold/1", "replay/1")
 
 
 def _check_about(beside: Beside, entry: Entry, opened: Opened, at: tuple[int, int]) -> Iterator[Finding]:
-    """The rows that an access, hold or correction makes; one about an erased record is gone."""
-    if entry.kind not in ("access/1", "hold/1", "correction/1"):
+    """The rows that an access, hold, correction or replay makes; one about an erased record is gone."""
+    if entry.kind not in ("access/1", "hold/1", "correction/1", "replay/1"):
         return
     try:
         made = {one.record: one for one in about_from(entry, opened.values, at)}

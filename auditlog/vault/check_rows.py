@@ -78,7 +78,7 @@ class Beside:
         self._erased = erased_among(conn, sorted(self._asked))
 
     def about(self, id_: str) -> Sequence[RowMapping]:
-        """The rows that an access, hold or correction has."""
+        """The rows that an access, hold, correction or replay has."""
         if self._about is None:
             return _mappings(self._conn, about_table, [id_])
         return self._about.get(id_, ())
