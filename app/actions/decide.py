@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from app.actions import boots, conversations, costs, notices, programs, recording, repeats
-from app.actions.endings import refuse, refused, unfinished
+from app.actions import boots, conversations, generating, notices, programs, recording, repeats
+from app.actions.endings import refuse, refused
 from app.actions.recording import micro
 from app.errors import Unfinished, UsageError, asked
 from app.home import Greffier
@@ -24,8 +24,7 @@ from registry.lifecycle import Gate
 from registry.manifest import SystemVersion
 from registry.store import systems as register_store
 from registry.system import AISystem
-from runtime.capture import Generation
-from runtime.errors import CounterDamaged, DeadlineExceeded, RuntimeFault, WorkerLost
+from runtime.errors import RuntimeFault
 from runtime.program import Request
 
 T = TypeVar("T")
@@ -119,19 +118,19 @@ def _decide(g: Greffier, case: Case, request: repeats.Request | None) -> Answer:
         seed=programs.seed(gate.running.manifest),
         watts=gate.record.host.declared_watts if gate.record.host else None,
     )
-    generation = _generate(g, gate, ordered)
+    generated = generating.generate(g, gate, ordered)
     decided = micro(g.clock())
     parent, refs = conversations.place(g, case.slug, case.refs, case.parent)
     content: dict[str, Json] = {
         **{f"{INPUT_PREFIX}{field}": value for field, value in values.items()},
-        "output": programs.to_json(generation.output),
-        "outcome": generation.outcome,
+        "output": generated.output,
+        "outcome": generated.outcome,
         "parent": parent,
-        "usage": costs.usage(gate.record, generation.usage),
-        "run": programs.run_facts(generation),
+        "usage": generated.usage,
+        "run": generated.run,
         "times": {"received": micro(case.received), "decided": decided, "recorded": micro(g.clock())},
     }
-    integrated = recording.record(g, gate, generation, content, subjects=case.subjects, refs=refs, request=request)
+    integrated = recording.record(g, gate, generated, content, subjects=case.subjects, refs=refs, request=request)
     return _answer(g, content, integrated, version=gate.running, system=gate.record, lang=case.lang)
 
 
@@ -219,30 +218,3 @@ def _inputs(g: Greffier, gate: Gate, inputs: Mapping[str, Json]) -> dict[str, Js
         if not declared:
             message = f"holds a field that this version does not declare; {fault.fix}"
         raise refuse(g, gate, fault.reason or "input_invalid", message, field) from None
-
-
-def _generate(g: Greffier, gate: Gate, request: Request) -> Generation:
-    """Run the request. A fault before its number was taken is a refusal; after it, the decision is unfinished."""
-    try:
-        build = g.runtime.start().runtime
-        if build not in gate.running.manifest.builds:
-            raise refuse(g, gate, "build_not_accepted", "the version accepts other builds than the one here", "builds")
-        return g.runtime.generate(request).result()
-    except OSError as error:
-        message = f"cannot be used ({error.strerror}): give the program its rights and space"
-        raise CannotRecord(message, cause="unwritable", field="run") from error
-    except CounterDamaged as fault:
-        raise CannotRecord(str(fault), cause="unknown") from None
-    except WorkerLost as lost:
-        boots.lost(g, lost)
-        if lost.n is not None:
-            unfinished(g, gate, str(lost.boot), lost.n, reason="worker_lost")
-        raise Unfinished("the runtime ended during the decision; try again", reason="worker_lost") from None
-    except RuntimeFault as fault:
-        if fault.boot is not None and fault.n is not None:
-            unfinished(g, gate, fault.boot, fault.n, reason=fault.reason or "output_invalid")
-            raise Unfinished(str(fault), reason=fault.reason or "output_invalid") from None
-        if isinstance(fault, DeadlineExceeded):
-            # No number was taken and no rule refused it: there was no time, and nothing to record.
-            raise Unfinished(str(fault), reason="deadline") from None
-        raise refuse(g, gate, fault.reason or "build_not_accepted", str(fault), fault.field) from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from app.actions import repeats
 from app.actions.counting import is_held
 from app.actions.endings import unfinished
+from app.actions.generating import Generated
 from app.errors import Refused, Unfinished
 from app.home import Greffier
 from auditlog.canonical import Json
@@ -22,7 +23,6 @@ from auditlog.vault.references import Refs
 from registry.errors import GateClosed
 from registry.lifecycle import Gate
 from registry.store import systems as register_store
-from runtime.capture import Generation
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,7 +35,7 @@ _ROOM_S: Final = 5.0
 def record(
     g: Greffier,
     gate: Gate,
-    generation: Generation,
+    generated: Generated,
     content: Mapping[str, Json],
     *,
     subjects: tuple[str, ...],
@@ -48,32 +48,32 @@ def record(
     stopped meanwhile, Unfinished where no entry can hold it; an entry says so. CannotRecord: nothing is released.
     """
     asked = None if request is None else request.asked
-    prepared = g.vault.prepare(generation.id, content, subjects, asked=asked, refs=refs)
-    reached = generation.usage.output_tokens
+    prepared = g.vault.prepare(generated.id, content, subjects, asked=asked, refs=refs)
+    reached = generated.reached
     try:
         entry = g.make(
             "decision/1",
-            id=generation.id,
+            id=generated.id,
             system=gate.system,
             version=gate.version,
             manifest=gate.manifest_digest,
-            capture="runtime",
+            capture=generated.capture,
             mode=gate.mode,
-            boot=generation.boot,
+            boot=generated.boot,
             source=None,
-            n=generation.n,
+            n=generated.n,
             opened=None,
             commitments=prepared.commitments,
         )
     except TooLarge:
-        unfinished(g, gate, generation.boot, generation.n, reason="too_large", reached=reached)
+        unfinished(g, gate, generated.boot, generated.n, reason="too_large", reached=reached)
         raise Unfinished("the record would exceed 65,535 bytes", reason="too_large") from None
 
     def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
         return [*prepared.rows(), *decision_store.decision_rows(entry, content, sequenced[0].place)]
 
     def counts(_: tuple[Sequenced, ...]) -> list[Counted]:
-        return counted(entry, content, held=is_held(gate.running.manifest, generation.outcome))
+        return counted(entry, content, held=is_held(gate.running.manifest, generated.outcome))
 
     def note(conn: Connection, _: tuple[Sequenced, ...]) -> None:
         if request is not None:
@@ -84,10 +84,10 @@ def record(
     try:
         return _append(g, Unit((entry,), None if request is None else note, rows, check, counts))
     except repeats.Duplicate:
-        unfinished(g, gate, generation.boot, generation.n, reason="duplicate", reached=reached)
+        unfinished(g, gate, generated.boot, generated.n, reason="duplicate", reached=reached)
         raise
     except GateClosed:
-        unfinished(g, gate, generation.boot, generation.n, reason="stopped", reached=reached)
+        unfinished(g, gate, generated.boot, generated.n, reason="stopped", reached=reached)
         message = "was stopped while this was decided; ask again when it runs"
         raise Refused(message, reason="stopped_meanwhile", field="system") from None
 
