@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     entries_public: bool = False
     metrics_on_loopback: bool = True
     self_test: bool = True
+    replay_daily: Annotated[int, Field(ge=0, le=1_000)] = 3
     deadline_s: Annotated[int, Field(ge=1, le=3_600)] = 120
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from app.home import Greffier
@@ -44,6 +45,11 @@ def measured(g: Greffier, boot: str, found: Measured) -> None:
     g.log.append(Unit((_selftest(g, boot, found),))).result()
 
 
+def device_name(told: str) -> str:
+    """A device's own name as an entry may have it: other characters are spaces, and 80 are kept."""
+    return " ".join(re.sub(r"[^A-Za-z0-9._+-]+", " ", told).split())[:80] or "unknown"
+
+
 def _selftest(g: Greffier, boot: str, found: Measured) -> Entry:
     return g.make(
         "selftest/1",
@@ -51,7 +57,7 @@ def _selftest(g: Greffier, boot: str, found: Measured) -> Entry:
         model=f"sha256:{found.model}",
         context=found.context,
         build=found.build,
-        device=found.device,
+        device=device_name(found.device),
         determinism=found.determinism,
         measured=datetime.fromtimestamp(found.measured_s, UTC),
     )
