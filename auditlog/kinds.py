@@ -195,7 +195,7 @@ _TABLE = (
             Committed(
                 "usage",
                 "prompt_tokens, output_tokens, queue_us, first_us, total_us, energy_uj, energy_method, "
-                "cost_millionths, currency, tariff_valid_from",
+                "cost_millionths, currency, tariff_valid_from; where known busy_us, cached_tokens",
             ),
             Committed(
                 "run",

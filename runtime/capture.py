@@ -13,7 +13,8 @@ class Usage:
 
     `first_us` is when the first token (or answer) was chosen, `total_us` when the output was complete; `queue_us` is
     the wait before the first decode, model loading included. `energy_uj` in micro-joules, null where it was not
-    measured.
+    measured. `busy_us` is the request's share of the device's time, by rows: shares sum to that time. `cached_tokens`
+    are those of the prompt that a provider says it had kept. Both are null where they are not known.
     """
 
     prompt_tokens: int
@@ -23,6 +24,8 @@ class Usage:
     total_us: int
     energy_uj: int | None
     energy_method: str
+    busy_us: int | None = None
+    cached_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

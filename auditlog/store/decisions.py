@@ -35,6 +35,7 @@ from auditlog.vocabulary import ENERGY_METHODS, REVIEW_ACTIONS
 
 _NUMBERS = ("prompt_tokens", "output_tokens", "queue_us", "first_us", "total_us", "energy_uj", "cost_millionths")
 _USAGE = {*_NUMBERS, "energy_method", "currency", "tariff_valid_from"}
+_MORE_USAGE = {"busy_us", "cached_tokens"}
 
 ORDER = ("minute", "log", "idx")
 """Lists run so (see `listing`), and each index of a filter ends in it."""
@@ -260,7 +261,7 @@ def _usage(values: Mapping[str, Json]) -> dict[str, Json]:
     usage = values.get("usage")
     if usage is None:
         return {}
-    if not isinstance(usage, dict) or usage.keys() != _USAGE:
+    if not isinstance(usage, dict) or usage.keys() - _MORE_USAGE != _USAGE:
         raise FormatError(f"must be an object with {', '.join(sorted(_USAGE))}", field="usage")
     return usage
 
