@@ -6,8 +6,10 @@ import uuid
 
 from app.errors import Refused
 from app.home import Greffier
+from auditlog.canonical import Json
 from auditlog.cells import counted
 from auditlog.log import Unit
+from auditlog.vault.references import Refs
 from registry.lifecycle import Gate
 
 
@@ -25,10 +27,24 @@ def refused(
     return Refused(message.removeprefix(f"{field}: "), reason=reason, field=field)
 
 
-def unfinished(g: Greffier, gate: Gate, boot: str, n: int, *, reason: str, reached: int | None = None) -> None:
-    """Record that a number was taken and no decision came of it. `reached` (output tokens) is committed."""
+def unfinished(
+    g: Greffier,
+    gate: Gate,
+    boot: str,
+    n: int,
+    *,
+    reason: str,
+    reached: Json = None,
+    opened: str | None = None,
+    refs: Refs | None = None,
+) -> None:
+    """Record that a number was taken and no decision came of it.
+
+    `reached` is committed: output tokens, or of a stream, which the entry `opened` began, what had been sent; `refs`
+    then lead to it as they would have led to the decision.
+    """
     entry_id = str(uuid.uuid4())
-    prepared = g.vault.prepare(entry_id, {"reached": reached})
+    prepared = g.vault.prepare(entry_id, {"reached": reached}, refs=refs)
     entry = g.make(
         "unfinished/1",
         id=entry_id,
@@ -38,7 +54,7 @@ def unfinished(g: Greffier, gate: Gate, boot: str, n: int, *, reason: str, reach
         boot=boot,
         n=n,
         reason=reason,
-        opened=None,
+        opened=opened,
         commitments=prepared.commitments,
     )
     g.log.append(Unit((entry,), lambda conn, _: prepared.insert(conn))).result()

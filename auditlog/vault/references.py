@@ -75,8 +75,12 @@ def make_tag(index_key: bytes, kind: TagKind, normalised: str) -> Tag:
 
 
 def tags_of(index_key: bytes, values: Mapping[str, Json], refs: Refs | None) -> tuple[Tag, ...]:
-    """All tags that a record's content calls for. Raises VaultError where `subjects` is no list."""
-    references = values.get(SUBJECTS, [])
+    """All tags that a record's content calls for. Raises VaultError where `subjects` is no list.
+
+    A stream that was not finished names them in what it had reached.
+    """
+    reached = values.get("reached")
+    references = (reached if isinstance(reached, dict) else values).get(SUBJECTS, [])
     if not isinstance(references, list):
         raise VaultError("is no list", field=SUBJECTS)
     tags = [make_tag(index_key, "subject", str(reference)) for reference in references]

@@ -154,7 +154,7 @@ class Vault:
             values = {**values, SUBJECTS: [*normalise_all(subjects)]}
         if refs is not None:
             refs = None if refs == NO_REFS else refs.normalised()
-        tags = () if subjects is None and refs is None else tags_of(self._index_key, values, refs)
+        tags = tags_of(self._index_key, values, refs)
         drawn = self._random(SECRET_SIZE + _NONCE_SIZE)
         secret, nonce = drawn[:SECRET_SIZE], drawn[SECRET_SIZE:]
         forms = canonical_forms(values)
