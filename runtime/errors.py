@@ -62,6 +62,10 @@ class ModelUnusable(RuntimeFault):
     default_reason = "build_not_accepted"
 
 
+class NoRoom(RuntimeFault):
+    """The disk has no room for a file that is to be made."""
+
+
 class ProgramInvalid(RuntimeFault):
     """A version's program contradicts itself. Found at registration."""
 
@@ -132,6 +136,12 @@ class CallRefused(RuntimeFault):
     """A call that llama.cpp would answer with an abort of the process, refused before it was made."""
 
 
+class ContextFull(CallRefused):
+    """A batch found no room in the cache; nothing was decoded and nothing changed."""
+
+    default_reason = "too_large"
+
+
 class CounterDamaged(RuntimeFault):
     """A counter file is not eight bytes, or already there."""
 
@@ -145,7 +155,7 @@ FAULTS: dict[str, type[RuntimeFault]] = {
     for kind in (
         RuntimeFault, ModelMissing, ModelAltered, ModelTruncated, NotGguf, ModelUnusable, ProgramInvalid,
         TemplateInvalid, SchemaRefused, InputInvalid, InputUndeclared, PromptTooLong, OutputInvalid, Busy,
-        DeadlineExceeded, Stopped, NotRunning, CallRefused, CounterDamaged, PipeBroken,
+        DeadlineExceeded, Stopped, NotRunning, CallRefused, ContextFull, CounterDamaged, PipeBroken,
     )
 }  # fmt: skip
 

@@ -11,12 +11,13 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from ctypes import c_char_p
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Threads that spin at a barrier starve each other once anything else runs: at load 10 on 2 cores 121 ms a token, 27 ms
 # with sleeping ones (docs/performance.md). OpenMP reads this when it is loaded; an operator's own setting stays.
@@ -24,8 +25,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import llama_cpp
 import llama_cpp.llama_cpp as c
+from llama_cpp._ggml import libggml
 
-from runtime.errors import CallRefused, InputInvalid, ModelUnusable, ProgramInvalid
+from runtime.batch import BatchRow, Part, Sheet
+from runtime.errors import CallRefused, ContextFull, InputInvalid, ModelUnusable, ProgramInvalid
 from runtime.program import Shape
 from runtime.sampler import Row
 
@@ -35,6 +38,7 @@ logger.addHandler(logging.NullHandler())
 RELEASE = f"llama-cpp-python {llama_cpp.__version__}"
 _CACHE_TYPES = {"q8_0": c.GGML_TYPE_Q8_0, "f16": c.GGML_TYPE_F16}
 _FLASH = {"auto": -1, "off": 0, "on": 1}
+_OFFLOAD = (1, 2)  # enum ggml_backend_dev_type: a GPU with memory of its own, or one in the processor
 _LEVELS = {2: logging.INFO, 3: logging.WARNING}
 
 
@@ -66,6 +70,53 @@ def build_digest() -> str:
     return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def quantize(source: str, target: str, kind: int, said: Callable[[str], None]) -> bool:
+    """Writes a quantised copy of a GGUF file; False where it cannot. `kind`: `llama_ftype`. `said`: its lines."""
+    # Kept by a name until the call is over: the library holds no reference of its own.
+    tell = c.llama_log_callback(lambda _level, text, _: said(text.decode("utf-8", "replace").strip()))
+    c.llama_log_set(tell, ctypes.c_void_p(0))
+    params = c.llama_model_quantize_default_params()
+    params.ftype, params.nthread, params.allow_requantize = kind, threads_available(), True
+    try:
+        return int(c.llama_model_quantize(source.encode(), target.encode(), params)) == 0
+    finally:
+        c.llama_log_set(_log, ctypes.c_void_p(0))
+
+
+def device_name(gpu_layers: int) -> str:
+    """Where the layers run: `cpu`, or name and description of the first device that they are offloaded to."""
+    device = _offload_device() if gpu_layers else None
+    if device is None:
+        return "cpu"
+    text = " ".join(_ggml(f"ggml_backend_dev_{part}", c_char_p, device).decode() for part in ("name", "description"))
+    return re.sub(r"[^A-Za-z0-9 ._+-]+", " ", text).strip()[:80]
+
+
+def device_memory(gpu_layers: int) -> int | None:
+    """Free bytes of the device that layers are offloaded to, or None without one."""
+    device = _offload_device() if gpu_layers else None
+    if device is None:
+        return None
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    _ggml("ggml_backend_dev_memory", None, device, ctypes.byref(free), ctypes.byref(total))
+    return free.value
+
+
+def _offload_device() -> ctypes.c_void_p | None:
+    for i in range(_ggml("ggml_backend_dev_count", ctypes.c_size_t)):
+        device = ctypes.c_void_p(_ggml("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t(i)))
+        if _ggml("ggml_backend_dev_type", ctypes.c_int, device) in _OFFLOAD:
+            return device
+    return None
+
+
+def _ggml(name: str, result: Any, *arguments: Any) -> Any:
+    """A call of ggml itself, which the bindings do not declare."""
+    function = getattr(libggml, name)
+    function.restype = result
+    return function(*arguments)
+
+
 def threads_available() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -95,6 +146,8 @@ class Vocabulary:
         data = text.encode()
         if not data:
             return []
+        if self._vocab is None:
+            raise CallRefused("the model was freed", field="model")
         room = len(data) + 8
         buffer = (c.llama_token * room)()
         count = c.llama_tokenize(self._vocab, data, len(data), buffer, room, False, False)
@@ -115,6 +168,10 @@ class Vocabulary:
             count = c.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, True)
             known = self._pieces[token] = buffer.raw[: max(count, 0)]
         return known
+
+    def close(self) -> None:
+        """The model is freed: nothing can be asked any more."""
+        self.size, self._vocab = 0, None
 
     def grammar(self, gbnf: str) -> Grammar:
         """A grammar over these tokens."""
@@ -157,72 +214,78 @@ class Grammar:
         self._sampler = None
 
 
+Block = NDArray[np.float32]
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
 class Model:
-    """Loaded weights. `path` may name a descriptor; the file is read, not mapped."""
+    """Loaded weights. `path` may name a descriptor; the file is read, not mapped. `said` is told of progress, in ‰."""
 
-    def __init__(self, path: str, *, gpu_layers: int = 0) -> None:
+    def __init__(self, path: str, *, gpu_layers: int = 0, said: Callable[[int], None] | None = None) -> None:
         params = c.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         params.load_mode = c.LLAMA_LOAD_MODE_NONE
         params.lazy_mode = c.LLAMA_LAZY_MODE_OFF
+        # Kept by a name until the call is over: the library holds no reference of its own.
+        tell = c.llama_progress_callback(lambda done, _: said is None or said(int(done * 1000)) is None)
+        params.progress_callback = tell
         self.handle: Any = c.llama_model_load_from_file(path.encode(), params)
         if not self.handle:
             fix = "quantize it for this build, or accept a newer build"
             raise ModelUnusable("this build of llama.cpp cannot load the model", field="model.sha256", fix=fix)
         self.vocabulary = Vocabulary(self.handle)
         self.trained_context = int(c.llama_model_n_ctx_train(self.handle))
+        self.size = int(c.llama_model_size(self.handle))
+        self.device = device_name(gpu_layers)
 
     def close(self) -> None:
         """Frees the weights; contexts of it must be closed before."""
         if self.handle:
+            self.vocabulary.close()
             c.llama_model_free(self.handle)
             self.handle = None
 
 
-@dataclass(frozen=True, slots=True)
-class BatchRow:
-    """One row of a batch: a token at a position of a sequence, and whether its logits are wanted."""
-
-    token: int
-    position: int
-    sequence: int
-    wanted: bool = False
-
-
 class Context:
-    """A KV cache with one stream for each sequence, and the batches that fill it."""
+    """A KV cache with one stream for each sequence, and the batches that fill it.
+
+    `room` is how many tokens a sequence holds: its share of n_ctx, or all of it where all share one stream (then the
+    cache can be full before a sequence is, which `ContextFull` says).
+    """
 
     def __init__(self, model: Model, shape: Shape, *, outputs: int | None = None) -> None:
-        if shape.n_ctx > model.trained_context:
-            what = f"the model was trained for {model.trained_context} tokens"
-            raise ProgramInvalid(what, field="context.n_ctx")
+        room = shape.n_ctx if shape.kv_unified else shape.n_ctx // shape.n_seq_max
+        if room > model.trained_context:
+            what = f"a sequence may hold {model.trained_context} tokens, for which the model was trained"
+            raise ProgramInvalid(what, field="context.n_ctx", fix="lower n_ctx or raise n_seq_max")
+        if not model.handle:
+            raise CallRefused("the model was freed", field="model")
         self.threads = shape.threads or threads_available()
+        self.device = model.device
         self.outputs = outputs or shape.n_seq_max
-        self._vocabulary_size = model.vocabulary.size
         params = _context_params(shape, self.threads, self.outputs)
         self._handle: Any = c.llama_init_from_model(model.handle, params)
         if not self._handle:
             what = "llama.cpp cannot make this context (memory, cache type or head size)"
             raise ModelUnusable(what, field="context", fix="lower n_ctx or n_seq_max, or use f16")
         self._memory: Any = c.llama_get_memory(self._handle)
-        self.room = min(shape.n_ctx // shape.n_seq_max, int(c.llama_n_ctx_seq(self._handle)))
+        self.room = min(room, int(c.llama_n_ctx_seq(self._handle)))
+        self.sequences = shape.n_seq_max
         self.n_batch = int(c.llama_n_batch(self._handle))  # silently capped by llama.cpp
         self._lengths = [0] * shape.n_seq_max
-        self._batch = c.llama_batch_init(self.n_batch, 0, 1)
-        self._token, self._position, self._wanted = (
-            np.ctypeslib.as_array(member, (self.n_batch,))
-            for member in (self._batch.token, self._batch.pos, self._batch.logits)
+        self._vocabulary_size = model.vocabulary.size
+        self._sheet = Sheet(
+            rows=self.n_batch,
+            sequences=self.sequences,
+            room=self.room,
+            outputs=self.outputs,
+            vocabulary=model.vocabulary.size,
         )
-        # Rows of seq_id are separate allocations: one view for each, made once.
-        self._sequence = [np.ctypeslib.as_array(self._batch.seq_id[i], (1,)) for i in range(self.n_batch)]
-        np.ctypeslib.as_array(self._batch.n_seq_id, (self.n_batch,))[:] = 1
+        self._batch = _batch(self._sheet)
 
     def length(self, sequence: int) -> int:
         """How many tokens a sequence holds."""
-        self._check_sequence(sequence)
+        self._sheet.check_sequence(sequence)
         return self._lengths[sequence]
 
     def rewind(self, sequence: int, length: int) -> None:
@@ -242,48 +305,50 @@ class Context:
 
     def decode(self, rows: Sequence[BatchRow]) -> list[Row]:
         """Runs a batch; gives a copy of the logits of each wanted row, in batch order."""
-        lengths = self._check(rows)
-        for i, row in enumerate(rows):
-            self._token[i], self._position[i], self._wanted[i] = row.token, row.position, row.wanted
-            self._sequence[i][0] = row.sequence
-        self._batch.n_tokens = len(rows)
+        return list(self._run(self._sheet.fill_rows(rows, self._lengths)).copy())
+
+    def run(self, parts: Sequence[Part]) -> Block:
+        """Runs a batch of parts; gives the logits of the wanted rows, in order: (rows, vocabulary), float32.
+
+        It is the library's own memory, gone with the next call. Raises ContextFull where nothing was decoded for want
+        of room, and CallRefused where the context cannot be used any more.
+        """
+        return self._run(self._sheet.fill(parts, self._lengths))
+
+    def _run(self, lengths: list[int]) -> Block:
+        self._batch.n_tokens = self._sheet.used
         status = c.llama_decode(self._handle, self._batch)
+        if status == 1:
+            raise ContextFull("the context is full", field="context", fix="ask again, or register a larger n_ctx")
         if status != 0:
             raise CallRefused(f"llama.cpp could not decode a batch (status {status})", field="batch")
         self._lengths = lengths
-        if not (count := sum(row.wanted for row in rows)):
-            return []
-        logits = np.ctypeslib.as_array(c.llama_get_logits(self._handle), (count, self._vocabulary_size))
-        return list(logits.copy())
-
-    def _check(self, rows: Sequence[BatchRow]) -> list[int]:
-        """The lengths after the batch; raises CallRefused for what llama.cpp would abort on or half do."""
-        if not 1 <= len(rows) <= self.n_batch:
-            raise CallRefused(f"a batch has 1 to {self.n_batch} rows", field="batch")
-        if sum(row.wanted for row in rows) > self.outputs:
-            raise CallRefused(f"at most {self.outputs} rows of a batch can be wanted", field="batch")
-        lengths = list(self._lengths)
-        for row in rows:
-            self._check_sequence(row.sequence)
-            if not 0 <= row.token < self._vocabulary_size:
-                raise CallRefused("token id outside the vocabulary", field="token")
-            if row.position != lengths[row.sequence]:
-                raise CallRefused("positions of a sequence must follow each other", field="position")
-            if row.position >= self.room:
-                raise CallRefused(f"a sequence holds at most {self.room} tokens", field="position")
-            lengths[row.sequence] += 1
-        return lengths
-
-    def _check_sequence(self, sequence: int) -> None:
-        if not 0 <= sequence < len(self._lengths):
-            raise CallRefused(f"sequences are numbered 0 to {len(self._lengths) - 1}", field="sequence")
+        if not (count := int(self._sheet.wanted[: self._sheet.used].sum())):
+            return np.empty((0, self._vocabulary_size), np.float32)
+        return np.ctypeslib.as_array(c.llama_get_logits(self._handle), (count, self._vocabulary_size))
 
     def close(self) -> None:
         """Frees cache and batch."""
         if self._handle:
-            c.llama_batch_free(self._batch)
             c.llama_free(self._handle)
             self._handle = None
+
+
+def _batch(sheet: Sheet) -> Any:
+    """The structure over the arrays of a sheet, which must outlive it."""
+
+    def pointer(array: Any, kind: Any) -> Any:
+        return ctypes.cast(array.ctypes.data, ctypes.POINTER(kind))
+
+    return c.llama_batch(
+        n_tokens=0,
+        token=pointer(sheet.token, c.llama_token),
+        embd=None,
+        pos=pointer(sheet.position, c.llama_pos),
+        n_seq_id=pointer(sheet.ones, ctypes.c_int32),
+        seq_id=pointer(sheet.pointers, ctypes.POINTER(c.llama_seq_id)),
+        logits=pointer(sheet.wanted, ctypes.c_int8),
+    )
 
 
 def _context_params(shape: Shape, threads: int, outputs: int) -> Any:

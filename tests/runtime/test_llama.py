@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from runtime import llama
+from runtime.batch import BatchRow
 from runtime.errors import CallRefused, ModelUnusable, ProgramInvalid
-from runtime.llama import BatchRow
 from runtime.program import Shape
 from runtime.weights import ModelFile
 
