@@ -9,6 +9,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Compile of llama.cpp cut to what the bindings load: no vision library, no common library (see runtime/build.cmake).
 export CMAKE_ARGS := -DLLAVA_BUILD=OFF -DGGML_NATIVE=ON -DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/runtime/build.cmake $(CMAKE_EXTRA)
+# `make install GPU=cuda` (or vulkan, metal) builds it for a GPU; how many layers run there is the setting gpu_layers.
+# For CUDA, CUDA_ARCH names the card's architecture (90 for H100) where the build machine has no card of its own.
+GPU ?= none
+GPUS := none cuda vulkan metal
+$(if $(filter $(GPU),$(GPUS)),,$(error GPU=$(GPU) is not known: use one of $(GPUS)))
+GPU_SETTINGS_none :=
+GPU_SETTINGS_cuda := $$(runtime/cuda/setup.sh settings $(VENV))
+GPU_SETTINGS_vulkan := -DGGML_VULKAN=ON
+GPU_SETTINGS_metal := -DGGML_METAL=ON
+GPU_LINK_cuda := runtime/cuda/setup.sh link $(VENV)
+# A cached wheel does not say what it was built for.
+GPU_CACHE := $(if $(filter none,$(GPU)),,--no-cache --reinstall-package llama-cpp-python)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 HOME_DIR ?= demo
 
@@ -24,10 +36,18 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet 'uv>=0.9'
 
 # The lock is complete, so nothing outside it is resolved (--no-deps) and every file is checked by hash.
-$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed: requirements.lock pyproject.toml $(VENV)/gpu-$(GPU) | $(VENV)/bin/python
 	@command -v cmake >/dev/null || echo "note: cmake is fetched by the build of llama-cpp-python" >&2
-	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --require-hashes -r requirements.lock
+	settings="$(GPU_SETTINGS_$(GPU))" && CMAKE_ARGS="$$CMAKE_ARGS $$settings" $(BIN)/uv pip install \
+		--python $(BIN)/python --quiet --no-deps --require-hashes $(GPU_CACHE) -r requirements.lock
+	$(GPU_LINK_$(GPU))
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps -e .
+	touch $@
+
+# Which device the build is for; another one builds it anew.
+$(VENV)/gpu-$(GPU): | $(VENV)/bin/python
+	@if ls $(VENV)/gpu-* >/dev/null 2>&1; then $(BIN)/uv pip uninstall --python $(BIN)/python --quiet llama-cpp-python; fi
+	rm -f $(VENV)/gpu-*
 	touch $@
 
 # The check in the reader's browser: clients/js in one file. The site works without it, so `install` goes on without npm.
