@@ -47,6 +47,15 @@ class Model:
     name: str = field(metadata=declared(Text(), en="Name", nl="Naam"))
     quantization: str = field(metadata=declared(Text(40), en="Quantisation", nl="Kwantisatie"))
     licence: str = field(metadata=declared(Text(100), en="Licence", nl="Licentie"))
+    architecture: str | None = field(
+        metadata=declared(
+            Text(40, pattern=r"[a-z0-9_-]{1,40}", example="what the file's header names, such as llama"),
+            en="Architecture",
+            nl="Architectuur",
+            presence="omitted",
+            doc="A file whose header names another one is refused.",
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,15 @@ class _Reader:
 
 def read_header(fd: int) -> dict[str, Scalar]:
     """The scalar metadata; raises NotGguf or ModelTruncated. Arrays (the vocabulary) are stepped over."""
+    return _read_file(fd)[0]
+
+
+def count_weights(fd: int) -> int:
+    """How many weights all tensors hold; raises NotGguf or ModelTruncated."""
+    return _read_file(fd)[1]
+
+
+def _read_file(fd: int) -> tuple[dict[str, Scalar], int]:
     reader = _Reader(fd)
     try:
         return _read(reader, os.fstat(fd).st_size)
@@ -72,7 +81,7 @@ def read_header(fd: int) -> dict[str, Scalar]:
         reader.close()
 
 
-def _read(reader: _Reader, size: int) -> dict[str, Scalar]:
+def _read(reader: _Reader, size: int) -> tuple[dict[str, Scalar], int]:
     if size < 4 or reader.bytes(4) != b"GGUF":
         raise NotGguf(
             "the file does not begin with GGUF", field="model", fix="give a GGUF file, as llama.cpp reads them"
@@ -86,12 +95,13 @@ def _read(reader: _Reader, size: int) -> dict[str, Scalar]:
         value = _value(reader, int(reader.number("<I")))
         if value is not None:
             metadata[key] = value
-    end = max((_tensor_end(reader) for _ in range(tensors)), default=0)
+    found = [_tensor(reader) for _ in range(tensors)]
+    end = max((tensor_end for tensor_end, _ in found), default=0)
     alignment = int(metadata.get("general.alignment", 32)) or 32
     start = math.ceil(reader.position / alignment) * alignment
     if start + end > size:
         raise ModelTruncated("the file ends before its tensors do", field="model", fix="fetch the whole file again")
-    return metadata
+    return metadata, sum(weights for _, weights in found)
 
 
 def _value(reader: _Reader, kind: int) -> Scalar | None:
@@ -118,9 +128,11 @@ def _format(kind: int) -> str:
     return _FORMATS[kind]
 
 
-def _tensor_end(reader: _Reader) -> int:
+def _tensor(reader: _Reader) -> tuple[int, int]:
+    """Where a tensor ends among the tensors' bytes, and how many weights it has."""
     reader.string()
     shape = [int(reader.number("<Q")) for _ in range(reader.count("<I"))]
     kind, offset = int(reader.number("<I")), int(reader.number("<Q"))
     per_block, block_bytes = _BLOCKS.get(kind, (1, 0))  # a type we do not know: at least its offset must exist
-    return offset + math.prod(shape) // per_block * block_bytes
+    weights = math.prod(shape)
+    return offset + weights // per_block * block_bytes, weights

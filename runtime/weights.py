@@ -6,11 +6,14 @@ hashed are the bytes that run, whatever happens to the name meanwhile. Memory ma
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +23,8 @@ from runtime.errors import ModelAltered, ModelMissing, ModelTruncated, NotGguf, 
 from runtime.gguf import Scalar, read_header
 
 _CHUNK = 1 << 20
+_UNFINISHED = ".adding-"
+_LEFT_S = 60.0  # younger than this, an unfinished file may just have been made by someone who has yet to lock it
 
 Stamp = tuple[int, int, int]
 
@@ -70,26 +75,73 @@ def add_model(file: Path, folder: Path) -> ModelFile:
 
     Raises ModelMissing, NotGguf, ModelTruncated. The copy is checked, not the source, which may still be changing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         source = file.open("rb")
     except (FileNotFoundError, IsADirectoryError) as error:
         raise ModelMissing("there is no such file", field="model", fix="give the path of a GGUF file") from error
-    with source, tempfile.NamedTemporaryFile(dir=folder, prefix=".adding-", delete=False) as copy:
-        fresh = Path(copy.name)
+    with source, unfinished(folder) as copy:
+        _copy(source, copy)
+        return adopt(folder, Path(copy.name))
+
+
+@contextlib.contextmanager
+def unfinished(folder: Path) -> Iterator[BinaryIO]:
+    """A new file in the folder, locked while it is written, and gone afterwards unless it was adopted.
+
+    Takes away what an earlier one left that was killed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_left(folder)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=_UNFINISHED, delete=False) as fresh:
+        fcntl.flock(fresh, fcntl.LOCK_EX)
         try:
-            digest = _copy(source, copy)
-            metadata = read_header(copy.fileno())
-            size = os.fstat(copy.fileno()).st_size
-            os.fchmod(copy.fileno(), 0o444)
-            os.fsync(copy.fileno())
-            path = model_path(folder, digest)
-            fresh.rename(path)
-        except BaseException:
-            fresh.unlink(missing_ok=True)
-            raise
+            yield fresh  # type: ignore[misc]
+        finally:
+            Path(fresh.name).unlink(missing_ok=True)
+
+
+def adopt(folder: Path, fresh: Path) -> ModelFile:
+    """Gives a finished file of the folder its name, once it was found whole. Raises NotGguf, ModelTruncated."""
+    fd = os.open(fresh, os.O_RDONLY)
+    try:
+        metadata = read_header(fd)
+        digest, size = hash_file(fd), os.fstat(fd).st_size
+        os.fchmod(fd, 0o444)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    path = model_path(folder, digest)
+    fresh.rename(path)
     _sync_folder(folder)
     return ModelFile(digest, size, path, metadata)
+
+
+def read_model(folder: Path, sha256: str) -> ModelFile:
+    """A stored model, hashed. Raises ModelMissing, ModelTruncated, NotGguf, ModelAltered."""
+    opened = open_model(folder, sha256)
+    try:
+        return ModelFile(sha256, opened.size, model_path(folder, sha256), read_header(opened.fd))
+    finally:
+        opened.close()
+
+
+def architecture(folder: Path, sha256: str) -> str | None:
+    """The architecture that a stored file's header names; nothing is hashed. None where there is no file to read."""
+    try:
+        with model_path(folder, sha256).open("rb") as file:
+            found = read_header(file.fileno()).get("general.architecture")
+    except (RuntimeFault, OSError):
+        return None
+    return None if found is None else str(found)
+
+
+def _remove_left(folder: Path) -> None:
+    """Removes unfinished files that nobody is writing: a lock goes with its process, a file does not."""
+    for path in folder.glob(f"{_UNFINISHED}*"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - os.fstat(file.fileno()).st_mtime > _LEFT_S:
+                path.unlink()
 
 
 def name_of(sha256: str, metadata: Mapping[str, Scalar]) -> str:
@@ -159,21 +211,19 @@ def _stamp(status: os.stat_result) -> Stamp:
 def _verify(fd: int, mode: int, sha256: str) -> None:
     if not stat.S_ISREG(mode):
         raise _altered(sha256, "is not a regular file")
-    if _hash(fd) != sha256:
+    if hash_file(fd) != sha256:
         read_header(fd)  # a sharper finding, where the header gives one
         raise _altered(sha256, "has other bytes than those that were registered")
 
 
-def _copy(source: BinaryIO, target: object) -> str:
-    digest = hashlib.sha256()
+def _copy(source: BinaryIO, target: BinaryIO) -> None:
     while chunk := source.read(_CHUNK):
-        digest.update(chunk)
-        target.write(chunk)  # type: ignore[attr-defined]
-    target.flush()  # type: ignore[attr-defined]
-    return digest.hexdigest()
+        target.write(chunk)
+    target.flush()
 
 
-def _hash(fd: int) -> str:
+def hash_file(fd: int) -> str:
+    """SHA-256 in hex of all that a descriptor's file holds, wherever the descriptor stands."""
     digest = hashlib.sha256()
     buffer = bytearray(_CHUNK)
     view = memoryview(buffer)

@@ -32,6 +32,10 @@ def change_state(
     with g.reading() as conn:
         reason = reason or _only_reason(store.read_system(conn, slug).state, to)
         change = store.plan_state(conn, slug, to, reason=reason, role=role, version=version)
+    if change.version is not None and change.target != "suspended":
+        found = register.other_architecture(g, change.version.manifest)
+        if found is not None:
+            raise TransitionRefused(found, field="model.architecture")
     return _carry_out(g, change)
 
 

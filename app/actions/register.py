@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.actions import programs, reading
+from app.errors import UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.log import Sequenced, Unit
 from auditlog.record import Entry
-from registry.manifest import SystemVersion
+from registry.errors import FormatError
+from registry.manifest import Manifest, SystemVersion
 from registry.register_file import parse_register_file
 from registry.store import history as history_store
 from registry.store import model_files as model_store
 from registry.store import systems as store
 from registry.system import AISystem, record_digest
-from runtime import weights
+from runtime import quantize, weights
+from runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -36,15 +41,58 @@ class PublicSystem:
 def add_model(g: Greffier, file: Path) -> weights.ModelFile:
     """Copy a GGUF file into the content-addressed folder and record it; the same file again changes nothing."""
     model = weights.add_model(file, g.models())
+    _record_model(g, model)
+    return model
+
+
+def add_quantized(
+    g: Greffier, file: Path, kind: str, told: Callable[[int, int], None] = lambda _done, _all: None
+) -> tuple[weights.ModelFile, quantize.Source]:
+    """Make a quantised file of a GGUF file in the content-addressed folder, and record it with its origin.
+
+    Where that was done before and the file is as it was, nothing is done. Returns the file that was made and what it
+    was made from. Raises UsageError for an unknown type, RuntimeFault where it cannot be made.
+    """
+    if kind not in quantize.KINDS:
+        raise UsageError(
+            f"is no type that can be made here: use one of {', '.join(quantize.KINDS)}", field="--quantize"
+        )
+    with quantize.opened(file) as source:
+        model = _made_before(g, source.sha256, kind) or quantize.quantize(source, g.models(), kind, told)
+    _record_model(g, model, derived_from=source.sha256, quantization=kind)
+    return model, source
+
+
+def _made_before(g: Greffier, origin: str, kind: str) -> weights.ModelFile | None:
+    with g.reading() as conn:
+        known = [
+            one.sha256
+            for one in model_store.list_models(conn)
+            if (one.derived_from, one.quantization) == (origin, kind)
+        ]
+    for sha256 in known:
+        # A file that is gone or altered is made again.
+        with contextlib.suppress(RuntimeFault):
+            return weights.read_model(g.models(), sha256)
+    return None
+
+
+def _record_model(
+    g: Greffier, model: weights.ModelFile, *, derived_from: str | None = None, quantization: str | None = None
+) -> None:
     with g.reading() as conn:
         if model_store.find_model(conn, model.sha256):
-            return model
+            return
     entry = g.make(
-        "model/1", model=f"sha256:{model.sha256}", size=model.size, format="gguf", derived_from=None, quantization=None
+        "model/1",
+        model=f"sha256:{model.sha256}",
+        size=model.size,
+        format="gguf",
+        derived_from=f"sha256:{derived_from}" if derived_from else None,
+        quantization=quantization,
     )
-    row = model_store.RegisteredModel(model.sha256, model.size, model_name(model))
+    row = model_store.RegisteredModel(model.sha256, model.size, model_name(model), derived_from, quantization)
     g.log.append(Unit((entry,), lambda conn, _: model_store.add_model(conn, row))).result()
-    return model
 
 
 def model_name(model: weights.ModelFile) -> str:
@@ -61,6 +109,9 @@ def register(g: Greffier, data: bytes) -> PublicSystem:
     if file.manifest is not None:
         # A version that could never run is refused before it is recorded.
         programs.check(file.manifest)
+        found = other_architecture(g, file.manifest)
+        if found is not None:
+            raise FormatError(found, field="version.model.architecture")
     with g.reading() as conn:
         plan = store.plan_registration(conn, file)
     entries = _entries(g, plan)
@@ -71,6 +122,19 @@ def register(g: Greffier, data: bytes) -> PublicSystem:
 
     g.log.append(Unit(entries, rows)).result()
     return show(g, plan.system.slug)
+
+
+def other_architecture(g: Greffier, manifest: Manifest) -> str | None:
+    """What is wrong where the model's file has another architecture than the version declares, else None.
+
+    A file that is not here yet is looked at when a version of it is to run.
+    """
+    if manifest.model is None or manifest.model.architecture is None:
+        return None
+    found = weights.architecture(g.models(), manifest.model.sha256)
+    if found is None or found == manifest.model.architecture:
+        return None
+    return "is not what the file's header names: declare that, or name the file that was meant"
 
 
 def list_systems(g: Greffier) -> list[PublicSystem]:

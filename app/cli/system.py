@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app.actions import lifecycle, register
-from app.cli.options import AsJson, Home, print_json, print_rows, read_file
+from app.cli.options import AsJson, Home, print_json, print_rows, progress, read_file
 from app.errors import UsageError
 from app.wiring import open_home
 from registry.system import format_system
@@ -21,16 +21,34 @@ Role = Annotated[str, typer.Option(help="Role code of who changes the state.")]
 
 
 @models.command("add")
-def add_model(home: Home, file: Annotated[Path, typer.Argument(help="A GGUF file.")], as_json: AsJson = False) -> None:
-    """Copy a model file into the content-addressed folder and record its digest."""
+def add_model(
+    home: Home,
+    file: Annotated[Path, typer.Argument(help="A GGUF file.")],
+    quantize: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="Make a smaller file of it, such as Q4_0, and add that one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a model file into the content-addressed folder, or a quantised one made of it, and record its digest."""
     if not file.is_file():
         raise UsageError("there is no such file: give the path of a GGUF file", field="FILE")
     with open_home(home) as g:
-        model = register.add_model(g, file)
+        if quantize is None:
+            model, origin = register.add_model(g, file), {}
+        else:
+            model, source = register.add_quantized(g, file, quantize, _progress)
+            origin = {"derived_from": source.sha256, "quantization": quantize}
+            if source.quantized:
+                progress("the file was quantised already: what that lost does not come back")
     print_rows(
-        [{"sha256": model.sha256, "size": model.size, "name": register.model_name(model)}],
-        as_json=as_json,
+        [{"sha256": model.sha256, "size": model.size, "name": register.model_name(model), **origin}], as_json=as_json
     )
+
+
+def _progress(done: int, total: int) -> None:
+    # A line each tenth: stderr may be a file.
+    if done * 10 // total != (done - 1) * 10 // total:
+        progress(f"quantising: {done} of {total} tensors")
 
 
 @app.command("register")
