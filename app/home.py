@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.settings import AgencyProfile, Settings
+from app.telemetry import Telemetry
 from app.turns import Turns
 from auditlog.errors import CannotRecord, FormatError
 from auditlog.guard import Guard
@@ -48,7 +49,7 @@ class Greffier:
     """One home, opened. `problem` says why the log may only be read.
 
     `own_boots` are those of this process that the log knows, `lost_boots` those of them whose loss an entry states.
-    `turns`: which requests under a key are being answered.
+    `turns`: which requests under a key are being answered. `telemetry`: what this process has recorded, and how fast.
     """
 
     home: Path
@@ -70,6 +71,7 @@ class Greffier:
     own_boots: set[str] = field(default_factory=set)
     lost_boots: set[str] = field(default_factory=set)
     turns: Turns = field(default_factory=Turns)
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -17,6 +17,7 @@ from app.errors import SettingsError
 from app.home import Clock, Greffier, guard_name, utc_now
 from app.made import is_half_made, removed_on_failure
 from app.settings import SETTINGS_FILE, Settings, new_settings, read_profile, read_settings, write_settings
+from app.telemetry import Telemetry
 from app.unlock import unlock_of
 from app.vault_keys import (
     INDEX_KEY_FILE,
@@ -193,6 +194,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         index_keys.refresh(vault.use_index_keys)
         record_keys.sync()
 
+    telemetry = Telemetry(clock())
     log = Log(
         engine,
         keys,
@@ -201,6 +203,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         before_commit=before_commit,
         outage_entry=_outage_entry(settings.agency),
         clock=clock,
+        told=telemetry.recorded,
     )
     g = Greffier(
         home=home,
@@ -225,6 +228,7 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
         ),
         renderer=Renderer(clock, templates=(PAGE_TEMPLATES,), stylesheet=STYLESHEET.read_text("utf-8")),
         clock=clock,
+        telemetry=telemetry,
     )
     return g
 

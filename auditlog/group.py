@@ -22,7 +22,7 @@ from auditlog.store.log import insert_entries, taken_ids
 from auditlog.store.rollup import add_counts, set_events
 from auditlog.ticket import Ticket, settle
 from auditlog.tiles import Growth, grow
-from auditlog.unit import Integrated, Sequenced, Unit
+from auditlog.unit import Integrated, Sequenced, Told, Unit
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +79,8 @@ def sequence(conn: Connection, group: list[Waiting], tip: Tip, *, log: int, orig
     return grow(tip.size, tip.edge, [leaf_hash(data) for _, data in rows], tip.rows)
 
 
-def apply_rows(conn: Connection, group: list[Waiting], *, singly: bool = False) -> None:
-    """The rows of every unit, and what its entries add to the roll-up.
+def apply_rows(conn: Connection, group: list[Waiting], *, singly: bool = False) -> list[Counted]:
+    """The rows of every unit, and what its entries add to the roll-up, which is returned.
 
     Raises UnitFailed for what a unit did wrong, and outages of the database as they are.
 
@@ -109,6 +109,16 @@ def apply_rows(conn: Connection, group: list[Waiting], *, singly: bool = False) 
                 unit.apply(conn, waiting.sequenced)
     _insert_together(conn, together)
     _roll_up(conn, group, counted)
+    return counted
+
+
+def tell(told: Told, counted: list[Counted], group: list[Waiting]) -> None:
+    """Tell who listens. The group is integrated: nothing that goes wrong there is anything of the log's."""
+    try:
+        told(counted, [entry for waiting in group for entry in waiting.unit.entries])
+    except Exception as error:
+        # Not `exception`: whatever it is, its message may quote what it was told.
+        logger.error("what a group added could not be counted (%s)", type(error).__qualname__)  # noqa: TRY400
 
 
 def _roll_up(conn: Connection, group: list[Waiting], counted: list[Counted]) -> None:

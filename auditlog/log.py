@@ -26,6 +26,7 @@ from auditlog.group import (
     reject_taken,
     report_failure,
     sequence,
+    tell,
     until_freeze,
 )
 from auditlog.guard import Guard
@@ -39,7 +40,7 @@ from auditlog.store.engine import cannot_record, reading
 from auditlog.store.log import Head, lock_log, read_head, write_head, write_tiles
 from auditlog.store.logs import closed_at
 from auditlog.ticket import Gate, Ticket, settle
-from auditlog.unit import Check, Integrated, LogState, Paths, Published, Sequenced, Unit
+from auditlog.unit import Check, Integrated, LogState, Paths, Published, Sequenced, Told, Unit
 
 __all__ = ("Check", "Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
 
@@ -51,8 +52,9 @@ class Log:
     """One log on one database. `start()` before the first append, `close()` at the end.
 
     `before_commit` is called once a group (the key store syncs there); `outage_entry(cause, began, ended)` builds the
-    `outage/1` entry; `trace` is told each numbered point of a commit and exists for crash tests. While the log cannot
-    record it tries again with every group, and every `retry_seconds` without one.
+    `outage/1` entry; `trace` is told each numbered point of a commit and exists for crash tests. `told` hears what each
+    integrated group added, before its callers do. While the log cannot record it tries again with every group, and
+    every `retry_seconds` without one.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Log:
         queue_limit: int = 4096,
         retry_seconds: float = 1.0,
         trace: Callable[[int], None] = lambda _: None,
+        told: Told = lambda _counted, _entries: None,
     ) -> None:
         self.origin = keys.origin
         self.number = number
@@ -81,6 +84,7 @@ class Log:
         self._intake = Intake(queue_limit)
         self._retry_seconds = retry_seconds
         self._trace = trace
+        self._told = told
         self._over: Frozen | None = None
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
@@ -198,7 +202,7 @@ class Log:
             self._trace(2)
             growth = sequence(conn, group, tip, log=self.number, origin=self.origin)
             self._trace(3)
-            apply_rows(conn, group, singly=singly)
+            counted = apply_rows(conn, group, singly=singly)
             write_tiles(conn, self.number, growth.tiles)
             self._trace(4)
             self._sync_keys()
@@ -214,6 +218,7 @@ class Log:
         self._guarded = (growth.size, root)
         self._trace(7)
         self._state = LogState(True, None, None, growth.size, root)
+        tell(self._told, counted, group)
         paths = Paths(growth)
         settle([(w.ticket, Integrated(w.sequenced, head.note, growth.size, root, paths)) for w in group])
         if holds(group, FREEZE):

@@ -17,6 +17,8 @@ from auditlog.tiles import NO_NODES, TILE_HEIGHT, TILE_WIDTH, Growth
 _LEVELS = range(TILE_HEIGHT)
 
 Place = tuple[int, int]
+Told = Callable[[Sequence[Counted], Sequence[Entry]], None]
+"""Hears the cells that a group added to the roll-up, and its entries, on the writer's thread: it returns at once."""
 
 
 @dataclass(frozen=True, slots=True)

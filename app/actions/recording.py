@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from app.actions import repeats
+from app.actions import repeats, targets
 from app.actions.counting import is_held
 from app.actions.endings import unfinished
 from app.actions.generating import Generated
@@ -82,7 +82,7 @@ def record(
     # Asked again inside the transaction: what was stopped meanwhile does not leave (promise 1).
     check = Check((gate.system, gate.manifest_digest, gate.mode), lambda conn: register_store.gate_again(conn, gate))
     try:
-        return _append(g, Unit((entry,), None if request is None else note, rows, check, counts))
+        integrated = _append(g, Unit((entry,), None if request is None else note, rows, check, counts))
     except repeats.Duplicate:
         unfinished(g, gate, generated.boot, generated.n, reason="duplicate", reached=reached)
         raise
@@ -90,6 +90,8 @@ def record(
         unfinished(g, gate, generated.boot, generated.n, reason="stopped", reached=reached)
         message = "was stopped while this was decided; ask again when it runs"
         raise Refused(message, reason="stopped_meanwhile", field="system") from None
+    targets.answered(g, gate, content)
+    return integrated
 
 
 def _append(g: Greffier, unit: Unit) -> Integrated:

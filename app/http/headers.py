@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.actions import targets
+
 MAX_BODY: Final = 1 << 20
 # A stream of lines is taken in bit by bit, and never held whole.
 MAX_STREAM: Final = 1 << 28
@@ -56,6 +58,10 @@ class Surroundings:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        with targets.received():
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         sender = _Sender(send, body=scope["method"] != "HEAD")
