@@ -64,6 +64,9 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/receipts/{id}": Access(opens=frozenset({"client", "officer", "auditor"})),
     # Find my decisions: the reference in the body.
     "POST /api/lookups": Access(roles=frozenset({"officer", "auditor"})),
+    "POST /api/replays": Access(roles=frozenset({"auditor", "officer"})),
+    "GET /api/replays": Access(roles=frozenset({"auditor", "officer", "operator"})),
+    "GET /api/replays/{id}": Access(roles=frozenset({"auditor", "officer"})),
     "GET /health": _EVERYONE,
     "GET /metrics": Access(roles=frozenset({"operator"}), loopback=True),
     "GET /openapi.json": _EVERYONE,

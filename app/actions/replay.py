@@ -48,6 +48,10 @@ DECISION: Final = "decision/1"
 PURPOSE: Final[Purpose] = "replay"
 _NOTHING_RAN: Final = {"runtime": None, "build": None, "device": None}
 
+_OF_THE_ORDER: Final = (
+    ModelMissing, ModelAltered, ModelUnusable, ProgramInvalid, InputInvalid, InputUndeclared, PromptTooLong,
+)  # fmt: skip
+
 Wait = Callable[[Future[Replayed]], Replayed]
 """How long a replay is waited for: it runs while no request needs the device. Raises Unfinished at the end of it."""
 Read = Callable[[], reading.Record]
@@ -135,7 +139,7 @@ def demand_replay(g: Greffier, replay_id: str) -> Entry:
     return entry
 
 
-def order_of(g: Greffier, record: reading.Record, version: SystemVersion, how: How) -> ReplayOrder | None:
+def order_of(record: reading.Record, version: SystemVersion, how: How) -> ReplayOrder | None:
     """What the runtime is handed, of a decision of a version that runs here. None where its run was not recorded."""
     values: Any = record.values
     try:
@@ -147,7 +151,7 @@ def order_of(g: Greffier, record: reading.Record, version: SystemVersion, how: H
     return ReplayOrder(
         id=str(uuid.uuid4()),
         program=programs.program(version.manifest),
-        fields=cast("Any", inputs_of(g, record)),
+        fields=cast("Any", inputs_of(record)),
         run=run,
         output=values["output"],
         outcome=values["outcome"],
@@ -156,12 +160,10 @@ def order_of(g: Greffier, record: reading.Record, version: SystemVersion, how: H
     )
 
 
-def inputs_of(g: Greffier, record: reading.Record) -> dict[str, Json]:
+def inputs_of(record: reading.Record) -> dict[str, Json]:
     """The declared fields of a decision as its version was given them."""
-    del g
-    return {
-        name.removeprefix(INPUT_PREFIX): value for name, value in record.values.items() if name.startswith(INPUT_PREFIX)
-    }
+    values = record.values.items()
+    return {name.removeprefix(INPUT_PREFIX): value for name, value in values if name.startswith(INPUT_PREFIX)}
 
 
 def version_of(g: Greffier, entry: Entry) -> SystemVersion | None:
@@ -200,7 +202,7 @@ def _judge(g: Greffier, entry: Entry, read: Read, how: How, wait: Wait) -> _Judg
         version = version_of(g, entry)
         if version is None or version.model is None:
             return _Judged("mismatch", "manifest")
-        order = order_of(g, read(), version, how)
+        order = order_of(read(), version, how)
     except Erased:
         return _Judged("not_replayable", "erased")
     if order is None:
@@ -210,16 +212,7 @@ def _judge(g: Greffier, entry: Entry, read: Read, how: How, wait: Wait) -> _Judg
 
 def _run(g: Greffier, order: ReplayOrder, wait: Wait) -> _Judged:
     try:
-        g.runtime.start()
-        replayed = wait(g.runtime.replay(order))
-    except OSError as error:
-        message = f"cannot be used ({error.strerror}): give the program its rights and space"
-        raise CannotRecord(message, cause="unwritable", field="run") from error
-    except CounterDamaged as fault:
-        raise CannotRecord(str(fault), cause="unknown") from None
-    except WorkerLost as lost:
-        boots.lost(g, lost)
-        raise Unfinished("the runtime ended during the replay; try again", reason="worker_lost") from None
+        replayed = run(g, order, wait)
     except (ModelMissing, ModelAltered):
         # A file under that name with other bytes is not the model either.
         return _Judged("not_replayable", "weights_absent")
@@ -228,9 +221,30 @@ def _run(g: Greffier, order: ReplayOrder, wait: Wait) -> _Judged:
     except (ProgramInvalid, InputInvalid, InputUndeclared, PromptTooLong):
         # The version could not have been given this.
         return _Judged("mismatch", "prompt")
+    return _Judged(replayed.verdict, replayed.reason, replayed)
+
+
+def run(g: Greffier, order: ReplayOrder, wait: Wait) -> Replayed:
+    """Hand an order to the runtime; nothing is recorded of it.
+
+    Raises CannotRecord where the worker cannot start, Unfinished where it ends or has no time, and the faults that say
+    something of the order.
+    """
+    try:
+        g.runtime.start()
+        return wait(g.runtime.replay(order))
+    except OSError as error:
+        message = f"cannot be used ({error.strerror}): give the program its rights and space"
+        raise CannotRecord(message, cause="unwritable", field="run") from error
+    except CounterDamaged as fault:
+        raise CannotRecord(str(fault), cause="unknown") from None
+    except WorkerLost as lost:
+        boots.lost(g, lost)
+        raise Unfinished("the runtime ended during the replay; try again", reason="worker_lost") from None
+    except _OF_THE_ORDER:
+        raise
     except RuntimeFault as fault:
         raise Unfinished(str(fault), reason=fault.reason or "stopped") from None
-    return _Judged(replayed.verdict, replayed.reason, replayed)
 
 
 def _record(g: Greffier, decision: Entry, judged: _Judged, how: How) -> Verdict:

@@ -38,6 +38,7 @@ from registry.store import systems as register_store
 logger = logging.getLogger(__name__)
 
 PROGRAM: Final = Reader("program", None)
+FOR_A_SAMPLE: Final = How(cause="sample")
 MAX_COUNT: Final = 10_000
 # So many are looked at for each one that is wanted, before the night is given up on a system.
 _PASSED_OVER: Final = 50
@@ -86,7 +87,7 @@ def sample(
     count: int,
     *,
     system: str | None = None,
-    how: How = How(cause="sample"),
+    how: How = FOR_A_SAMPLE,
     told: Callable[[Verdict], None] = lambda _: None,
 ) -> Sampled:
     """Run `count` decisions of a system, or of all, again: drawn from what the log holds now.

@@ -31,6 +31,7 @@ from app.cli import (
     peers,
     reconcile,
     record,
+    replay,
     report,
     sample,
     system,
@@ -99,6 +100,7 @@ record.add_commands(app)
 find.add_commands(app)
 conversation.add_commands(app)
 erase.add_commands(app)
+replay.add_commands(app)
 report.add_commands(app)
 evidence.add_commands(app)
 reconcile.add_commands(app)

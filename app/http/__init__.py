@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from app.access.roles import ROLES, ROUTES
 from app.errors import AppError
 from app.home import Greffier
-from app.http import decisions, health, log, lookups, mirror, questions, receipts, records, systems
+from app.http import decisions, health, log, lookups, mirror, questions, receipts, records, replays, systems
 from app.http.errors import error_response
 from app.http.headers import Surroundings, configure_logger
 from app.http.metrics import Metrics
@@ -39,6 +39,7 @@ ROUTERS: Final = (
     records.router,
     receipts.router,
     lookups.router,
+    replays.router,
     log.router,
     mirror.router,
     health.router,

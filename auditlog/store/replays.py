@@ -32,9 +32,7 @@ def newest_entries(conn: Connection, kind: str, limit: int) -> Iterator[tuple[tu
     statement = select(entries.log, entries.idx, entries.data).join_from(
         event_table, entry_table, (events.log == entries.log) & (events.idx == entries.idx)
     )
-    statement = statement.where(events.kind == kind).order_by(
-        events.minute.desc(), events.log.desc(), events.idx.desc()
-    )
+    statement = statement.where(events.kind == kind).order_by(*(events[name].desc() for name in ORDER))
     for log, index, data in conn.execute(statement.limit(limit)):
         entry = parse_entry(bytes(data))
         if isinstance(entry, Entry):

@@ -22,7 +22,7 @@ import pytest
 import typer
 
 from app.access.roles import ROLES, ROUTES
-from app.actions import reading, review
+from app.actions import reading, replay, review
 from app.cli import app as commands
 from app.cli import run
 from app.http import create_app
@@ -61,6 +61,7 @@ RECOUNTS = {
     "app/actions/figures_check.py": "log fsck: numbers of published tallies against their rows",
     "app/actions/figures_sums.py": "log fsck: numbers of tallies against the roll-up",
     "app/actions/period_tallies.py": "tallies summed over a period: numbers, and no record's content",
+    "app/actions/replay_sample.py": "the nightly replays: a verdict is written that says nothing of the content",
     "app/actions/conversations.py": "to which conversation a record belongs, and the number of a turn",
     "app/actions/reading.py": "its definition",
     "app/attack/scene.py": "an invented past: the receipts that its citizens have",
@@ -115,6 +116,7 @@ class Served:
     portals: Any
     records: Any
     reasons: str
+    replay: str = ""
     left_at: list[int] = field(default_factory=list)
 
     @property
@@ -163,6 +165,7 @@ def served(portals: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     with open_home(home) as g:
         made = Served(g, portals, records, "reasons that stand nowhere else 8812")
         review.record_review(g, records.held, review.Review("refer", "to a colleague", made.reasons))
+        made.replay = replay.replay(g, reading.CLI, records.given).id
         yield made
 
 
@@ -213,6 +216,9 @@ ASKS: dict[str, Ask] = {
     "POST /api/lookups": Ask(
         "/api/lookups", body={"subject": "test 0999", "receipts": True}, gives=frozenset({"officer", "auditor"})
     ),
+    "POST /api/replays": Ask("/api/replays", body={"id": "{record}"}, gives=frozenset({"auditor", "officer"})),
+    "GET /api/replays": Ask("/api/replays?system={system}"),
+    "GET /api/replays/{id}": Ask("/api/replays/{replay}", gives=frozenset({"auditor", "officer"})),
     "GET /health": Ask("/health"),
     "GET /metrics": Ask("/metrics"),
     "GET /openapi.json": Ask("/openapi.json"),
@@ -227,7 +233,7 @@ def test_every_route_says_whether_it_gives_content() -> None:
 @pytest.mark.parametrize("route", sorted(ASKS))
 def test_the_access_is_in_the_log_before_the_answer_leaves(served: Served, route: str, role: str | None) -> None:
     ask = ASKS[route]
-    names = {"{record}": served.records.given, "{system}": served.portals.SYSTEM}
+    names = {"{record}": served.records.given, "{system}": served.portals.SYSTEM, "{replay}": served.replay}
 
     def filled(text: str) -> str:
         return re.sub(r"\{[a-z]+\}", lambda match: names[match[0]], text)
@@ -281,6 +287,7 @@ GIVING: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("access-file", ("--subject-file", "{who}", "-o", "{out}/file.json")),
     ("report", ("letter", "--of", "{record}", "-o", "{out}/letter.html")),
     ("evidence", ("{record}", "-o", "{out}/evidence")),
+    ("replay", ("{record}",)),
 )
 # Commands that give none, asked about the same record.
 SILENT: dict[str, tuple[str, ...]] = {

@@ -1,0 +1,82 @@
+"""How far honest replays of a model lie from their records on this build and device: the bars of a tolerance.
+
+The decisions must be ones that nobody doubts; that they are is for whoever runs this to know. Each reading is in the
+log; no verdict is, since nothing is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.actions import reading, replay, replay_sample
+from app.actions.accesses import Reader
+from app.actions.replay import How
+from app.errors import UsageError
+from app.home import Greffier
+from auditlog.errors import Erased, KeptElsewhere
+from runtime import tolerance
+from runtime.errors import RuntimeFault
+from runtime.tolerance import LEAST
+from runtime.verdict import Replayed, ReplayOrder
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What all decisions of one calibration have in common."""
+
+    model: str
+    sampler: str
+    build: str
+    device: str
+
+
+def calibrate(
+    g: Greffier, reader: Reader, system: str, count: int = LEAST, told: Callable[[int], None] = lambda _: None
+) -> bytes:
+    """A calibration file from `count` decisions of a system, at least 50, in the order of a draw.
+
+    They have the model, sampler, build and device of the first one drawn; others are passed over. Raises UsageError
+    where there are too few, RuntimeFault where one could not be compared to its end, and as `replay.replay`.
+    """
+    if count < LEAST:
+        raise UsageError(f"must be {LEAST} or more", field="--sample")
+    _, ids = replay_sample.draw(g, count, system)
+    wait, kind, found = replay.patient(g), None, list[Replayed]()
+    for id_ in ids:
+        order = _order(g, reader, id_)
+        if order is None:
+            continue
+        run = order.run
+        mine = _Kind(run.model, run.sampler, run.build, run.device)
+        kind = kind or mine
+        if mine != kind:
+            continue
+        try:
+            one = replay.run(g, order, wait)
+        except RuntimeFault:
+            continue
+        if one.verdict != "not_replayable":
+            found.append(one)
+            told(len(found))
+        if len(found) == count:
+            break
+    if kind is None or len(found) < count:
+        fix = f"record at least {count} with one model, build and device, or name a smaller --sample"
+        raise UsageError(f"has {len(found)} decisions that can be used: {fix}", field="--calibrate")
+    made = tolerance.calibrate(found, model=kind.model, sampler=kind.sampler, build=kind.build, device=kind.device)
+    return tolerance.format_calibration(made).encode()
+
+
+def _order(g: Greffier, reader: Reader, id_: str) -> ReplayOrder | None:
+    entry = reading.find(g, id_).entry
+    if entry.members["capture"] != "runtime":
+        return None
+    version = replay.version_of(g, entry)
+    if version is None or version.model is None or reading.withheld(g, reader, replay.PURPOSE, [id_]):
+        return None
+    try:
+        record = reading.open(g, reader, replay.PURPOSE, id_)
+    except (Erased, KeptElsewhere):
+        return None
+    return replay.order_of(record, version, How())
