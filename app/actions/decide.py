@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from app.actions import boots, conversations, generating, notices, programs, recording, repeats
+from app.actions import boots, conversations, generating, notices, programs, reading, recording, repeats
 from app.actions.endings import refuse, refused
 from app.actions.recording import micro
 from app.errors import Unfinished, UsageError, asked
@@ -60,6 +60,7 @@ class Case:
     parent: str | None
     lang: str
     received: datetime
+    id: str
 
 
 def release(answer: T, integrated: Integrated) -> T:
@@ -79,19 +80,22 @@ def decide(
     parent: str | None = None,
     lang: str = "en",
     key: repeats.Key | None = None,
+    record_id: str | None = None,
+    received: datetime | None = None,
 ) -> Answer:
     """Decide one case with a registered system.
 
     `inputs` maps declared field ids to values; an absent field counts as not stated. `refs`: case and conversation; a
     turn of a conversation has the turn before as its parent, unless `parent` names another record. With a `key`, a
-    request that was answered before gets the same answer, and nothing is decided. Raises Refused (a rule says no, a
+    request that was answered before gets the same answer, and nothing is decided. What was taken in before it could be
+    decided has its `record_id` and its time `received` already. Raises Refused (a rule says no, a
     `refused` entry exists; KeyConflict has none), Unfinished (began and did not end, an entry says so; InProgress: try
     again), CannotRecord (nothing was decided).
     """
-    received = g.clock()
-    _demand_sense(g, subjects, refs, lang)
+    received = received or g.clock()
+    demand_sense(g, subjects, refs, lang)
     _recording(g)
-    case = Case(slug, inputs, subjects, refs, parent, lang, received)
+    case = Case(slug, inputs, subjects, refs, parent, lang, received, record_id or str(uuid.uuid4()))
     if key is None:
         return _decide(g, case, None)
     request = repeats.request(g, key, slug, inputs, subjects=subjects, refs=refs, parent=parent, lang=lang)
@@ -112,7 +116,7 @@ def _decide(g: Greffier, case: Case, request: repeats.Request | None) -> Answer:
     gate = _gate(g, case.slug)
     values = _inputs(g, gate, case.inputs)
     ordered = Request(
-        id=str(uuid.uuid4()),
+        id=case.id,
         program=programs.program(gate.running.manifest),
         fields=cast("Any", values),
         seed=programs.seed(gate.running.manifest),
@@ -140,10 +144,24 @@ def _repeated(g: Greffier, case: Case, request: repeats.Request) -> Answer | Non
     if found is None:
         return None
     record, integrated = found
+    return _from_record(g, record, integrated, case.lang)
+
+
+def answered(g: Greffier, key: repeats.Key, record_id: str) -> Answer | None:
+    """The answer of a record that was asked for under `key`; None where the key led to no record, or to another."""
+    found = repeats.led_to(g, key, record_id)
+    if found is None:
+        return None
+    record, integrated = found
+    return _from_record(g, record, integrated, record.opened.asked.lang if record.opened.asked else "en")
+
+
+def _from_record(g: Greffier, record: reading.Record, integrated: Integrated, lang: str) -> Answer:
+    slug, number = cast("str", record.entry.members["system"]), cast("int", record.entry.members["version"])
     with g.reading() as conn:
-        system = register_store.read_system(conn, case.slug).system
-        version = register_store.read_version(conn, case.slug, cast("int", record.entry.members["version"]))
-    return _answer(g, record.values, integrated, version=version, system=system, lang=case.lang)
+        system = register_store.read_system(conn, slug).system
+        version = register_store.read_version(conn, slug, number)
+    return _answer(g, record.values, integrated, version=version, system=system, lang=lang)
 
 
 def _answer(
@@ -174,7 +192,7 @@ def _answer(
     return release(answer, integrated)
 
 
-def _demand_sense(g: Greffier, subjects: tuple[str, ...], refs: Refs, lang: str) -> None:
+def demand_sense(g: Greffier, subjects: tuple[str, ...], refs: Refs, lang: str) -> None:
     """Raise UsageError for what would fail only after the model has run, when the decision is in the log."""
     with asked():
         normalise_all(subjects)

@@ -12,7 +12,7 @@ from auditlog.canonical import Json
 from auditlog.errors import CannotRecord
 from registry.lifecycle import Gate
 from runtime.capture import Generation
-from runtime.errors import CounterDamaged, DeadlineExceeded, RuntimeFault, WorkerLost
+from runtime.errors import Busy, CounterDamaged, DeadlineExceeded, RuntimeFault, WorkerLost
 from runtime.program import Request
 
 
@@ -74,6 +74,8 @@ def _run(g: Greffier, gate: Gate, request: Request) -> Generation:
         if lost.n is not None:
             unfinished(g, gate, str(lost.boot), lost.n, reason="worker_lost")
         raise Unfinished("the runtime ended during the decision; try again", reason="worker_lost") from None
+    except Busy:
+        raise  # nothing was begun, no rule refused it, and nothing is recorded: ask again
     except RuntimeFault as fault:
         if fault.boot is not None and fault.n is not None:
             unfinished(g, gate, fault.boot, fault.n, reason=fault.reason or "output_invalid")

@@ -110,6 +110,25 @@ def find(g: Greffier, request: Request) -> tuple[reading.Record, Integrated] | N
     return record, _integrated(g, record)
 
 
+def led_to(g: Greffier, key: Key, record_id: str) -> tuple[reading.Record, Integrated] | None:
+    """A record that `key` led to, whatever was asked with it: whoever has the key asked for that record.
+
+    None where the key led to no record, or to another one. Raises Erased while it is being erased.
+    """
+    with g.reading() as conn:
+        row = store.find_key(conn, g.vault.key_tag(key.scope, key.text))
+    if row is None or row.record != record_id:
+        return None
+    record = reading.open(g, key.reader, "repeat", record_id)
+    return record, _integrated(g, record)
+
+
+def was_used(g: Greffier, key: Key) -> bool:
+    """Whether a record came of this key."""
+    with g.reading() as conn:
+        return store.find_key(conn, g.vault.key_tag(key.scope, key.text)) is not None
+
+
 def note(conn: Connection, request: Request, prepared: Prepared) -> None:
     """The row of the key, in the transaction that stores the record. Raises Duplicate where the key has a row now."""
     if store.find_key(conn, request.asked.tag) is not None:
