@@ -13,19 +13,33 @@ if TYPE_CHECKING:
     from registry.system import AISystem
 
 _EXPRESSION = re.compile(r"\{\{\s*([a-z0-9_]{1,40})\s*\}\}")
+_LOOP = re.compile(
+    r"\{%\s*for\s+([a-z_][a-z0-9_]{0,39})\s+in\s+([a-z0-9_]{1,40})\s*%\}(.*?)\{%\s*endfor\s*%\}", re.DOTALL
+)
 _MARKUP = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|#\}")
-RESERVED_OUTCOMES = frozenset({"length", "invalid"})
-"""Outcomes that the runtime gives by itself: the answer was cut off, or did not fit its schema."""
+RESERVED_OUTCOMES = frozenset({"length", "invalid", "refusal"})
+"""Outcomes that come by themselves: the answer was cut off, did not fit its schema, or the model would give none."""
 
 
 def variables(template: str, path: str) -> tuple[str, ...]:
     """The variables of a prompt template, in order.
 
-    Only `{{ name }}` is allowed, so that explanations know where a detail stands; Jinja's other markup is refused.
+    Only `{{ name }}` is allowed, and one loop over a field of messages, so that explanations know where a detail
+    stands; Jinja's other markup is refused.
     """
-    if _MARKUP.search(_EXPRESSION.sub("", template)):
-        raise FormatError("has markup other than {{ field }}; write plain text and {{ field }}", field=path)
-    return tuple(_EXPRESSION.findall(template))
+    flat = _LOOP.sub(_looped, template)
+    if _MARKUP.search(_EXPRESSION.sub("", flat)):
+        loop = "{% for m in field %}{{ m.role }}{{ m.content }}{% endfor %}"
+        what = "has markup other than {{ field }}; write plain text and {{ field }}"
+        raise FormatError(f"{what}, and for messages {loop}", field=path)
+    return tuple(_EXPRESSION.findall(flat))
+
+
+def _looped(match: re.Match[str]) -> str:
+    """A loop as the field that it goes through; what else it holds stays, for the search for markup."""
+    looper, field, body = match.groups()
+    parts = re.compile(r"\{\{\s*" + looper + r"\.(role|content)\s*\}\}")
+    return f"{{{{ {field} }}}}" + parts.sub("", body).replace("{{", "{%") if looper != field else match.group()
 
 
 def verify_manifest(manifest: Manifest, path: str) -> None:
@@ -61,6 +75,9 @@ def verify_together(system: AISystem, manifest: Manifest | None) -> None:
 def _verify_fields_and_steps(manifest: Manifest, path: str) -> None:
     _once((item.id for item in manifest.fields), f"{path}.fields", "id")
     for index, item in enumerate(manifest.fields):
+        if item.neutral is None and not (isinstance(item.schema, dict) and item.schema.get("type") == "array"):
+            # Only a conversation has nothing that says "not stated".
+            raise FormatError("is empty; write a value", field=f"{path}.fields[{index}].neutral")
         _verify_words(item, f"{path}.fields[{index}]")
     known = {item.id for item in manifest.fields}
     for index, step in enumerate(manifest.steps):

@@ -75,7 +75,13 @@ class InputField:
     source: Words = field(metadata=declared(Multilingual(400), en="Where it comes from", nl="Waar het vandaan komt"))
     class_: str = field(metadata=declared(CLASSES, en="Kind of data", nl="Soort gegeven", article="GDPR 4(1), 9, 10"))
     neutral: Json = field(
-        metadata=declared(AnyValue(), en="Neutral value", nl="Neutrale waarde", doc='Says "not stated" in a prompt.')
+        metadata=declared(
+            AnyValue(),
+            en="Neutral value",
+            nl="Neutrale waarde",
+            doc='Says "not stated" in a prompt; null for a conversation.',
+            presence="nullable",
+        )
     )
     schema: Json = field(metadata=declared(AnyValue(objects=True), en="Allowed values", nl="Toegestane waarden"))
     values: tuple[ValueWords, ...] | None = field(
@@ -208,9 +214,14 @@ class Manifest:
         return self.undeclared == "count"
 
     def release_of(self, code: str) -> str:
-        """`immediate` or `after_review`: the outcome's rule, else the version's; reserved ones wait for a person."""
+        """`immediate` or `after_review`: the outcome's rule, else the version's; reserved ones wait for a person.
+
+        A version that streams keeps none back: what it says has left when its end is known.
+        """
         outcome = self.outcome(code)
-        return "after_review" if outcome is None else outcome.release or self.release
+        if outcome is None:
+            return "immediate" if self.streaming else "after_review"
+        return outcome.release or self.release
 
 
 @dataclass(frozen=True)

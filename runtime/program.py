@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from runtime.errors import InputInvalid, InputUndeclared, ProgramInvalid, TemplateInvalid
-from runtime.prompt import PromptTemplate, Value, show_value
+from runtime.messages import is_messages
+from runtime.prompt import PromptTemplate, Value, check_value
 from runtime.sampler import Sampler
 from runtime.schema import choices, lint, validate_field
 
-RESERVED_OUTCOMES = ("length", "invalid")
+RESERVED_OUTCOMES = ("length", "invalid", "refusal")
 CACHE_TYPES = ("q8_0", "f16")
 FLASH_ATTENTION = ("auto", "on", "off")
 GREEDY = Sampler("greedy")
@@ -66,6 +67,11 @@ class Shape:
     kv_unified: bool = False
     flash_attention: str = "auto"
     threads: int = 0
+
+    @property
+    def reproducible(self) -> bool:
+        """The lane: whether results can repeat to the bit, so that digests of rows are worth recording."""
+        return self.type_k == self.type_v == "q8_0" and not self.kv_unified
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +153,8 @@ def check_program(program: Program) -> None:
             raise ProgramInvalid(what, field=f"fields or steps, {name[:40]!r}")
     for field in program.fields:
         lint(field.schema, f"fields.{field.id}.schema", inputs=True)
-        if field.schema["type"] not in _SCALARS:
-            what = "only text, whole numbers and true or false can stand in a prompt"
+        if field.schema["type"] not in _SCALARS and not is_messages(field.schema):
+            what = "only text, whole numbers, true or false, and messages can stand in a prompt"
             raise ProgramInvalid(what, field=f"fields.{field.id}.schema.type")
     _check_output(program)
     for index in range(len(program.steps)):
@@ -167,8 +173,8 @@ def _check_context(shape: Shape) -> None:
     for name, code in (("type_k", shape.type_k), ("type_v", shape.type_v)):
         if code not in CACHE_TYPES:
             raise ProgramInvalid("is not supported", field=f"context.{name}", fix=f"give {' or '.join(CACHE_TYPES)}")
-    if shape.kv_unified is not False:
-        raise ProgramInvalid("results could not be replayed", field="context.kv_unified", fix="set it to false")
+    if type(shape.kv_unified) is not bool:
+        raise ProgramInvalid("must be true or false", field="context.kv_unified")
     if shape.flash_attention not in FLASH_ATTENTION:
         raise ProgramInvalid(f"must be one of {', '.join(FLASH_ATTENTION)}", field="context.flash_attention")
     if type(shape.threads) is not int or not 0 <= shape.threads <= 512:
@@ -200,7 +206,7 @@ def _check_output(program: Program) -> None:
         where = f"output_schema.properties.{program.steps[0].output}.enum"
         raise ProgramInvalid("must list the texts of the outcomes", field=where)
     if len(set(codes)) != len(codes) or set(codes) & set(RESERVED_OUTCOMES):
-        what = f"codes are unique, and none is {' or '.join(RESERVED_OUTCOMES)}"
+        what = f"codes are unique, and none is {', '.join(RESERVED_OUTCOMES)}"
         raise ProgramInvalid(what, field="outcomes")
 
 
@@ -208,7 +214,9 @@ def _check_step(program: Program, index: int) -> None:
     step = program.steps[index]
     where = f"steps[{index}]"
     known = {field.id for field in program.fields} | {earlier.output for earlier in program.steps[:index]}
-    unknown = program.template(index).names - known
+    template = program.template(index)
+    _check_messages(program, template, where)
+    unknown = template.names - known
     if unknown:
         fix = "declare it, or correct the name"
         raise TemplateInvalid(f"uses {sorted(unknown)[0]!r}, no field or earlier output", field=where, fix=fix)
@@ -217,6 +225,18 @@ def _check_step(program: Program, index: int) -> None:
     texts = choices(program.output_schema["properties"][step.output])
     if texts is not None:
         _check_answers(texts, step, where)
+
+
+def _check_messages(program: Program, template: PromptTemplate, where: str) -> None:
+    """Messages stand in a prompt by a loop, and nothing else does."""
+    messages = {field.id for field in program.fields if is_messages(field.schema)}
+    plain, looped = template.names - template.loops, template.loops
+    if plain & messages:
+        fix = "go through them with {% for m in field %}"
+        raise TemplateInvalid(f"uses {min(plain & messages)!r}, which holds messages", field=where, fix=fix)
+    if looped - messages:
+        fix = "give that field the schema of messages"
+        raise TemplateInvalid(f"loops over {min(looped - messages)!r}, which holds none", field=where, fix=fix)
 
 
 def _check_answers(texts: tuple[str, ...], step: Step, where: str) -> None:
@@ -250,7 +270,7 @@ def check_fields(program: Program, fields: Mapping[str, Value | None]) -> dict[s
                 raise InputInvalid("is missing and has no neutral value", field=name, fix="give a value")
         else:
             validate_field(field.schema, value, name)
-        show_value(name, value)
+        check_value(name, value)
         values[name] = value
     return values
 

@@ -1,15 +1,15 @@
 """Prompt template → text, with a span for each field → tokens.
 
-Templates are a small part of Jinja: text, `{{ field }}`, and `{% if %}` over fields and constants. So the place of
-every value in the text is known from rendering, never guessed by searching, and a template can neither compute nor
-loop. Special tokens of the vocabulary count in the template's own text only: what stands in a value is always plain
-text.
+Templates are a small part of Jinja: text, `{{ field }}`, `{% if %}` over fields and constants, and one form of loop,
+over the messages of a conversation: `{% for m in field %}…{{ m.role }}…{{ m.content }}…{% endfor %}`. So the place of
+every value in the text is known from rendering, never guessed by searching, and a template cannot compute. Special
+tokens of the vocabulary count in the template's own text only: what stands in a value is always plain text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,13 @@ from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from runtime.errors import InputInvalid, TemplateInvalid
+from runtime.messages import KEYS
 
 if TYPE_CHECKING:
     from runtime.llama import Vocabulary
 
-Value = str | int | bool
+Message = Mapping[str, str]
+Value = str | int | bool | Sequence[Message]
 
 _ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
 _ENVIRONMENT.globals.clear()
@@ -33,6 +35,7 @@ _ALLOWED = (
 # capital letters, so neither mark nor name can be forged.
 _MARK = "\0"
 _SHOWN = "_SHOWN"
+_LOOPER = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,14 @@ class Prompt:
 
 
 class PromptTemplate:
-    """A parsed template. `where` names it in messages, as `steps[0].template`."""
+    """A parsed template. `where` names it in messages, as `steps[0].template`.
+
+    `names` are the fields and earlier outputs that it uses, `loops` those of them whose messages it goes through.
+    """
 
     def __init__(self, source: str, where: str) -> None:
         self.names: frozenset[str] = frozenset()
+        self.loops: frozenset[str] = frozenset()
         if _MARK in source or not _is_unicode(source):
             raise TemplateInvalid("the template holds NUL or half a surrogate pair", field=where, fix="remove it")
         try:
@@ -79,11 +86,15 @@ class PromptTemplate:
         self._template = Template.from_code(_ENVIRONMENT, _ENVIRONMENT.compile(tree), {})
 
     def _restrict(self, tree: nodes.Template, where: str) -> None:
+        loops = {id(part) for loop in tree.find_all(nodes.For) for part in (loop, *_parts_of(loop, where))}
         names = set()
         for node in (tree, *tree.find_all(nodes.Node)):
+            if id(node) in loops:
+                continue
             if not isinstance(node, _ALLOWED):
                 what = f"line {node.lineno} uses Jinja's {type(node).__name__}"
-                raise TemplateInvalid(what, field=where, fix="use only {{ field }} and {% if %}")
+                fix = "use only {{ field }}, {% if %}, and {% for %} over messages"
+                raise TemplateInvalid(what, field=where, fix=fix)
             if isinstance(node, nodes.Operand) and node.op not in ("eq", "ne"):
                 # Order and membership fail on a value of another type, such as the neutral text of a number.
                 fix = "use only == and != in conditions"
@@ -95,13 +106,20 @@ class PromptTemplate:
             ):
                 fix = "put the bare name of a field between {{ and }}"
                 raise TemplateInvalid(f"line {node.lineno} computes what it prints", field=where, fix=fix)
-        self.names = frozenset(names)
+        self.loops = frozenset(loop.iter.name for loop in tree.find_all(nodes.For) if isinstance(loop.iter, nodes.Name))
+        self.names = frozenset(names) | self.loops
+        mixed = self.loops & names
+        if mixed:
+            raise TemplateInvalid(f"uses {min(mixed)!r} outside its loop, too", field=where, fix="only loop over it")
 
     def render(self, values: Mapping[str, Value]) -> Rendered:
         """The text and its spans; raises InputInvalid for a value that cannot stand in a prompt."""
-        shown = {
-            name + _SHOWN: f"{_MARK}{name}{_MARK}{show_value(name, value)}{_MARK}" for name, value in values.items()
-        }
+        shown: dict[str, object] = {}
+        for name, value in values.items():
+            if name in self.loops:
+                shown[name] = [{key: _marked(name, message[key]) for key in KEYS} for message in _messages(name, value)]
+            else:
+                shown[name + _SHOWN] = _marked(name, value)
         parts = self._template.render({**values, **shown}).split(_MARK)
         text, spans = parts[0], []
         for at in range(1, len(parts), 3):
@@ -109,6 +127,50 @@ class PromptTemplate:
             spans.append(Span(field, len(text), len(text) + len(value)))
             text += value + literal
         return Rendered(text, tuple(spans))
+
+
+def _parts_of(loop: nodes.For, where: str) -> list[nodes.Node]:
+    """The nodes of a loop in the one form that there is. Raises TemplateInvalid for another."""
+    looper = loop.target.name if isinstance(loop.target, nodes.Name) else ""
+    plain = isinstance(loop.iter, nodes.Name) and not loop.else_ and loop.test is None and not loop.recursive
+    fine = plain and _LOOPER.fullmatch(looper) and all(isinstance(part, nodes.Output) for part in loop.body)
+    shown = [part for output in loop.find_all(nodes.Output) for part in output.nodes]
+    parts = [part for part in shown if not isinstance(part, nodes.TemplateData)]
+    fine = fine and bool(parts) and all(_is_part(part, looper) for part in parts)
+    if not fine or looper == getattr(loop.iter, "name", ""):
+        fix = "write {% for m in field %}, text, {{ m.role }}, {{ m.content }}, {% endfor %}"
+        raise TemplateInvalid(f"line {loop.lineno} loops in another way than over messages", field=where, fix=fix)
+    return list(loop.find_all(nodes.Node))
+
+
+def _is_part(node: nodes.Node, looper: str) -> bool:
+    """`m.role` or `m.content`."""
+    return (
+        isinstance(node, nodes.Getattr)
+        and node.attr in KEYS
+        and isinstance(node.node, nodes.Name)
+        and node.node.name == looper
+    )
+
+
+def _marked(field: str, value: object) -> str:
+    return f"{_MARK}{field}{_MARK}{show_value(field, value)}{_MARK}"
+
+
+def _messages(field: str, value: object) -> Sequence[Message]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InputInvalid("is no list of messages", field=field)
+    return value
+
+
+def check_value(field: str, value: object) -> None:
+    """Raises InputInvalid for a value that cannot stand in a prompt; messages by their roles and contents."""
+    if isinstance(value, list | tuple):
+        for message in value:
+            for key in KEYS:
+                show_value(field, message[key])
+    else:
+        show_value(field, value)
 
 
 def show_value(field: str, value: object) -> str:
