@@ -63,7 +63,8 @@ def waiting_outcomes(manifests: Iterable[Manifest]) -> dict[str, bool]:
     """Outcome → whether its results wait for a review, where all versions that declare it agree."""
     found: dict[str, set[bool]] = {code: {True} for code in RESERVED_OUTCOMES}
     for manifest in manifests:
-        for code in [outcome.code for outcome in manifest.outcomes] + [*(RESERVED_OUTCOMES if manifest.streaming else ())]:
+        reserved = RESERVED_OUTCOMES if manifest.streaming else ()
+        for code in (*(outcome.code for outcome in manifest.outcomes), *reserved):
             found.setdefault(code, set()).add(is_held(manifest, code))
     return {code: waits.pop() for code, waits in found.items() if len(waits) == 1}
 
