@@ -200,7 +200,7 @@ _TABLE = (
             Committed(
                 "run",
                 "prompt_tokens, output_tokens, logprobs (millionths of a nat), alternatives, seed, sampler, threads, "
-                "build, model: what a replay needs",
+                "build, model: what a replay needs; through the gateway what its provider said instead: remote, calls",
             ),
             Committed("times", "received, decided, recorded, in microseconds of UTC"),
         ),

@@ -564,7 +564,8 @@ export const KINDS = {
      "too_large",
      "client_left",
      "deadline",
-     "duplicate"
+     "duplicate",
+     "provider_failed"
     ]
    },
    {

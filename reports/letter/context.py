@@ -45,7 +45,7 @@ class Result:
     """What the system gave."""
 
     code: str
-    """Outcome code; the reserved `length` and `invalid` have words of their own."""
+    """Outcome code; the reserved `length`, `invalid` and `refusal` have words of their own."""
     label: Mapping[str, str] | None
     """The outcome in words, per language; None for a reserved code."""
     text: str | None
@@ -111,5 +111,5 @@ class Letter:
         # Two or no legal grounds in one letter would leave the reader without any: better no letter.
         if (self.law is not None) != (self.basis in {"sector", "reasons"}):
             raise ValueError("law: give it for the bases sector and reasons, and for no other")
-        if (self.result.label is None) != (self.result.code in {"length", "invalid"}):
+        if (self.result.label is None) != (self.result.code in {"length", "invalid", "refusal"}):
             raise ValueError("result.label: give it for a declared outcome, and for no reserved one")

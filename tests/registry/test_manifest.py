@@ -80,6 +80,7 @@ def _set(value: Any, path: list[Any], new: Any) -> None:
         (["fields"], [], "fields", "give 1 to 64"),
         (["outcomes", 0, "code"], "length", "outcomes[0].code", "reserved"),
         (["outcomes", 0, "code"], "invalid", "outcomes[0].code", "reserved"),
+        (["outcomes", 0, "code"], "refusal", "outcomes[0].code", "reserved"),
         (["outcomes", 1, "code"], "yes", "outcomes[1].code", "used twice"),
         (["outcomes", 1, "text"], "good", "outcomes[1].text", "used twice"),
         (["outcomes", 1, "text"], "awful", "output_schema.properties.result.enum", "texts of the outcomes"),
@@ -135,7 +136,7 @@ def test_a_draw_with_a_seed_and_a_remote_model_are_manifests_too(document: dict[
 
 def test_release_is_the_outcomes_own_then_the_versions(draft: Manifest) -> None:
     assert [draft.release_of(code) for code in ("yes", "no")] == ["after_review", "immediate"]
-    assert [draft.release_of(code) for code in ("length", "invalid")] == ["after_review"] * 2
+    assert [draft.release_of(code) for code in ("length", "invalid", "refusal")] == ["after_review"] * 3
 
 
 Parse = Callable[[Any], Any]
