@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from app.actions import boots, programs, reading
+from app.actions import boots, calibrations, programs, reading
 from app.errors import Refused, Unfinished, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
@@ -139,7 +139,7 @@ def demand_replay(g: Greffier, replay_id: str) -> Entry:
     return entry
 
 
-def order_of(record: reading.Record, version: SystemVersion, how: How) -> ReplayOrder | None:
+def order_of(g: Greffier, record: reading.Record, version: SystemVersion, how: How) -> ReplayOrder | None:
     """What the runtime is handed, of a decision of a version that runs here. None where its run was not recorded."""
     values: Any = record.values
     try:
@@ -157,6 +157,7 @@ def order_of(record: reading.Record, version: SystemVersion, how: How) -> Replay
         outcome=values["outcome"],
         passes=how.passes,
         threads=how.threads,
+        bars=calibrations.bars_of(g, run),
     )
 
 
@@ -202,7 +203,7 @@ def _judge(g: Greffier, entry: Entry, read: Read, how: How, wait: Wait) -> _Judg
         version = version_of(g, entry)
         if version is None or version.model is None:
             return _Judged("mismatch", "manifest")
-        order = order_of(read(), version, how)
+        order = order_of(g, read(), version, how)
     except Erased:
         return _Judged("not_replayable", "erased")
     if order is None:

@@ -79,4 +79,4 @@ def _order(g: Greffier, reader: Reader, id_: str) -> ReplayOrder | None:
         record = reading.open(g, reader, replay.PURPOSE, id_)
     except (Erased, KeptElsewhere):
         return None
-    return replay.order_of(record, version, How())
+    return replay.order_of(g, record, version, How())
