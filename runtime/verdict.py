@@ -11,6 +11,7 @@ from typing import Any
 from runtime.capture import Run, parse_run
 from runtime.program import Program, Shape, format_program, parse_program
 from runtime.prompt import Value
+from runtime.tolerance import Bars
 
 # Strongest first. A replay never says a bare "ok".
 VERDICTS = ("bit_exact", "token_exact", "within_tolerance", "mismatch", "not_replayable")
@@ -24,6 +25,7 @@ class ReplayOrder:
     """A recorded run to be run again. `fields` are the recorded inputs, `output` and `outcome` what it gave.
 
     `passes`: over prompt and output in one pass, or generated anew alone. `threads` overrides the version's number.
+    `bars`: a calibration of the caller's own, for where bits cannot agree; it goes before those that are shipped.
     """
 
     id: str
@@ -34,6 +36,7 @@ class ReplayOrder:
     outcome: str
     passes: str = "one_pass"
     threads: int | None = None
+    bars: Bars | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,9 @@ def format_order(order: ReplayOrder) -> dict[str, Any]:
 
 def parse_order(data: Mapping[str, Any]) -> ReplayOrder:
     """What `format_order` wrote."""
-    return ReplayOrder(**{**data, "program": parse_program(data["program"]), "run": parse_run(data["run"])})
+    bars = None if data["bars"] is None else Bars(**data["bars"])
+    members = {**data, "program": parse_program(data["program"]), "run": parse_run(data["run"]), "bars": bars}
+    return ReplayOrder(**members)
 
 
 def format_measured(measured: Measured) -> dict[str, Any]:
