@@ -20,7 +20,10 @@ from auditlog.record import Entry
 TIMES: Final = ("answered", "queue", "first_token", "per_token", "total")
 """What is timed of each answer: the whole of it, the wait for a slot, the first token, the mean of the others, and all
 tokens. The last four are those of its record."""
-KEPT: Final = ("decisions", "tokens.", "records.tokens", "energy.", "records.energy.", "cost.", "records.cost.", "refusals")
+KEPT: Final = (
+    *("decisions", "tokens.", "records.tokens", "energy.", "records.energy.", "cost.", "records.cost."),
+    *("refusals", "refusals."),
+)
 """Cells that are counted here, by name or by their beginning: nothing of what was decided."""
 BOUNDS_MS: Final = (1, 2, *LATENCY_BOUNDS_MS)
 
@@ -121,4 +124,4 @@ class Telemetry:
         return kept
 
 
-_BEGINNINGS: Final = (*(name for name in KEPT if name.endswith(".")), "refusals.")
+_BEGINNINGS: Final = tuple(name for name in KEPT if name.endswith("."))

@@ -10,8 +10,9 @@ All prices and costs are whole millionths of the currency. Two costs are told ap
 
 *Full*: what a month costs, however little is asked. It is a figure over many records, so it stands in none.
     max(minimum, the sum of marginal costs) + month + idle,
-    idle = max(0, device_hour × hours − device_hour × busy hours) for a device that is there at all hours; a GPU that is
-    rented by the second costs nothing while it rests. A result's part of it is full / results.
+    idle = max(0, device_hour × hours − what of the sum of marginal costs is neither request nor tokens), for a device
+    that is there at all hours; a GPU that is rented by the second costs nothing while it rests. A result's part of it
+    is full / results, rounded half up.
 """
 
 from __future__ import annotations
@@ -91,19 +92,22 @@ class FullCost:
     share: int | None
 
 
-def full_cost(tariff: Tariff, host: str | None, *, marginal: int, decisions: int, busy_us: int, us: int) -> FullCost:
+def full_cost(tariff: Tariff, host: str | None, summed: Mapping[str, int], *, us: int) -> FullCost:
     """The full cost of the results of one calendar month, as above.
 
-    `marginal`: the sum of their costs; `busy_us`: the device's time that they were charged for; `us`: how much of the
-    month has passed, in µs, while the tariff was valid. `minimum` is what is missing to the month's least amount.
+    `summed`: their cells (`auditlog.cells`); `us`: how much of the month has passed while the tariff was valid, in µs.
+    In the result `minimum` is what is missing to the month's least amount.
     """
     parts = tariff.components
-    price = parts.device_hour or 0
+    priced = summed.get(f"records.cost.{tariff.currency}", 0)
+    marginal = summed.get(f"cost.{tariff.currency}", 0)
+    tokens = summed.get("tokens.prompt", 0) * (parts.input or 0) + summed.get("tokens.output", 0) * (parts.output or 0)
+    device = max(0, marginal - priced * (parts.request or 0) - _rounded(tokens, MILLION))
     missing = max(0, (parts.minimum or 0) - marginal)
-    idle = 0 if host in BY_THE_SECOND else max(0, _rounded(us * price, HOUR_US) - _rounded(busy_us * price, HOUR_US))
+    idle = 0 if host in BY_THE_SECOND else max(0, _rounded(us * (parts.device_hour or 0), HOUR_US) - device)
     month = parts.month or 0
     full = marginal + missing + month + idle
-    share = _rounded(full, decisions) if decisions else None
+    share = _rounded(full, priced) if priced else None
     return FullCost(tariff.currency, marginal, missing, month, idle, full, share)
 
 

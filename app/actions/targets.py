@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from app.actions import costs
@@ -20,7 +20,7 @@ from auditlog.canonical import Json
 from registry.lifecycle import Gate
 
 _RECEIVED: Final[ContextVar[int | None]] = ContextVar("received", default=None)
-_MICRO: Final = "%Y-%m-%dT%H:%M:%S.%f%z"
+_MICRO: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 @contextlib.contextmanager
@@ -54,5 +54,5 @@ def _passed_us(g: Greffier, content: Mapping[str, Json]) -> int:
     said = times.get("received") if isinstance(times, dict) else None
     if not isinstance(said, str):
         return 0
-    passed = g.clock() - datetime.strptime(said, _MICRO)
+    passed = g.clock() - datetime.strptime(said, _MICRO).replace(tzinfo=UTC)
     return max(0, round(passed.total_seconds() * 1_000_000))
