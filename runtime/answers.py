@@ -7,12 +7,12 @@ model would rather have said keeps its share, so the recorded log-probabilities 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from runtime.sampler import Draw, Row, best, log_sum_exp
+from runtime.sampler import Draw, Logits, Row, Scores
 
 Tokens = tuple[int, ...]
 
@@ -53,24 +53,33 @@ def common(one: Tokens, other: Tokens) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def weigh(answers: Answers) -> Generator[Ask, Row, list[list[float]]]:
-    """Asks for the inner nodes of the trie, depth first; gives for each answer the log-probability of each token."""
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """For each answer the log-probability of each of its tokens; and the rows themselves, where they were kept."""
+
+    logprobs: list[list[float]]
+    rows: Mapping[Tokens, Logits]
+
+
+def weigh(answers: Answers, *, keep: bool = False) -> Generator[Ask, Logits, Weighed]:
+    """Asks for the inner nodes of the trie, depth first; `keep` the row of each, by the path that leads there."""
     inner = sorted({tokens[:i] for tokens in answers.continuations for i in range(len(tokens))})
-    logprobs: list[list[float]] = [[] for _ in answers.continuations]
+    weighed = Weighed([[] for _ in answers.continuations], rows := {})
     now: Tokens = ()
     start = len(answers.prompt)
     for path in inner:
         shared = common(now, path)
-        row = yield Ask(start + shared, path[shared:]) if path else Ask(0, answers.prompt)
+        logits = yield Ask(start + shared, path[shared:]) if path else Ask(0, answers.prompt)
         now = path
-        total = log_sum_exp(row)
-        for tokens, found in zip(answers.continuations, logprobs, strict=True):
+        if keep:
+            rows[path] = logits
+        for tokens, found in zip(answers.continuations, weighed.logprobs, strict=True):
             if len(tokens) > len(path) and tokens[: len(path)] == path:
-                found.append(float(row[tokens[len(path)]]) - total)
-    return logprobs
+                found.append(logits.logprob(tokens[len(path)]))
+    return weighed
 
 
-def choose(totals: Sequence[float], biases: Sequence[int], draw: Draw, position: int) -> int:
-    """The index of the answer whose log-probability and bias (milli-nats), under the sampler, is highest."""
+def weights(totals: Sequence[float], biases: Sequence[int], draw: Draw, position: int) -> Row | Scores:
+    """What is compared: each answer's log-probability and bias (milli-nats), under the sampler."""
     scores = np.asarray(totals, dtype=np.float64) + np.asarray(biases, dtype=np.float64) / 1000
-    return best(draw.scores(scores, position))
+    return draw.scores(scores, position)

@@ -85,12 +85,15 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One finished generation. `finish` is stop, length or invalid; for the last two `outcome` is that code."""
+    """One finished generation. `finish` is stop, length or invalid; for the last two `outcome` is that code.
+
+    `output` holds the JSON value of each step; where one was cut or could not be read, its text as far as it goes.
+    """
 
     id: str
     boot: str
     n: int
-    output: Mapping[str, str]
+    output: Mapping[str, Any]
     outcome: str
     finish: str
     usage: Usage

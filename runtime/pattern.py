@@ -12,18 +12,25 @@ import warnings
 
 from runtime.errors import SchemaRefused
 
-_CONTROL = r"\x00-\x1F\x7F"
-PRINTABLE = f"[^{_CONTROL}]"
-_CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r"\x20"}
+Ranges = list[tuple[int, int]]
+
+_CONTROL: Ranges = [(0x00, 0x1F), (0x7F, 0x7F)]
+_CLASSES = {"d": "09", "w": "09AZaz__", "s": "  "}
+_ESCAPED = (ord('"'), ord("\\"))
 _MAX_REPEAT = 1000
 
 
-def grammar_of(pattern: str, where: str) -> str:
-    """The right-hand side of a GBNF rule; raises SchemaRefused at `where` for what lies outside the subset."""
+def grammar_of(pattern: str, where: str, *, quoted: bool = False) -> str:
+    """The right-hand side of a GBNF rule; raises SchemaRefused at `where` for what lies outside the subset.
+
+    `quoted`: of the text as it stands in JSON, where quotes and backslashes are escaped.
+    """
     check_pattern(pattern, where)
     if not (pattern.startswith("^") and pattern.endswith("$") and not pattern.endswith(r"\$")):
         raise SchemaRefused("the pattern is not anchored", field=where, fix="begin it with ^ and end it with $")
-    parser = _Parser(pattern[1:-1], where)
+    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in pattern):
+        raise SchemaRefused("the pattern holds a control character", field=where, fix="an output is printable text")
+    parser = _Parser(pattern[1:-1], where, quoted=quoted)
     rule = parser.alternatives()
     if parser.rest():
         raise parser.refuse("an unmatched bracket")
@@ -43,8 +50,9 @@ def check_pattern(pattern: str, where: str) -> None:
 class _Parser:
     """Recursive descent over the pattern: alternatives, sequences, one item with its repetition."""
 
-    def __init__(self, text: str, where: str) -> None:
+    def __init__(self, text: str, where: str, *, quoted: bool) -> None:
         self._text = text
+        self._quoted = quoted
         self._at = 0
         self._where = where
 
@@ -80,12 +88,11 @@ class _Parser:
         if char == "[":
             return self._class()
         if char == ".":
-            return PRINTABLE
-        if char == "\\":
-            return f"[{self._escape()}]"
+            return char_class([], inverted=True, quoted=self._quoted)
+        ranges = self._escape() if char == "\\" else [(ord(char), ord(char))]
         if char in "^$*+?{":
             raise self.refuse(f"{char} where it has no meaning for a grammar")
-        return f"[{_char(char)}]"
+        return char_class(ranges, quoted=self._quoted)
 
     def _group(self) -> str:
         if self.rest().startswith("?:"):
@@ -99,26 +106,30 @@ class _Parser:
     def _class(self) -> str:
         inverted = self.rest().startswith("^")
         self._at += inverted
-        parts: list[str] = []
-        while self.rest()[0] != "]" or not parts:
-            char = self._next()
-            if char == "[":
-                raise self.refuse("a bracket inside a class")
-            parts.append(self._escape() if char == "\\" else char if self._is_range(parts) else _char(char))
+        ranges: Ranges = []
+        while self.rest()[0] != "]" or not ranges:
+            one = self._member()
+            if self.rest()[:1] == "-" and self.rest()[1:2] != "]":
+                self._at += 1  # the dash of a range, whose ends re.compile has seen to be in order
+                one = [(one[0][0], self._member()[0][1])]
+            ranges += one
         self._at += 1
-        return f"[^{''.join(parts)}{_CONTROL}]" if inverted else f"[{''.join(parts)}]"
+        return char_class(ranges, inverted=inverted, quoted=self._quoted)
 
-    def _is_range(self, parts: list[str]) -> bool:
-        """Whether the character just read is the dash of a range, which stays bare."""
-        return self._text[self._at - 1] == "-" and bool(parts) and not self.rest().startswith("]")
+    def _member(self) -> Ranges:
+        char = self._next()
+        if char == "[":
+            raise self.refuse("a bracket inside a class")
+        return self._escape() if char == "\\" else [(ord(char), ord(char))]
 
-    def _escape(self) -> str:
+    def _escape(self) -> Ranges:
         char = self._next()
         if char in _CLASSES:
-            return _CLASSES[char]
+            ends = iter(_CLASSES[char])
+            return [(ord(first), ord(last)) for first, last in zip(ends, ends, strict=True)]
         if char.isalnum():
             raise self.refuse(f"\\{char}")
-        return _char(char)
+        return [(ord(char), ord(char))]
 
     def _repetition(self) -> str:
         match = re.match(r"[*+?]|\{(\d+)(,?)(\d*)\}", self.rest())
@@ -132,6 +143,42 @@ class _Parser:
         return match.group()
 
 
+def char_class(ranges: Ranges, *, inverted: bool = False, quoted: bool = False) -> str:
+    """One character of these ranges, or outside them; never a control character outside them.
+
+    Quoted, a quote or a backslash is one character of the text, but two of its JSON.
+    """
+    escaped = [code for code in _ESCAPED if quoted and inverted != any(a <= code <= b for a, b in ranges)]
+    if inverted:
+        bare = ranges + _CONTROL + [(code, code) for code in _ESCAPED if quoted]
+    else:
+        bare = [part for span in ranges for part in (_without(span, _ESCAPED) if quoted else [span])]
+    parts = ["[" + "^" * inverted + "".join(map(_range, bare)) + "]"] if bare else []
+    parts += [literal("\\" + chr(code)) for code in escaped]
+    return parts[0] if len(parts) == 1 else f"({' | '.join(parts)})"
+
+
+def _without(span: tuple[int, int], codes: tuple[int, ...]) -> Ranges:
+    """A range without some characters (in order): what lies between them."""
+    edges = [span[0], *(edge for code in codes if span[0] <= code <= span[1] for edge in (code - 1, code + 1)), span[1]]
+    pairs = zip(edges[::2], edges[1::2], strict=True)
+    return [(first, last) for first, last in pairs if first <= last]
+
+
+def _range(span: tuple[int, int]) -> str:
+    first, last = (_char(chr(code)) for code in span)
+    return first if first == last else f"{first}-{last}"
+
+
+def literal(text: str) -> str:
+    """A text as GBNF spells it."""
+    return '"' + "".join(map(_char, text)) + '"'
+
+
 def _char(char: str) -> str:
     """One character, escaped so that neither quotes nor brackets of GBNF can be met."""
     return char if char.isascii() and char.isalnum() else f"\\U{ord(char):08X}"
+
+
+PRINTABLE = char_class([], inverted=True)
+PRINTABLE_QUOTED = char_class([], inverted=True, quoted=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,18 @@ Row = NDArray[np.float32]
 Scores = NDArray[np.float64]
 
 MICRO = 1_000_000
+_BLOCK = 32
+
+
+class Logits(NamedTuple):
+    """One row of logits with the log of the sum of its exponentials."""
+
+    row: Row
+    total: float
+
+    def logprob(self, token: int) -> float:
+        """The log-probability of a token, in nats."""
+        return float(self.row[token]) - self.total
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +51,12 @@ class Draw:
     sampler: Sampler
     seed: str | None
 
-    def scores(self, values: Scores, position: int) -> Scores:
+    def scores(self, values: Row | Scores, position: int) -> Row | Scores:
         """What is compared at `position` (counted over the whole request): logits, or logits / T + noise."""
         if self.sampler.kind == "greedy" or self.seed is None:
             return values
-        return values / (self.sampler.temperature_milli / 1000) + noise(self.seed, position, len(values))
+        heat = self.sampler.temperature_milli / 1000
+        return values.astype(np.float64) / heat + noise(self.seed, position, len(values))
 
 
 def noise(seed: str, position: int, count: int) -> Scores:
@@ -62,19 +76,34 @@ def log_sum_exp(row: Row) -> float:
     return float(top) + float(np.log(np.exp(row - top).sum(dtype=np.float64)))
 
 
-def best(scores: Scores) -> int:
+def logits(row: Row) -> Logits:
+    """A lone row with its sum."""
+    return Logits(row, log_sum_exp(row))
+
+
+def best(scores: Row | Scores) -> int:
     """The index of the highest score, the lowest of equals."""
     return int(np.argmax(scores))
 
 
-def top(scores: Scores, count: int) -> list[int]:
+def top(scores: Row | Scores, count: int) -> list[int]:
     """The indices of the `count` highest scores, best first, equals by index. Ties at the edge come along."""
-    if count >= len(scores):
-        chosen = np.arange(len(scores))
-    else:
-        edge = np.partition(scores, -count)[-count]
-        chosen = np.flatnonzero(scores >= edge)
-    return [int(i) for i in chosen[np.lexsort((chosen, -scores[chosen]))]]
+    chosen = np.arange(len(scores))
+    if count < len(scores):
+        chosen = np.flatnonzero(scores >= _floor(scores, count))
+    if count < len(chosen):
+        chosen = chosen[scores[chosen] >= np.partition(scores[chosen], -count)[-count]]
+    order: list[int] = chosen[np.lexsort((chosen, -scores[chosen]))].tolist()
+    return order
+
+
+def _floor(scores: Row | Scores, count: int) -> float:
+    """A number that at least `count` scores reach: as many blocks have their best there. Sorting all costs far more."""
+    blocks = len(scores) // _BLOCK
+    if count > blocks:
+        return float("-inf")
+    peaks = scores[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(axis=1)
+    return float(np.partition(peaks, -count)[-count])
 
 
 def micro_nats(logprob: float) -> int:

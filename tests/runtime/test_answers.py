@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.answers import Answers, Ask, choose, common, split, weigh
-from runtime.sampler import Draw, Sampler
+from runtime.answers import Answers, Ask, common, split, weigh, weights
+from runtime.sampler import Draw, Sampler, best, logits
 
 
 def test_the_prompt_ends_where_all_agree() -> None:
@@ -30,9 +30,9 @@ def test_the_trie_is_walked_once_and_sums_are_exact() -> None:
         held[ask.keep :] = ask.tokens
         asked.append(tuple(held))
         try:
-            ask = walk.send(row_of(tuple(held)))
+            ask = walk.send(logits(row_of(tuple(held))))
         except StopIteration as stop:
-            logprobs = stop.value
+            logprobs = stop.value.logprobs
             break
     assert sorted(asked) == [(1, 2), (1, 2, 3), (1, 2, 4), (1, 2, 4, 6)]
     for tokens, found in zip(answers.continuations, logprobs, strict=True):
@@ -43,8 +43,8 @@ def test_the_trie_is_walked_once_and_sums_are_exact() -> None:
 
 def test_bias_and_noise_decide() -> None:
     greedy = Draw(Sampler("greedy"), None)
-    assert choose([-1.0, -2.0], [0, 0], greedy, 0) == 0
-    assert choose([-1.0, -2.0], [0, 1001], greedy, 0) == 1
-    drawn = [choose([-1.0, -1.5], [0, 0], Draw(Sampler("gumbel", 1000), f"s{i}"), 0) for i in range(400)]
+    assert best(weights([-1.0, -2.0], [0, 0], greedy, 0)) == 0
+    assert best(weights([-1.0, -2.0], [0, 1001], greedy, 0)) == 1
+    drawn = [best(weights([-1.0, -1.5], [0, 0], Draw(Sampler("gumbel", 1000), f"s{i}"), 0)) for i in range(400)]
     assert 0.25 < sum(drawn) / 400 < 0.5
     assert Ask(0, (1,)) == Ask(0, (1,))

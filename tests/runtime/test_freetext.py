@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime import freetext, llama
+from runtime import freetext, llama, writing
 from runtime.capture import Generation
 from runtime.counter import Counter
 from runtime.energy import Meter
@@ -90,7 +90,7 @@ def test_best_first_is_the_choice_of_the_full_mask(
 ) -> None:
     program = replying(schema={"type": "string", "pattern": r"^[a-z ]{20,30}\.$"}, max_tokens=40)
     first = ask(program)
-    monkeypatch.setattr(freetext, "_FIRST", 49152)
+    monkeypatch.setattr(writing, "FIRST", ())
     whole = ask(program)
     assert (first.run.output_tokens, first.run.logprobs) == (whole.run.output_tokens, whole.run.logprobs)
 
@@ -101,7 +101,7 @@ class TestJudge:
     @pytest.fixture
     def line(self, model: llama.Model) -> Iterator[freetext.Line]:
         state = model.vocabulary.grammar("root ::= [^\\x00-\\x1F]*\n")
-        yield freetext.Line(state, model.vocabulary, {"type": "string", "minLength": 2, "maxLength": 4}, 9)
+        yield freetext.Line(state, model.vocabulary, {"type": "string", "minLength": 2, "maxLength": 4})
         state.close()
 
     def token(self, line: freetext.Line, text: str) -> int:
