@@ -58,6 +58,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/questions": Access(roles=frozenset({"auditor", "operator"})),
     "GET /api/questions/{name}": Access(roles=frozenset({"auditor", "operator"})),
     "POST /api/decisions": Access(roles=frozenset({"client", "officer"})),
+    "POST /api/decisions/batch": Access(roles=frozenset({"client", "officer"})),
+    "GET /api/decisions/{id}": Access(roles=frozenset({"client", "officer"})),
     "POST /api/records": Access(roles=frozenset({"client"})),
     "GET /api/records/{source}": Access(roles=frozenset({"client", "auditor"})),
     # Everyone with the reference gets entry and proof; what was put in and came out needs a role.
@@ -69,6 +71,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/replays/{id}": Access(roles=frozenset({"auditor", "officer"})),
     "GET /health": _EVERYONE,
     "GET /metrics": Access(roles=frozenset({"operator"}), loopback=True),
+    # Sums by system and device; no record is named.
+    "GET /operator": Access(roles=frozenset({"operator"})),
     "GET /openapi.json": _EVERYONE,
 }
 

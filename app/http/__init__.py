@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +18,20 @@ from starlette.staticfiles import StaticFiles
 from app.access.roles import ROLES, ROUTES
 from app.errors import AppError
 from app.home import Greffier
-from app.http import decisions, health, log, lookups, mirror, questions, receipts, records, replays, systems
+from app.http import (
+    decisions,
+    health,
+    log,
+    lookups,
+    mirror,
+    operator,
+    questions,
+    receipts,
+    records,
+    replays,
+    systems,
+    waiting,
+)
 from app.http.errors import error_response
 from app.http.headers import Surroundings, configure_logger
 from app.http.metrics import Metrics
@@ -35,6 +50,7 @@ ROUTERS: Final = (
     public.router,
     check.router,
     decisions.router,
+    waiting.router,
     questions.router,
     records.router,
     receipts.router,
@@ -43,6 +59,7 @@ ROUTERS: Final = (
     log.router,
     mirror.router,
     health.router,
+    operator.router,
 )
 
 
@@ -57,17 +74,27 @@ def create_app(g: Greffier) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lifespan,
+        lifespan=_living,
         exception_handlers=dict.fromkeys(FAMILIES, _handle),
     )
     app.state.greffier = g
     app.state.metrics = Metrics(g)
+    waiting.prepare(app)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Surroundings, observe=app.state.metrics.observe, answer_error=answer_error)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+@contextlib.asynccontextmanager
+async def _living(app: FastAPI) -> AsyncIterator[None]:
+    async with lifespan(app):
+        try:
+            yield
+        finally:
+            await run_in_threadpool(waiting.close, app)
 
 
 def demand_access_rows(routers: tuple[APIRouter, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -10,12 +11,15 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from app.access.token import KeyRejected
-from app.actions import decide, query, repeats
+from app.actions import decide, query, queued, repeats
 from app.errors import UsageError, asked
+from app.home import Greffier
 from app.http import references
 from app.http.auth import Caller, Installation, authorize, demand_scope, reader_of
+from app.http.threads import in_decision_thread
 from auditlog.canonical import parse_json
 from auditlog.store.cursor import DecisionFilter
 from auditlog.vocabulary import MAX_UINT
@@ -26,7 +30,7 @@ _SLUG: Final = r"^[a-z0-9-]{1,64}$"
 _FIRST: Final = date(2000, 1, 1)
 _LAST: Final = date(2999, 12, 31)
 _NO_STORE: Final = {"cache-control": "no-store"}
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"description": "No valid key"},
     403: {"description": "Role or scope of the key does not reach this"},
     422: {"description": "Not valid; field and fix are named"},
@@ -35,7 +39,7 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 
 
 _HEADER: Final = "Idempotency-Key"
-_KEY_PARAMETER: Final = {
+KEY_PARAMETER: Final = {
     "name": _HEADER,
     "in": "header",
     "required": False,
@@ -45,6 +49,14 @@ _KEY_PARAMETER: Final = {
         "and until the record is erased."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+
+PREFER_PARAMETER: Final = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`respond-async`: answered at once by 202 and a `Location`, where the answer is fetched (RFC 7240).",
+    "schema": {"type": "string", "maxLength": 200},
 }
 
 
@@ -71,11 +83,11 @@ class DecisionRequest(BaseModel):
     lang: Annotated[Literal["en", "nl"], Field(description="language of the notice")] = "nl"
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
     return await request.body()
 
 
-def _key(request: Request, caller: Caller) -> repeats.Key | None:
+def key_of(request: Request, caller: Caller) -> repeats.Key | None:
     """The key of the request, of this caller's own; raises UsageError for two of them, or one of another form."""
     given = request.headers.getlist(_HEADER)
     if not given or caller is None:
@@ -90,25 +102,26 @@ def _key(request: Request, caller: Caller) -> repeats.Key | None:
     status_code=201,
     response_class=JSONResponse,
     responses={
-        **_PROBLEMS,
+        **PROBLEMS,
         404: {"description": "No such system"},
+        202: {"description": "Taken in, as `Prefer: respond-async` asked: the answer will be at `Location`"},
         409: {"description": "The system may not decide; or the key of the request was, or is being, used"},
         410: {"description": "The record that the key of the request led to is being erased"},
     },
     openapi_extra={
-        "parameters": [_KEY_PARAMETER, *references.PARAMETERS],
+        "parameters": [KEY_PARAMETER, PREFER_PARAMETER, *references.PARAMETERS],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": DecisionRequest.model_json_schema()}},
         },
     },
 )
-def make_decision(
+async def make_decision(
     g: Installation,
     caller: Caller,
-    body: Annotated[bytes, Depends(_body)],
-    key: Annotated[repeats.Key | None, Depends(_key)],
-    stated: Annotated[references.Given, Depends(references.given)],
+    request: Request,
+    body: Annotated[bytes, Depends(body_of)],
+    key: Annotated[repeats.Key | None, Depends(key_of)],
 ) -> Response:
     """Run the system on declared fields. The answer comes after its record is in the signed log.
 
@@ -116,11 +129,47 @@ def make_decision(
     """
     wanted = parse_request(body)
     demand_scope(caller, wanted.system)
+    stated = references.given(request)
     subjects, refs = stated.with_body(wanted.subjects, wanted.case, wanted.conversation)
-    answer = decide.decide(g, wanted.system, wanted.input, subjects=subjects, refs=refs, lang=wanted.lang, key=key)
-    location = f"/api/receipts/{answer.id}"
-    headers = {"location": location, references.RECORD: answer.id, **_NO_STORE}
-    return JSONResponse(dataclasses.asdict(answer), status_code=201, headers=headers)
+    if caller is not None and prefers_async(request):
+        asked = queued.Asked(wanted.system, wanted.input, reader_of(caller), subjects, refs, wanted.lang, key)
+        waiting = await run_in_threadpool(_take_in, g, request.app.state.queue, asked)
+        if waiting is not None:
+            return waiting
+    answer = await in_decision_thread(
+        request,
+        lambda: decide.decide(g, wanted.system, wanted.input, subjects=subjects, refs=refs, lang=wanted.lang, key=key),
+    )
+    return answer_response(answer, 201)
+
+
+def _take_in(g: Greffier, queue: queued.Queue, asked: queued.Asked) -> Response | None:
+    """202, or None where the key of the request has its answer already."""
+    if asked.key is not None and repeats.was_used(g, asked.key):
+        return None
+    record_id = queue.put(asked)
+    headers = {"location": f"/api/decisions/{record_id}", "preference-applied": "respond-async"}
+    return waiting_response(record_id, headers)
+
+
+def waiting_response(record_id: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The decision waits, or is being made."""
+    return JSONResponse(
+        {"id": record_id, "waiting": True}, 202, headers={**_NO_STORE, "retry-after": "1", **(headers or {})}
+    )
+
+
+def answer_response(answer: decide.Answer, status: int) -> Response:
+    """A recorded answer."""
+    headers = {"location": f"/api/receipts/{answer.id}", references.RECORD: answer.id, **_NO_STORE}
+    return JSONResponse(dataclasses.asdict(answer), status_code=status, headers=headers)
+
+
+def prefers_async(request: Request) -> bool:
+    """Whether a header `Prefer` has `respond-async` among its preferences; others are none of ours (RFC 7240, 2)."""
+    lines = request.headers.getlist("prefer")
+    tokens = (part.partition(";")[0].partition("=")[0].strip() for line in lines for part in line.split(","))
+    return any(token.lower() == "respond-async" for token in tokens)
 
 
 def parse_request(body: bytes) -> DecisionRequest:
@@ -168,7 +217,7 @@ class ListQuery(BaseModel):
             return DecisionFilter.between(since, until, system=system, **others)
 
 
-@router.get("/api/decisions", response_class=JSONResponse, responses=_PROBLEMS)
+@router.get("/api/decisions", response_class=JSONResponse, responses=PROBLEMS)
 def list_decisions(g: Installation, caller: Caller, wanted: Annotated[ListQuery, Query()]) -> Response:
     """Decisions by minute and place in the log, the newest first, a page at a time, with the log's size and root then.
 

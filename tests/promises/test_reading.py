@@ -210,6 +210,15 @@ ASKS: dict[str, Ask] = {
         gives=frozenset({"client", "officer"}),
         twice=True,
     ),
+    "POST /api/decisions/batch": Ask(
+        "/api/decisions/batch",
+        body={"decisions": [{"system": "{system}", "input": {"message": "May I pay next month?"}, "lang": "en"}]},
+        headers=(("idempotency-key", "a-batch-of-this-test"),),
+        gives=frozenset({"client", "officer"}),
+        twice=True,
+    ),
+    # What its own test says: tests/app/http/test_waiting.py.
+    "GET /api/decisions/{id}": Ask("/api/decisions/{record}"),
     "POST /api/records": Ask("/api/records", body={"records": []}),
     "GET /api/records/{source}": Ask("/api/records/cases"),
     "GET /api/receipts/{id}": Ask("/api/receipts/{record}", gives=frozenset({"client", "officer", "auditor"})),
@@ -221,6 +230,7 @@ ASKS: dict[str, Ask] = {
     "GET /api/replays/{id}": Ask("/api/replays/{replay}", gives=frozenset({"auditor", "officer"})),
     "GET /health": Ask("/health"),
     "GET /metrics": Ask("/metrics"),
+    "GET /operator": Ask("/operator"),
     "GET /openapi.json": Ask("/openapi.json"),
 }
 
