@@ -87,6 +87,22 @@ class Meter:
         after = self._read()
         if self._counter is not None and before is not None and after is not None:
             return Energy(self._counter.difference(before, after), self._counter.method)
+        return self.share(None, busy_ns=busy_ns, watts=watts)
+
+    def lap(self, before: int | None) -> tuple[int | None, int | None]:
+        """Micro-joules since the reading `before` (None: nothing is known yet, so 0), and the reading now.
+
+        Both None where nothing can be measured.
+        """
+        after = self._read()
+        if self._counter is None or after is None:
+            return None, None
+        return 0 if before is None else self._counter.difference(before, after), after
+
+    def share(self, microjoules: int | None, *, busy_ns: int, watts: int | None = None) -> Energy:
+        """The energy of one request: its share of what was measured, or else as `end` estimates it."""
+        if microjoules is not None and self._counter is not None:
+            return Energy(microjoules, self._counter.method)
         declared = self._watts if watts is None else watts
         if declared is None:
             return Energy(None, NOT_MEASURED)

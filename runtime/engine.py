@@ -1,58 +1,49 @@
 """The engine: requests in, generations out, one `step` at a time.
 
-A request in progress asks for logits and is sent them (`steps.py`); `step` collects the tokens that all active requests
-want decoded into one batch, and hands each its row. One request is active now (`slots`), but the loop is that of
-continuous batching already, each request having a KV stream of its own.
+A request in progress asks for logits and is sent them (`steps.py`). Each step decodes one batch of one context, in
+which every request there has its rows, each in a KV stream of its own; contexts take turns. Python does nothing while
+llama.cpp decodes but hash the rows of the step before.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from runtime import llama
-from runtime.answers import Ask
+from runtime.accounts import Account, shares
+from runtime.admission import Admission
 from runtime.background import Background
-from runtime.capture import Generation, Piece, Run, Usage
+from runtime.capture import Generation, Piece
+from runtime.choice import Choice
 from runtime.counter import Counter
 from runtime.energy import Meter
-from runtime.errors import DeadlineExceeded, RuntimeFault, Stopped
-from runtime.program import Program, Request, check_fields, check_program, check_seed, program_key
-from runtime.prompt import PromptTemplate
-from runtime.sampler import Row
-from runtime.shelf import Shelf
-from runtime.steps import Desk, Paper, Work, take_steps
+from runtime.errors import ContextFull, DeadlineExceeded, RuntimeFault, Stopped
+from runtime.figures import figures
+from runtime.hashing import Hasher
+from runtime.program import Request
+from runtime.running import Running
+from runtime.sampler import Logits, logits
+from runtime.seats import Seats
+from runtime.sharing import Claim, share_batch
+from runtime.shelf import Budget, Shelf
 from runtime.verdict import Measured, Replayed, context_digest
+from runtime.waiting import Waiting
 
 Result = Generation | Replayed | Measured | RuntimeFault
-_PROGRAMS = 64
-
-
-@dataclass(slots=True, eq=False)
-class _Active:
-    """A request that waits or runs; it has a number `n` once it runs."""
-
-    request: Request
-    handed_ns: int
-    deadline_ns: int | None
-    paper: Paper = field(default_factory=Paper)
-    n: int | None = None
-    context: llama.Context | None = None
-    work: Work | None = None
-    slot: int = 0
-    waiting: list[int] = field(default_factory=list)
-    started_ns: int = 0
-    first_ns: int = 0
-    busy_ns: int = 0
-    energy: int | None = None
+_IDLE_S = 0.02  # between two looks at a model that is being loaded
 
 
 class Engine:
-    """Runs requests on the models of a folder. `began(id, n)` comes after the counter rose, before the first decode."""
+    """Runs requests on the models of a folder. `began(id, n)` comes after the counter rose, before the first decode.
+
+    `said`: pieces of answers that are told as they grow. `slots`: the most requests at once in one context, `queue`:
+    how many may wait, `budget`: bytes for models and contexts. `progress(sha256, permille)` is told while a model is
+    loaded, in another thread.
+    """
 
     def __init__(
         self,
@@ -62,7 +53,10 @@ class Engine:
         meter: Meter,
         began: Callable[[str, int], None] = lambda _id, _n: None,
         said: Callable[[Piece], None] = lambda _piece: None,
-        slots: int = 1,
+        progress: Callable[[str, int], None] = lambda _sha256, _permille: None,
+        slots: int | None = None,
+        queue: int = 256,
+        budget: Budget | None = None,
         gpu_layers: int = 0,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -70,37 +64,42 @@ class Engine:
         self._meter = meter
         self._began = began
         self._said = said
-        self._slots = slots
-        self._shelf = Shelf(models_dir, gpu_layers)
-        self.background = Background(self._shelf)
-        self._classes: dict[tuple[str, str], str] = {}
         self._clock = clock
-        self._build = llama.build_digest()
-        self._programs: dict[str, tuple[PromptTemplate, ...]] = {}
-        self._queue: deque[_Active] = deque()
-        self._active: list[_Active] = []
+        self._born_ns = clock()
+        self._shelf = Shelf(models_dir, gpu_layers, budget=budget, said=progress)
+        self._shelf.in_use = lambda: {one.seats.context for one in self._running if one.seats is not None}
+        self._admission = Admission(self._shelf, slots, clock)
+        self.background = Background(self._shelf)
+        self._hasher = Hasher()
+        self._classes: dict[tuple[str, str], str] = {}
+        self.build = llama.build_digest()
+        self.device = llama.device_name(gpu_layers)
+        self._account = Account(self.device)
+        self._reused = 0
+        self._reading: int | None = None
+        self._queue: Waiting[Running] = Waiting(queue)
+        self._running: list[Running] = []
         self._results: list[tuple[str, Result]] = []
-
-    @property
-    def build(self) -> str:
-        """The digest of the native libraries."""
-        return self._build
 
     @property
     def busy(self) -> bool:
         """Whether `step` has anything to do."""
-        return bool(self._queue or self._active or self._results or self.background.busy)
+        return bool(self._queue or self._running or self._results or self.background.busy)
 
     def submit(self, request: Request, *, handed_ns: int | None = None, deadline_ns: int | None = None) -> None:
-        """Queues a request. `handed_ns` is when it was handed in, `deadline_ns` when its time is over (monotonic)."""
+        """Queues a request. `handed_ns` is when it was handed in, `deadline_ns` when its time is over (monotonic).
+
+        Raises Busy where no more may wait.
+        """
         now = self._clock()
-        self._queue.append(_Active(request, now if handed_ns is None else min(handed_ns, now), deadline_ns))
+        running = Running(request, now if handed_ns is None else min(handed_ns, now), deadline_ns)
+        self._queue.add(running.program, running)
 
     def cancel(self, request_id: str) -> None:
         """Ends a request with Stopped at the next step, whether it waits or runs."""
-        for active in [*self._queue, *self._active]:
-            if active.request.id == request_id:
-                self._fail(active, Stopped("the request was stopped"))
+        for one in [*self._queue, *self._running]:
+            if one.request.id == request_id:
+                self._fail(one, Stopped("the request was stopped"))
 
     def load(self, sha256: str) -> None:
         """Hashes and loads a model ahead of its first request."""
@@ -109,12 +108,16 @@ class Engine:
     def step(self) -> list[tuple[str, Result]]:
         """Admits what fits, decodes one batch, and gives what is complete, with the requests' ids."""
         self._expire()
-        while self._queue and len(self._active) < self._slots and self._admit(self._queue[0]):
-            pass
-        if self._active:
-            self._decode()
+        self._admit()
+        if self._running and (seats := self._running[0].seats) is not None:
+            self._decode(seats)
         else:
+            self._reading = None
+        if not self._running or self.background.urgent:
             self._results += self.background.step()
+        nothing = self._queue and not self._running and not self._results and not self.background.busy
+        if nothing and not self._shelf.wait(_IDLE_S):
+            time.sleep(_IDLE_S)
         done, self._results = self._results, []
         return done
 
@@ -122,166 +125,165 @@ class Engine:
         """Notes the class that a self-test found, for the runs that follow."""
         self._classes[(measured.model, measured.context)] = measured.determinism
 
+    def stats(self) -> dict[str, Any]:
+        """What is there and what was done since the start: see `figures`."""
+        waiting = [one.handed_ns for one in self._queue]
+        return {
+            "device": self.device,
+            "uptime_ns": self._clock() - self._born_ns,
+            "queue": {
+                "waiting": len(waiting),
+                "room": self._queue.room,
+                "oldest_ns": self._clock() - min(waiting) if waiting else 0,
+            },
+            "active": len(self._running),
+            "reused_tokens": self._reused,
+            **figures(self._shelf, self._admission.seats(), self.device),
+            "devices": [self._account.figures()],
+        }
+
     def close(self) -> None:
         """Frees contexts and models."""
         self.background.close()
+        self._hasher.close()
         self._shelf.close()
 
     # Admission
 
-    def _admit(self, active: _Active) -> bool:
-        """Checks the first in the queue, takes its number, and makes it active; False when it must wait."""
+    def _admit(self) -> None:
+        again = bool(self._queue)
+        while again:
+            again = sum(map(self._place, self._admission.turns(self._queue.turns()))) > 0
+
+    def _place(self, one: Running) -> bool:
+        """Takes a request's number and a seat for it; False when it must wait."""
+
+        def chosen(_: Choice) -> None:
+            one.first_ns = one.first_ns or self._clock()
+
         try:
-            if not self._seat(active):
-                return False
-            assert active.work is not None
-            ask = next(active.work)  # renders and measures the first prompt; nothing is decoded yet
+            ask = self._admission.place(one, chosen, self._said if one.request.pieces else None)
         except RuntimeFault as fault:
-            self._fail(active, fault)
+            self._fail(one, fault)
             return True
-        self._queue.popleft()
-        active.n = self._counter.rise()
-        self._began(active.request.id, active.n)
-        active.started_ns = self._clock()
-        active.energy = self._meter.begin()
-        self._active.append(active)
-        self._prepare(active, ask)
+        if ask is None:
+            return False
+        self._queue.take(one.program, one)
+        one.n = self._counter.rise()
+        self._began(one.request.id, one.n)
+        one.started_ns = self._clock()
+        self._running.append(one)
+        try:
+            one.prepare(ask)
+        except RuntimeFault as fault:
+            self._fail(one, fault)
+        self._reused += one.reused
         return True
-
-    def _seat(self, active: _Active) -> bool:
-        program = active.request.program
-        templates = self._templates(program)
-        check_seed(program, active.request.seed)
-        values = check_fields(program, active.request.fields)
-        model = self._shelf.model(program.model)
-        context = self._shelf.context(program.model, program.context, in_use=bool(self._active))
-        taken = {other.slot for other in self._active}
-        free = [slot for slot in range(min(self._slots, program.context.n_seq_max)) if slot not in taken]
-        if not free or any(other.context is not context for other in self._active):
-            return False  # one batch, one context
-        active.context, active.slot = context, free[0]
-        desk = Desk(active.request, templates, values, model.vocabulary, context.room, lambda: self._chosen(active))
-        active.work = take_steps(desk, active.paper)
-        return True
-
-    def _templates(self, program: Program) -> tuple[PromptTemplate, ...]:
-        key = program_key(program)
-        if key not in self._programs:
-            check_program(program)
-            if len(self._programs) >= _PROGRAMS:
-                self._programs.clear()
-            self._programs[key] = tuple(program.template(i) for i in range(len(program.steps)))
-        return self._programs[key]
 
     # One batch
 
-    def _decode(self) -> None:
-        context = self._active[0].context
-        assert context is not None
-        rows: list[llama.BatchRow] = []
-        shares: list[tuple[_Active, int]] = []
-        for active in self._active:
-            taken = active.waiting[: context.n_batch - len(rows)]
-            if not taken:
-                continue
-            del active.waiting[: len(taken)]
-            start, last = context.length(active.slot), len(taken) - 1 if not active.waiting else None
-            rows += [llama.BatchRow(token, start + i, active.slot, i == last) for i, token in enumerate(taken)]
-            shares.append((active, len(taken)))
+    def _decode(self, seats: Seats) -> None:
+        """One batch of the context whose turn it is; those in it go behind the others."""
+        if self._reading is None:
+            self._reading = self._meter.begin()
+        here = [one for one in self._running if one.seats is seats]
+        others = [one for one in self._running if one.seats is not seats]
+        self._running = [*others, *here]
+        given = share_batch([Claim(len(one.waiting), one.writing) for one in here], seats.context.n_batch)
+        self._try(seats, [(one, count) for one, count in zip(here, given, strict=True) if count])
+
+    def _try(self, seats: Seats, batch: Sequence[tuple[Running, int]]) -> None:
+        """Decodes; where the cache is full, without what nobody needs, then in halves, and what fits not even alone
+        fails for itself."""
+        try:
+            self._run(seats, batch)
+        except ContextFull as fault:
+            half = len(batch) // 2
+            if seats.forget():
+                self._try(seats, batch)
+            elif half:
+                self._try(seats, batch[:half])
+                self._try(seats, batch[half:])
+            elif batch[0][1] > 1:
+                self._try(seats, [(batch[0][0], batch[0][1] // 2)])
+            else:
+                self._fail(batch[0][0], fault)
+        except RuntimeFault as fault:
+            self._drop(seats, fault)
+
+    def _run(self, seats: Seats, batch: Sequence[tuple[Running, int]]) -> None:
+        parts = [one.part(count) for one, count in batch]
         began = self._clock()
-        try:
-            logits = iter(context.decode(rows))
-        except RuntimeFault as fault:
-            self._drop(context, fault)
-            return
+        block = seats.context.run(parts)
         spent = self._clock() - began
-        for active, count in shares:
-            active.busy_ns += spent * count // len(rows)
-            if not active.waiting:
-                self._resume(active, next(logits))
+        self._charge(batch, spent)
+        for one, count in batch:
+            one.decoded(count, len(batch))
+        # One copy of the rows: the next decode writes over them while they are hashed.
+        rows = list(block.copy())
+        ready = [one for one, _ in batch if not one.waiting]
+        if ready and ready[0].request.program.context.reproducible:
+            digests = self._hasher.rows(rows)
+            for index, one in enumerate(ready):
+                one.trail.add(len(one.paper.prompts), digests, index)
+        for one, row in zip(ready, rows, strict=True):
+            self._resume(one, logits(row))
 
-    def _drop(self, context: llama.Context, fault: RuntimeFault) -> None:
-        """A context whose decode failed is in an unknown state: its requests fail, and it is not used again."""
-        for active in list(self._active):
-            self._fail(active, type(fault)(fault.message, field=fault.field, reason=fault.reason))
-        self._shelf.drop(context)
+    def _charge(self, batch: Sequence[tuple[Running, int]], spent_ns: int) -> None:
+        """Divides time and energy of a step by rows."""
+        counts = [count for _, count in batch]
+        self._account.step(spent_ns, sum(counts), len(batch))
+        used, self._reading = self._meter.lap(self._reading)
+        for (one, _), ns in zip(batch, shares(spent_ns, counts), strict=True):
+            one.busy_ns += ns
+        for (one, _), energy in zip(batch, shares(used or 0, counts), strict=True):
+            one.energy_uj = None if used is None or one.energy_uj is None else one.energy_uj + energy
 
-    def _prepare(self, active: _Active, ask: Ask) -> None:
-        assert active.context is not None
-        active.context.rewind(active.slot, ask.keep)
-        active.waiting = list(ask.tokens)
-
-    def _resume(self, active: _Active, row: Row) -> None:
-        assert active.work is not None
+    def _resume(self, one: Running, row: Logits) -> None:
+        assert one.work is not None
         try:
-            self._prepare(active, active.work.send(row))
+            one.prepare(one.work.send(row))
         except StopIteration:
-            self._leave(active)
-            self._results.append((active.request.id, self._finish(active)))
+            self._results.append((one.request.id, self._finish(one)))
         except RuntimeFault as fault:
-            self._fail(active, fault)
-
-    def _chosen(self, active: _Active) -> None:
-        active.first_ns = active.first_ns or self._clock()
+            self._fail(one, fault)
 
     # Endings
 
+    def _drop(self, seats: Seats, fault: RuntimeFault) -> None:
+        """A context whose decode failed is in an unknown state: its requests fail, and it is not used again."""
+        for one in [one for one in self._running if one.seats is seats]:
+            self._fail(one, type(fault)(fault.message, field=fault.field, reason=fault.reason))
+        self._shelf.drop(seats.context)
+
     def _expire(self) -> None:
         now = self._clock()
-        for active in [*self._queue, *self._active]:
-            if active.deadline_ns is not None and now >= active.deadline_ns:
-                self._fail(active, DeadlineExceeded("the time for this request is over", fix="ask again later"))
+        for one in [*self._queue, *self._running]:
+            if one.deadline_ns is not None and now >= one.deadline_ns:
+                self._fail(one, DeadlineExceeded("the time for this request is over", fix="ask again later"))
 
-    def _fail(self, active: _Active, fault: RuntimeFault) -> None:
-        if active.n is not None:
-            fault.boot, fault.n = self._counter.boot, active.n
+    def _fail(self, one: Running, fault: RuntimeFault) -> None:
+        if one.n is not None:
+            fault.boot, fault.n = self._counter.boot, one.n
         elif isinstance(fault, DeadlineExceeded | Stopped):
             # Nothing was begun: these codes of `unfinished` do not exist for `refused`.
             fault.reason = "stopped_meanwhile" if isinstance(fault, Stopped) else None
-        self._leave(active)
-        self._results.append((active.request.id, fault))
+        self._leave(one)
+        self._results.append((one.request.id, fault))
 
-    def _leave(self, active: _Active) -> None:
-        if active.work is not None:
-            active.work.close()
-        if active in self._active:
-            self._active.remove(active)
-            assert active.context is not None
-            with contextlib.suppress(RuntimeFault):  # a context that cannot be emptied is found out at its next use
-                active.context.rewind(active.slot, 0)
-        elif active in self._queue:
-            self._queue.remove(active)
+    def _leave(self, one: Running) -> None:
+        if one in self._running:
+            self._running.remove(one)
+        else:
+            self._queue.remove(one.program, one)
+        with contextlib.suppress(RuntimeFault):  # a context that cannot be emptied is found out at its next use
+            one.leave()
 
-    def _finish(self, active: _Active) -> Generation:
-        request, paper = active.request, active.paper
-        assert active.n is not None
-        assert active.context is not None
-        energy = self._meter.end(active.energy, busy_ns=active.busy_ns, watts=request.watts)
-        usage = Usage(
-            prompt_tokens=sum(map(len, paper.prompts)),
-            output_tokens=sum(map(len, paper.tokens)),
-            queue_us=(active.started_ns - active.handed_ns) // 1000,
-            first_us=(active.first_ns - active.handed_ns) // 1000,
-            total_us=(self._clock() - active.handed_ns) // 1000,
-            energy_uj=energy.microjoules,
-            energy_method=energy.method,
-        )
-        run = Run(
-            prompt_tokens=tuple(paper.prompts),
-            output_tokens=tuple(paper.tokens),
-            logprobs=tuple(paper.logprobs),
-            alternatives=paper.alternatives,
-            seed=request.seed,
-            sampler=request.program.sampler.code,
-            threads=active.context.threads,
-            build=self._build,
-            model=request.program.model,
-            slot=active.slot,
-            determinism=self._classes.get(
-                (request.program.model, context_digest(request.program.context)), "not_measured"
-            ),
-            max_tokens=request.max_tokens,
-            stop=request.stop,
-        )
-        output = dict(paper.output)
-        return Generation(request.id, self._counter.boot, active.n, output, paper.outcome, paper.finish, usage, run)
+    def _finish(self, one: Running) -> Generation:
+        self._leave(one)
+        energy = self._meter.share(one.energy_uj, busy_ns=one.busy_ns, watts=one.request.watts)
+        usage = one.usage(self._clock(), energy)
+        self._account.finish(usage)
+        program = one.request.program
+        determinism = self._classes.get((program.model, context_digest(program.context)), "not_measured")
+        return one.generation(self._counter.boot, self.build, determinism, usage)

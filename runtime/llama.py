@@ -283,6 +283,11 @@ class Context:
         )
         self._batch = _batch(self._sheet)
 
+    def set_threads(self, threads: int) -> None:
+        """Runs the batches that follow on so many threads."""
+        c.llama_set_n_threads(self._handle, threads, threads)
+        self.threads = threads
+
     def length(self, sequence: int) -> int:
         """How many tokens a sequence holds."""
         self._sheet.check_sequence(sequence)

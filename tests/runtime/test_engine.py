@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from runtime import llama
+from runtime.batch import BatchRow
 from runtime.capture import Generation
 from runtime.counter import Counter
 from runtime.energy import Meter
 from runtime.engine import Engine, Result
 from runtime.errors import DeadlineExceeded, InputInvalid, ModelAltered, ModelMissing, PromptTooLong, Stopped
-from runtime.llama import BatchRow
 from runtime.program import Field, Program, Request, Step
 from runtime.prompt import tokenize
 from runtime.sampler import Sampler, log_sum_exp, micro_nats
@@ -90,6 +90,7 @@ def test_the_number_rises_before_the_first_decode_and_not_for_refusals(
     engine.submit(Request("bad", program, {"room": "x"}))
     assert isinstance(finish(engine)["bad"], InputInvalid)
     assert (counter.n, began) == (0, [])
+    engine.load(program.model)
     engine.submit(Request("good", program, LATE))
     engine.step()
     assert began == [("good", 1)]
@@ -143,6 +144,7 @@ def test_a_later_prompt_may_be_too_long_only_after_the_number(engine: Engine, re
 def test_deadline_and_stop(model_file: ModelFile, counter: Counter, replying: Callable[..., Program]) -> None:
     now = [0]
     engine = Engine(model_file.path.parent, counter, meter=Meter(), clock=lambda: now[0])
+    engine.load(replying().model)
     for name in ("late", "stopped", "waiting", "unbegun"):
         engine.submit(Request(name, replying(), LATE), deadline_ns=50 if name == "late" else None)
     engine.step()

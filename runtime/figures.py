@@ -1,0 +1,43 @@
+"""What the shelf holds, in figures for whoever watches the device: models, contexts, cells in use, bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from runtime.program import Shape
+from runtime.seats import Seats
+from runtime.shelf import Shelf
+from runtime.verdict import context_digest
+
+
+def figures(shelf: Shelf, seats: Sequence[tuple[str, Shape, Seats]], device: str) -> dict[str, Any]:
+    """Members `memory` (bytes), `models` and `contexts`; `rows` are tokens that the KV cache holds or could hold."""
+    used, cache = shelf.used
+    sizes = {kept.context: kept.size for kept in shelf.contexts}
+    return {
+        "memory": {
+            "budget": shelf.budget.memory,
+            "used": used,
+            "kv_budget": shelf.budget.cache,
+            "kv_used": cache,
+        },
+        "models": [
+            {"model": sha256, "bytes": kept.size, "device": device}
+            for sha256, kept in shelf.models.items()
+            if kept.model is not None
+        ],
+        "contexts": [
+            {
+                "model": sha256,
+                "context": context_digest(shape),
+                "slots": len(one.seats),
+                "active": len(one.seats) - one.free,
+                "room": one.context.room,
+                "rows_used": sum(len(seat.held) for seat in one.seats),
+                "rows_room": shape.n_ctx if shape.kv_unified else one.context.room * one.context.sequences,
+                "bytes": sizes[one.context],
+            }
+            for sha256, shape, one in seats
+        ],
+    }

@@ -1,0 +1,103 @@
+"""The sequences of one context: who has which, and what they hold.
+
+A freed sequence keeps the head of its version's prompt and nothing else: all that came from a person leaves the cache.
+Whoever comes next takes a free sequence that holds its head, or has one copied whole and cut (parts cannot be copied).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from runtime.answers import Tokens, common
+from runtime.errors import CallRefused
+from runtime.llama import Context
+
+# A copy moves a sequence's whole room through memory; decoding a token costs as much as moving a few hundred cells.
+_CELLS_A_TOKEN = 256
+
+
+@dataclass(slots=True)
+class Seat:
+    """One sequence: the tokens that it holds, and how many of them are a head, to be kept."""
+
+    number: int
+    held: list[int] = field(default_factory=list)
+    head: int = 0
+    taken: bool = False
+
+
+class Seats:
+    """The seats of a context, at most `limit` of its sequences (None: all)."""
+
+    def __init__(self, context: Context, limit: int | None = None) -> None:
+        self.context = context
+        self.seats = [Seat(number) for number in range(min(context.sequences, limit or context.sequences))]
+        self._free = list(self.seats)  # the longest free first
+
+    @property
+    def free(self) -> int:
+        """How many are free."""
+        return len(self._free)
+
+    def sit(self, prompt: Tokens, head: Tokens, own: Seat | None = None) -> Seat:
+        """A seat for a prompt with as much of its beginning in place as there is; `own` is given back for a better one.
+
+        What a neighbour holds is used up to its head only: nothing that came from a person is shared, not even unseen.
+        """
+        best = self._best(prompt, own)
+        if best is not own:
+            self._free.remove(best)
+            if own is not None:
+                self.leave(own)
+        best.taken = True
+        kept = self._reach(best, prompt, own)
+        donor, gain = self._donor(best, prompt)
+        if gain > kept and (gain - kept) * _CELLS_A_TOKEN >= self.context.room:
+            self.rewind(best, 0)
+            self.context.copy(donor.number, best.number)
+            best.held = list(donor.held)
+            kept = gain
+        self.rewind(best, kept)
+        best.head = common(head, prompt)
+        return best
+
+    def rewind(self, seat: Seat, length: int) -> None:
+        """Cuts what a seat holds to `length` tokens, or to none where this model's memory cannot be cut in part."""
+        if length == len(seat.held):
+            return
+        try:
+            self.context.rewind(seat.number, length)
+        except CallRefused:
+            length = 0
+            self.context.rewind(seat.number, 0)
+        del seat.held[length:]
+
+    def leave(self, seat: Seat) -> None:
+        """Frees a seat; its head stays."""
+        seat.taken = False
+        self._free.append(seat)
+        self.rewind(seat, min(seat.head, len(seat.held)))
+        seat.head = len(seat.held)
+
+    def forget(self) -> bool:
+        """Drops the heads of free seats, where the cells are needed; False where there were none."""
+        found = [seat for seat in self._free if seat.held]
+        for seat in found:
+            self.rewind(seat, 0)
+            seat.head = 0
+        return bool(found)
+
+    def _best(self, prompt: Tokens, own: Seat | None) -> Seat:
+        """The most tokens in place; of equals the one whose own head is the least loss, and longest free."""
+        known = [*self._free, own] if own is not None else self._free
+        return max(known, key=lambda seat: (self._reach(seat, prompt, own), -seat.head))
+
+    def _reach(self, seat: Seat, prompt: Tokens, own: Seat | None) -> int:
+        # The last token of a prompt is always decoded: its logits are wanted.
+        held = seat.held if seat is own else seat.held[: seat.head]
+        return min(common(tuple(held), prompt), len(prompt) - 1)
+
+    def _donor(self, best: Seat, prompt: Tokens) -> tuple[Seat, int]:
+        found = [(common(tuple(seat.held[: seat.head]), prompt), seat) for seat in self.seats if seat is not best]
+        gain, donor = max(found, key=lambda one: one[0], default=(0, best))
+        return donor, min(gain, len(prompt) - 1)
