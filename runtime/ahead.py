@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime.answers import Ask, Tokens, common
-from runtime.llama import BatchRow, Context
+from runtime.batch import BatchRow
+from runtime.llama import Context
 from runtime.sampler import Row
 
 

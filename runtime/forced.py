@@ -33,7 +33,7 @@ class Forced:
     token_at: tuple[int, int] | None = None
     outcome_at: tuple[int, int] | None = None  # where the outcome was chosen, if another one would have been
     inner: bool = False  # a token differs after which the recorded rows go on as if it had been chosen
-    overrun: bool = False
+    overrun_at: tuple[int, int] | None = None  # where the recorded text ends and this one goes on
     _chain: bytes = START
     _asked: list[int] = field(default_factory=list)
 
@@ -56,7 +56,9 @@ class Forced:
         """Notes a choice, and gives the recorded one instead where they differ."""
         recorded = self._recorded(choice)
         if recorded is None:  # the recorded text had ended here: right only where nothing is added to it
-            self.overrun |= choice.at > self._length(choice.step)
+            length = self._length(choice.step)
+            if choice.at > length and self.overrun_at is None:
+                self.overrun_at = (choice.step, length)
             return None
         self.tokens += 1
         if recorded == choice.index:
@@ -84,14 +86,18 @@ class Forced:
 
     def differences(self, paper: Paper) -> list[int]:
         """Absolute differences of log-probabilities, of tokens and of the outcomes' texts, in micro-nats."""
-        pairs = [
-            (one, other)
-            for recorded, found in zip(self.order.run.logprobs, paper.logprobs, strict=False)
-            for one, other in zip(recorded, found, strict=False)
-        ]
         recorded = self.order.run.alternatives
-        pairs += [(recorded[code], found) for code, found in paper.alternatives.items() if code in recorded]
-        return [abs(one - other) for one, other in pairs]
+        others = [(recorded[code], found) for code, found in paper.alternatives.items() if code in recorded]
+        return [abs(one - other) for one, other in (*self._logprobs(paper).values(), *others)]
+
+    def logprob_at(self, paper: Paper, most: int) -> tuple[int, int]:
+        """The first token whose log-probability differs by more than `most`; the outcome's row where none does."""
+        differing = (at for at, (one, other) in self._logprobs(paper).items() if abs(one - other) > most)
+        return next(differing, (0, 0))
+
+    def _logprobs(self, paper: Paper) -> dict[tuple[int, int], tuple[int, int]]:
+        steps = enumerate(zip(self.order.run.logprobs, paper.logprobs, strict=False))
+        return {(step, at): pair for step, both in steps for at, pair in enumerate(zip(*both, strict=False))}
 
     def _recorded(self, choice: Choice) -> int | None:
         if self._finite(choice.step):

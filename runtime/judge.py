@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runtime.answers import common
 from runtime.forced import Forced
 from runtime.tolerance import UNCALIBRATED, Bars
 from runtime.verdict import ReplayOrder
@@ -51,29 +52,42 @@ def may_differ(order: ReplayOrder, build: str, device: str) -> bool:
 
 def judge(forced: Forced, paper: Paper, found: Numbers, bars: Bars | None, *, tolerant: bool) -> Finding:
     """The verdict of a replay that ran to its end. `bars` are the calibration's; without one nothing is tolerated."""
-    order, last = forced.order, (max(len(paper.tokens) - 1, 0), 0)
+    order = forced.order
     held = (found.mean or 0, found.largest or 0, forced.margin_max)
-    if forced.overrun or tuple(paper.tokens) != order.run.output_tokens:
-        return Finding("mismatch", "tokens", forced.token_at or last)
+    within = tolerant and bars is not None and bars.hold(*held)
+    if tokens_at := _tokens_at(forced, paper):
+        return Finding("mismatch", "tokens", tokens_at)
+    if forced.token_at is not None and not within:
+        return Finding("mismatch", _why(forced), forced.token_at)
     if paper.output != order.output or paper.outcome != order.outcome:
-        return Finding("mismatch", "outcome", forced.token_at or last)
+        return Finding("mismatch", "outcome", forced.token_at or (max(len(paper.tokens) - 1, 0), 0))
     if forced.token_at is not None:
-        within = tolerant and bars is not None and bars.hold(*held)
-        reason = "tokens" if within else _why(forced)
-        return Finding("within_tolerance" if within else "mismatch", reason, forced.token_at)
-    return _of_equal_tokens(forced, found, held, bars or UNCALIBRATED)
+        return Finding("within_tolerance", "tokens", forced.token_at)
+    return _of_equal_tokens(forced, paper, found, bars or UNCALIBRATED)
 
 
-def _of_equal_tokens(forced: Forced, found: Numbers, held: tuple[int, int, int], bars: Bars) -> Finding:
+def _of_equal_tokens(forced: Forced, paper: Paper, found: Numbers, bars: Bars) -> Finding:
     exact = (found.largest or 0) <= _EXACT
     if forced.rows_agree and exact:
         return Finding("bit_exact")
     # Rows that are the record's have its log-probabilities; others must still be those of the same model.
-    if forced.rows_agree or not bars.hold(*held):
-        return Finding("mismatch", "logprobs", forced.row_at or (0, 0))
+    if forced.rows_agree or not bars.hold(found.mean or 0, found.largest or 0, 0):
+        return Finding("mismatch", "logprobs", forced.row_at or forced.logprob_at(paper, _EXACT))
     if forced.order.run.rows:
         return Finding("token_exact", "rows", forced.row_at)
     return Finding("token_exact", "not_recorded" if exact else "logprobs")
+
+
+def _tokens_at(forced: Forced, paper: Paper) -> Position | None:
+    """Where the tokens of a run that was held on the recorded ones are others all the same: it ended elsewhere."""
+    recorded = forced.order.run.output_tokens
+    if forced.overrun_at is not None:
+        return forced.token_at or forced.overrun_at
+    if tuple(paper.tokens) == recorded:
+        return None
+    pairs = enumerate(zip(paper.tokens, recorded, strict=False))
+    step, at = next(((i, common(*pair)) for i, pair in pairs if pair[0] != pair[1]), (len(paper.tokens) - 1, 0))
+    return forced.token_at or (step, at)
 
 
 def _why(forced: Forced) -> str:

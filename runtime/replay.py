@@ -113,7 +113,7 @@ class Replay:
                 return self._judge(bound)
             except RuntimeFault:  # a later prompt that does not fit, though the recorded one did
                 return Finding("mismatch", "prompt", (len(bound.paper.prompts), 0))
-            if bound.forced.overrun:
+            if bound.forced.overrun_at:
                 return self._judge(bound)
             if differs := self._ask(bound, ask):
                 return differs

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from runtime import llama, selftest_file
 from runtime.background import Spare
+from runtime.batch import BatchRow
 from runtime.digests import row_digest
 from runtime.errors import ModelUnusable
-from runtime.llama import BatchRow, Context
+from runtime.llama import Context
 from runtime.program import Program
 from runtime.replay import PIECE, alone
 from runtime.sampler import Row, best

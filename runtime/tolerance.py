@@ -74,7 +74,7 @@ def calibrate(honest: Sequence[Replayed], *, model: str, sampler: str, build: st
     if len(complete) < len(honest):
         fix = "leave out what is not replayable, and find out why a prompt or seed is another"
         raise RuntimeFault("a decision could not be compared to its end", field="decisions", fix=fix)
-    largest = Bars(*(max(column) for column in zip(*complete, strict=True)))  # type: ignore[type-var]
+    largest = Bars(*(max(column) for column in zip(*complete, strict=True)))
     bars = Bars(*(-(-3 * value // 2) for value in (largest.logprob_mean, largest.logprob_max, largest.margin_max)))
     here = (honest[0].build, honest[0].device)
     return Calibration(model, sampler, build, device, *here, len(honest), largest, bars)
