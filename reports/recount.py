@@ -44,6 +44,7 @@ class _Found:
     days: dict[str, set[str]] = field(default_factory=dict)
     clear: dict[tuple[str, str], int] = field(default_factory=dict)
     versions: dict[str, set[int]] = field(default_factory=dict)
+    replays: dict[str, dict[str, int]] = field(default_factory=dict)
     published: bool = False
     continues: bool = False
 
@@ -69,6 +70,7 @@ def recount_report(data: bytes, entries: Iterable[Entry]) -> Recounted:
     if not found.continues:
         counted = sum(_check_clear(tally, found, report.floor) for tally in report.tallies)
         _check_versions(report, found)
+        _check_replays(report, found)
     for tally in report.tallies:
         _check_sums(tally, report.floor)
     cells = [cell for tally in report.tallies for cell in tally.cells]
@@ -184,6 +186,9 @@ def _read(report: TransparencyReport, digest: str, entries: Iterable[Entry]) -> 
             break
         elif entry.kind == "tally/1":
             _read_tally(found, entry, wanted, (first, last))
+        elif entry.kind == "replay/1" and first <= day <= last:
+            mine = found.replays.setdefault(members["system"], {})
+            mine[members["verdict"]] = mine.get(members["verdict"], 0) + 1
         elif entry.kind == "refused/1" and first <= day <= last:
             for cell in ("refusals", f"refusals.{members['reason']}"):
                 key = members["system"] or "", cell
@@ -238,6 +243,15 @@ def _check_versions(report: TransparencyReport, found: _Found) -> None:
     for system in report.systems:
         if system.versions != tuple(sorted(found.versions.get(system.slug, ()))):
             raise TwinError(f"{system.slug}: gave results by other versions than those named")
+
+
+def _check_replays(report: TransparencyReport, found: _Found) -> None:
+    stated = {one.system: dict(one.counts) for one in report.replays}
+    if len(stated) != len(report.replays):
+        raise TwinError("shows the replays of one system twice")
+    for system in sorted(stated.keys() | found.replays.keys()):
+        if stated.get(system) != found.replays.get(system):
+            raise TwinError(f"{system}: the log has other replays of these days")
 
 
 def _check_clear(tally: OpenedTally, found: _Found, floor: int) -> int:

@@ -131,7 +131,12 @@ def _variables(context: object) -> dict[str, Any]:
 def _jsonable(value: object) -> object:  # noqa: PLR0911 - one line per type reads best
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         # A member that is a word of Python has an underscore behind it in the dataclass only.
-        return {name.rstrip("_"): _jsonable(member) for name, member in _variables(value).items()}
+        left_out = {one.name for one in dataclasses.fields(value) if one.metadata.get("omitted")}
+        return {
+            name.rstrip("_"): _jsonable(member)
+            for name, member in _variables(value).items()
+            if member or name not in left_out
+        }
     if isinstance(value, Mapping):
         return {str(key): _jsonable(member) for key, member in value.items()}
     if isinstance(value, Enum):

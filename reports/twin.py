@@ -56,9 +56,10 @@ def _day(value: Any, where: str) -> date:
 def _dataclass(kind: Any, value: Mapping[str, Any], where: str) -> Any:
     hints = typing.get_type_hints(kind)
     names = [one.name for one in dataclasses.fields(kind)]
-    if value.keys() != set(names):
+    omitted = {one.name for one in dataclasses.fields(kind) if one.metadata.get("omitted") and one.name not in value}
+    if value.keys() != set(names) - omitted:
         raise TwinError(f"{where}: must have the members {', '.join(names)}")
-    return kind(**{name: _build(hints[name], value[name], f"{where}.{name}") for name in names})
+    return kind(**{name: _build(hints[name], one, f"{where}.{name}") for name, one in value.items()})
 
 
 def _one_of(choices: tuple[Any, ...], value: Any, where: str) -> Any:

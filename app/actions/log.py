@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.actions import figures_check, figures_sums, policy_file, publish, register_check, timestamp
+from app.actions import figures_check, figures_sums, policy_file, publish, register_check, replay_health, timestamp
 from app.errors import UnknownRecord
 from app.home import Greffier
 from auditlog import export, fsck, gaps
@@ -163,8 +163,9 @@ def _entries(conn: Connection, logs: Sequence[fsck.Checked]) -> Iterator[PlacedE
 
 
 def remarks(g: Greffier) -> list[Finding]:
-    """What is wrong outside this installation, or not yet right: publication, witnesses, time stamps. No outage."""
+    """What is wrong and no outage: publication, witnesses, time stamps; replays that came out otherwise."""
     found = [Finding(place, message) for place, message in publish.findings(g)]
+    found += [Finding("replay", message) for message in replay_health.warnings(g)]
     late = timestamp.late(g)
     return found if late is None else [*found, Finding("time stamp", late)]
 

@@ -105,6 +105,15 @@ def alarms(g: Greffier) -> dict[str, int]:
     return {slug: mine["mismatch"] for slug, mine in sorted(counts.items()) if mine.get("mismatch")}
 
 
+def warnings(g: Greffier) -> list[str]:
+    """The alarms in words, for `/health` and doctor."""
+    return [
+        f"{number} of the decisions of {slug} that were run again in the last {ALARM_DAYS} days came out otherwise: "
+        "`greffier replay --health`, and GET /api/replays?verdict=mismatch says which"
+        for slug, number in alarms(g).items()
+    ]
+
+
 def in_order(counts: Mapping[str, int]) -> dict[str, int]:
     """The strongest verdict first. Pure."""
     return {verdict: counts[verdict] for verdict in VERDICTS if counts.get(verdict)}

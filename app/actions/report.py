@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date
 from typing import Any, cast
 
-from app.actions import corrections, notices, query, reading, register
+from app.actions import corrections, notices, query, reading, register, replay_health
 from app.actions.corrections import Correction
 from app.errors import UsageError
 from app.home import Greffier
@@ -19,7 +19,7 @@ from reports.agency import Agency, Authority, LogStamp
 from reports.letter.context import Basis, Letter, OfficerDecision, Result, UsedValue
 from reports.notice_decision.context import notice_of
 from reports.render import json_twin
-from reports.system_page.context import DeclaredField, PossibleResult, SystemPage, VersionFacts
+from reports.system_page.context import DeclaredField, PossibleResult, Repeated, SystemPage, VersionFacts
 from reports.transparency.context import TransparencyReport
 
 DEMO_MARKER = "THIS-IS-A-DEMO.txt"
@@ -47,6 +47,7 @@ def system_page(g: Greffier, slug: str, lang: str) -> SystemPage:
         state=public.state,
         since=_since(g, slug),
         version=_version_facts(version),
+        repeated=_repeated(g, slug),
         notice=notice_of(public.system, url=url, phone=agency.phone),
         demonstration=(g.home / DEMO_MARKER).exists(),
         url=url,
@@ -175,6 +176,19 @@ def _version_facts(version: SystemVersion | None) -> VersionFacts | None:
         model_digest=f"sha256:{model.sha256}" if model else None,
         model_quantization=model.quantization if model else None,
         model_licence=model.licence if model else None,
+    )
+
+
+def _repeated(g: Greffier, slug: str) -> Repeated | None:
+    health = replay_health.of_systems(g)[slug]
+    if health.determinism is None:
+        return None
+    return Repeated(
+        determinism=cast("Any", health.determinism),
+        measured=None if health.measured is None else parse_time(health.measured).date(),
+        device=health.device,
+        since=date.fromisoformat(health.since),
+        counts=health.counts,
     )
 
 

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from app.actions import counting, notices, period_tallies, query, register, report, tallies
+from app.actions import counting, notices, period_tallies, query, register, replay_health, report, tallies
 from app.actions.period_tallies import Opened, Sums
 from app.errors import UsageError
 from app.home import Greffier
@@ -32,7 +32,7 @@ from auditlog.store.samples import list_reconciliations
 from registry.store import systems as register_store
 from reports.agency import LogStamp
 from reports.render import json_twin
-from reports.transparency.context import Comparison, SystemFigures, TransparencyReport
+from reports.transparency.context import Comparison, Replays, SystemFigures, TransparencyReport
 from reports.twin import read_twin
 
 if TYPE_CHECKING:
@@ -179,6 +179,7 @@ def _report(
         comparisons=tuple(_comparisons(g, days)),
         draft=opened is None,
         tallies=tuple(one.opened for one in opened or ()),
+        replays=tuple(_replays(g, days)),
     )
 
 
@@ -195,6 +196,12 @@ def _comparisons(g: Greffier, days: tuple[date, date]) -> Iterator[Comparison]:
             until=date.fromisoformat(row.last_day),
             **{name: None if name in closed else number for name, number in counts.items()},
         )
+
+
+def _replays(g: Greffier, days: tuple[date, date]) -> Iterator[Replays]:
+    names = {public.system.slug: public.system.name for public in register.list_systems(g)}
+    for slug, counts in replay_health.of_period(g, *days).items():
+        yield Replays(system=slug, name=names.get(slug, {}), counts=counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse, Response
 
-from app.actions import register
+from app.actions import register, replay_health
 from app.actions.register import PublicSystem
+from app.actions.replay_health import SystemHealth
 from app.home import Greffier
 from app.http.auth import Installation, authorize
 from registry.errors import UnknownSystem
@@ -28,9 +29,9 @@ _NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "No s
 @router.get("/api/systems", response_class=JSONResponse)
 def list_systems(g: Installation) -> Response:
     """Every system that is not a draft or in review, with its public record."""
-    return JSONResponse(
-        {"systems": [system_facts(shown) for shown in published(register.list_systems(g))]}, headers=CACHE
-    )
+    health = replay_health.of_systems(g)
+    shown = published(register.list_systems(g))
+    return JSONResponse({"systems": [system_facts(one, health[one.system.slug]) for one in shown]}, headers=CACHE)
 
 
 @router.get("/register.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
@@ -44,7 +45,8 @@ def list_systems_csv(g: Installation) -> Response:
 @router.get("/api/systems/{slug}", response_class=JSONResponse, responses=_NOT_FOUND)
 def show_system(g: Installation, slug: Slug) -> Response:
     """One system: its public record, state, running version with fields and outcomes."""
-    return JSONResponse(system_facts(show_published(g, slug)), headers=CACHE)
+    shown = show_published(g, slug)
+    return JSONResponse(system_facts(shown, replay_health.of_systems(g)[slug]), headers=CACHE)
 
 
 @router.get("/register/{slug}/history.json", response_class=JSONResponse, responses=_NOT_FOUND)
@@ -67,13 +69,21 @@ def published(systems: Sequence[PublicSystem]) -> list[PublicSystem]:
     return [shown for shown in systems if shown.state not in {"draft", "in_review"}]
 
 
-def system_facts(shown: PublicSystem) -> dict[str, Any]:
-    """The facts of a system as JSON."""
+def system_facts(shown: PublicSystem, health: SystemHealth) -> dict[str, Any]:
+    """The facts of a system as JSON. `replays`: of a year, by verdict; `self_test`: how exactly it repeats a result."""
     return {
         "record": format_system(shown.system),
         "state": shown.state,
         "running_version": shown.running_version,
         "manifest": None if shown.version is None else shown.version.digest,
+        "self_test": {
+            "version": health.version,
+            "determinism": health.determinism,
+            "measured": health.measured,
+            "device": health.device,
+            "build": health.build,
+        },
+        "replays": {"since": health.since, "verdicts": dict(health.counts)},
     }
 
 

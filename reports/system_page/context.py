@@ -57,6 +57,22 @@ class VersionFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """How exactly the version repeats a result, and how checks of past results ended."""
+
+    determinism: Literal["bit", "token", "tolerance", "not_measured", "provider"]
+    """The class of its self-test; "provider" when somebody else runs the model."""
+    measured: date | None
+    """The day of the self-test; None when there was none."""
+    device: str | None
+    """What it was measured on."""
+    since: date
+    """The first day of the replays that are counted."""
+    counts: Mapping[str, int]
+    """Verdict code → number of replays, the strongest first; none of them zero."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemPage:
     """The public page of one system."""
 
@@ -72,6 +88,8 @@ class SystemPage:
     """The day on which it came into this state; None when it is as old as the record."""
     version: VersionFacts | None
     """None when no version is registered (a system that runs elsewhere)."""
+    repeated: Repeated | None
+    """None when no version is registered, or its model is not known."""
     notice: Notice | None
     """The notice for people, without a reference: notice_of(system, …); None where the register has none."""
     demonstration: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from auditlog.figures import Figure
@@ -93,6 +93,18 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replays:
+    """How the replays of one system's recorded results ended in the period. Their entries say it in clear."""
+
+    system: str
+    """Short name."""
+    name: Mapping[str, str]
+    """Its name, per language; empty where the register has it no more."""
+    counts: Mapping[str, int]
+    """Verdict code → number, the strongest first; none of them zero."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransparencyReport:
     """What the agency's systems did in a period."""
 
@@ -116,3 +128,5 @@ class TransparencyReport:
     """Whether it was not published: then nothing in the log stands behind it."""
     tallies: tuple[OpenedTally, ...]
     """The sums in the log that these figures come from, one a system. None in a draft."""
+    replays: tuple[Replays, ...] = field(default=(), metadata={"omitted": True})
+    """Systems of which recorded results were run again, by short name. Reports from before there were any lack it."""

@@ -15,8 +15,8 @@ from reports.agency import Agency, Authority, LogStamp
 from reports.letter.context import Letter, OfficerDecision, Result, UsedValue
 from reports.notice_decision.context import NoticeDecision, notice_of
 from reports.render import Renderer
-from reports.system_page.context import DeclaredField, PossibleResult, SystemPage, VersionFacts
-from reports.transparency.context import Comparison, SystemFigures, TransparencyReport
+from reports.system_page.context import DeclaredField, PossibleResult, Repeated, SystemPage, VersionFacts
+from reports.transparency.context import Comparison, Replays, SystemFigures, TransparencyReport
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 LOG = LogStamp(origin="log.waterveen.example/1", size=1234, root="Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=")
@@ -158,6 +158,13 @@ def system_page(system: AISystem, lang: str) -> SystemPage:
             model_quantization="Q4_1",
             model_licence="Apache-2.0",
         ),
+        repeated=Repeated(
+            determinism="bit",
+            measured=date(2026, 11, 20),
+            device="cpu",
+            since=date(2025, 11, 24),
+            counts={"bit_exact": 1_092, "not_replayable": 3},
+        ),
         notice=notice_of(system, url=PAGE, phone=AGENCY.phone),
         demonstration=True,
         url=PAGE,
@@ -290,6 +297,13 @@ def report() -> TransparencyReport:
         ),
         draft=True,
         tallies=(),
+        replays=(
+            Replays(
+                system="social-loan-check",
+                name={"en": "Social loan check", "nl": "Toets sociale lening"},
+                counts={"bit_exact": 87, "mismatch": 1, "not_replayable": 2},
+            ),
+        ),
     )
 
 
