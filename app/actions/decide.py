@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from app.actions import boots, conversations, generating, notices, programs, reading, recording, repeats
+from app.actions import boots, chat, conversations, generating, notices, programs, reading, recording, repeats
 from app.actions.endings import refuse, refused
 from app.actions.recording import micro
+from app.actions.wishes import NO_WISHES, Wishes
 from app.errors import Unfinished, UsageError, asked
 from app.home import Greffier
 from auditlog.canonical import Json
@@ -61,6 +62,7 @@ class Case:
     lang: str
     received: datetime
     id: str
+    wishes: Wishes = NO_WISHES
 
 
 def release(answer: T, integrated: Integrated) -> T:
@@ -82,6 +84,7 @@ def decide(
     key: repeats.Key | None = None,
     record_id: str | None = None,
     received: datetime | None = None,
+    wishes: Wishes = NO_WISHES,
 ) -> Answer:
     """Decide one case with a registered system.
 
@@ -94,8 +97,8 @@ def decide(
     """
     received = received or g.clock()
     demand_sense(g, subjects, refs, lang)
-    _recording(g)
-    case = Case(slug, inputs, subjects, refs, parent, lang, received, record_id or str(uuid.uuid4()))
+    demand_recording(g)
+    case = Case(slug, inputs, subjects, refs, parent, lang, received, record_id or str(uuid.uuid4()), wishes)
     if key is None:
         return _decide(g, case, None)
     request = repeats.request(g, key, slug, inputs, subjects=subjects, refs=refs, parent=parent, lang=lang)
@@ -113,20 +116,46 @@ def decide(
 
 
 def _decide(g: Greffier, case: Case, request: repeats.Request | None) -> Answer:
-    gate = _gate(g, case.slug)
-    values = _inputs(g, gate, case.inputs)
-    ordered = Request(
+    gate = pass_gate(g, case.slug)
+    values = demand_inputs(g, gate, case.inputs)
+    turn = chat.turn(g, gate, values, case.refs, case.parent)
+    ordered = order(gate, case, values if turn is None else turn.values)
+    generated = generating.generate(g, gate, ordered, case.wishes.told)
+    return record(g, gate, case, generated, values, turn=turn, request=request)
+
+
+def order(gate: Gate, case: Case, values: Mapping[str, Json]) -> Request:
+    """What the runtime is asked. `values`: all declared fields as the model reads them."""
+    wishes = case.wishes
+    return Request(
         id=case.id,
         program=programs.program(gate.running.manifest),
         fields=cast("Any", values),
-        seed=programs.seed(gate.running.manifest),
+        seed=wishes.seed or programs.seed(gate.running.manifest),
         watts=gate.record.host.declared_watts if gate.record.host else None,
+        max_tokens=wishes.max_tokens,
+        stop=wishes.stop,
+        pieces=wishes.told is not None,
+        top=wishes.top,
     )
-    generated = generating.generate(g, gate, ordered)
+
+
+def record(
+    g: Greffier,
+    gate: Gate,
+    case: Case,
+    generated: generating.Generated,
+    values: Mapping[str, Json],
+    *,
+    turn: chat.Turn | None,
+    request: repeats.Request | None = None,
+) -> Answer:
+    """Record a result, and give what may leave then. `values`: all declared fields; raises as `recording.record`."""
     decided = micro(g.clock())
-    parent, refs = conversations.place(g, case.slug, case.refs, case.parent)
+    kept = values if turn is None else turn.kept
+    parent, refs = (turn.parent, turn.refs) if turn else conversations.place(g, case.slug, case.refs, case.parent)
     content: dict[str, Json] = {
-        **{f"{INPUT_PREFIX}{field}": value for field, value in values.items()},
+        **{f"{INPUT_PREFIX}{field}": value for field, value in kept.items()},
         "output": generated.output,
         "outcome": generated.outcome,
         "parent": parent,
@@ -201,7 +230,7 @@ def demand_sense(g: Greffier, subjects: tuple[str, ...], refs: Refs, lang: str) 
         raise UsageError(f"use one of {', '.join(g.renderer.languages)}", field="lang")
 
 
-def _recording(g: Greffier) -> None:
+def demand_recording(g: Greffier) -> None:
     """No record, no answer: a log that cannot write decides nothing (promise 2)."""
     if g.problem is not None:
         raise g.problem
@@ -213,7 +242,8 @@ def _recording(g: Greffier) -> None:
     g.log.demand_room()
 
 
-def _gate(g: Greffier, slug: str) -> Gate:
+def pass_gate(g: Greffier, slug: str) -> Gate:
+    """The running version of a system in use. Raises Refused, which an entry states."""
     try:
         with g.reading() as conn:
             gate = register_store.gate(conn, slug)
@@ -225,7 +255,8 @@ def _gate(g: Greffier, slug: str) -> Gate:
     return gate
 
 
-def _inputs(g: Greffier, gate: Gate, inputs: Mapping[str, Json]) -> dict[str, Json]:
+def demand_inputs(g: Greffier, gate: Gate, inputs: Mapping[str, Json]) -> dict[str, Json]:
+    """Every declared field with its value, None where absent. Raises Refused, which an entry states."""
     try:
         return programs.inputs(gate.running.manifest, inputs)
     except RuntimeFault as fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.actions import boots, costs, programs
@@ -10,10 +11,12 @@ from app.errors import Unfinished
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.errors import CannotRecord
+from auditlog.vault.references import Refs
 from registry.lifecycle import Gate
-from runtime.capture import Generation
+from runtime.capture import Generation, Piece
 from runtime.errors import Busy, CounterDamaged, DeadlineExceeded, RuntimeFault, WorkerLost
 from runtime.program import Request
+from runtime.stream import Began
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,8 @@ class Generated:
     """A result with what is recorded of it. `output`, `outcome`, `usage` and `run` are values that the record commits.
 
     `boot` and `n` are its number, `capture` where it was made (`runtime` or `gateway`), `reached` its output tokens:
-    what an `unfinished` entry commits if the record cannot be written; None where they are not known.
+    what an `unfinished` entry commits if the record cannot be written; None where they are not known. Of a stream it is
+    what was sent, and `opened` the entry that it began with.
     """
 
     id: str
@@ -32,15 +36,18 @@ class Generated:
     outcome: str
     usage: dict[str, Json]
     run: dict[str, Json]
-    reached: int | None
+    reached: Json
+    opened: str | None = None
 
 
-def generate(g: Greffier, gate: Gate, request: Request) -> Generated:
+def generate(g: Greffier, gate: Gate, request: Request, told: Callable[[Piece], None] | None = None) -> Generated:
     """Make the result of a request. A fault before its number was taken is a refusal, after it an unfinished decision.
+
+    `told` hears of the answer as it grows.
 
     Raises Refused, Unfinished (an entry exists for either; a deadline before the number has none), CannotRecord.
     """
-    return of_runtime(gate, _run(g, gate, request))
+    return of_runtime(gate, _run(g, gate, request, told))
 
 
 def of_runtime(gate: Gate, generation: Generation) -> Generated:
@@ -58,29 +65,61 @@ def of_runtime(gate: Gate, generation: Generation) -> Generated:
     )
 
 
-def _run(g: Greffier, gate: Gate, request: Request) -> Generation:
+def _run(g: Greffier, gate: Gate, request: Request, told: Callable[[Piece], None] | None) -> Generation:
     try:
-        build = g.runtime.start().runtime
-        if build not in gate.running.manifest.builds:
-            raise refuse(g, gate, "build_not_accepted", "the version accepts other builds than the one here", "builds")
-        return g.runtime.generate(request).result()
-    except OSError as error:
+        demand_build(g, gate)
+        if told is None:
+            return g.runtime.generate(request).result()
+        return _followed(g, request, told)
+    except (OSError, RuntimeFault) as error:
+        raise failed(g, gate, error) from error
+
+
+def demand_build(g: Greffier, gate: Gate) -> None:
+    """Start the runtime, if it does not run. Raises Refused where the version does not accept this one."""
+    build = g.runtime.start().runtime
+    if build not in gate.running.manifest.builds:
+        raise refuse(g, gate, "build_not_accepted", "the version accepts other builds than the one here", "builds")
+
+
+def failed(
+    g: Greffier,
+    gate: Gate,
+    error: Exception,
+    *,
+    reason: str | None = None,
+    reached: Json = None,
+    opened: str | None = None,
+    refs: Refs | None = None,
+) -> Exception:
+    """What to raise for a fault of a run, once it is recorded: `unfinished` with its number, else a refusal.
+
+    `reason` is the code of the former where it is known better. Raises CannotRecord.
+    """
+    if isinstance(error, OSError):
         message = f"cannot be used ({error.strerror}): give the program its rights and space"
-        raise CannotRecord(message, cause="unwritable", field="run") from error
-    except CounterDamaged as fault:
-        raise CannotRecord(str(fault), cause="unknown") from None
-    except WorkerLost as lost:
-        boots.lost(g, lost)
-        if lost.n is not None:
-            unfinished(g, gate, str(lost.boot), lost.n, reason="worker_lost")
-        raise Unfinished("the runtime ended during the decision; try again", reason="worker_lost") from None
-    except Busy:
-        raise  # nothing was begun, no rule refused it, and nothing is recorded: ask again
-    except RuntimeFault as fault:
-        if fault.boot is not None and fault.n is not None:
-            unfinished(g, gate, fault.boot, fault.n, reason=fault.reason or "output_invalid")
-            raise Unfinished(str(fault), reason=fault.reason or "output_invalid") from None
-        if isinstance(fault, DeadlineExceeded):
-            # No number was taken and no rule refused it: there was no time, and nothing to record.
-            raise Unfinished(str(fault), reason="deadline") from None
-        raise refuse(g, gate, fault.reason or "build_not_accepted", str(fault), fault.field) from None
+        return CannotRecord(message, cause="unwritable", field="run")
+    if not isinstance(error, RuntimeFault) or isinstance(error, Busy):
+        return error  # of the latter nothing was begun, no rule refused it, and nothing is recorded: ask again
+    if isinstance(error, CounterDamaged):
+        return CannotRecord(str(error), cause="unknown")
+    lost = isinstance(error, WorkerLost)
+    if isinstance(error, WorkerLost):
+        boots.lost(g, error)
+    code = reason or error.reason or "output_invalid"
+    if error.boot is not None and error.n is not None:
+        unfinished(g, gate, error.boot, error.n, reason=code, reached=reached, opened=opened, refs=refs)
+    elif isinstance(error, DeadlineExceeded):
+        code = "deadline"  # no number was taken and no rule refused it: there was no time, and nothing to record
+    elif not lost:
+        return refuse(g, gate, error.reason or "build_not_accepted", str(error), error.field)
+    return Unfinished("the runtime ended during the decision; try again" if lost else str(error), reason=code)
+
+
+def _followed(g: Greffier, request: Request, told: Callable[[Piece], None]) -> Generation:
+    for event in g.runtime.stream(request):
+        if isinstance(event, Piece):
+            told(event)
+        elif not isinstance(event, Began):
+            return event
+    raise AssertionError("a stream ends with its generation")

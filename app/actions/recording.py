@@ -49,7 +49,19 @@ def record(
     """
     asked = None if request is None else request.asked
     prepared = g.vault.prepare(generated.id, content, subjects, asked=asked, refs=refs)
-    reached = generated.reached
+
+    def ended(reason: str) -> None:
+        unfinished(
+            g,
+            gate,
+            generated.boot,
+            generated.n,
+            reason=reason,
+            reached=generated.reached,
+            opened=generated.opened,
+            refs=None if generated.opened is None else refs,
+        )
+
     try:
         entry = g.make(
             "decision/1",
@@ -62,11 +74,11 @@ def record(
             boot=generated.boot,
             source=None,
             n=generated.n,
-            opened=None,
+            opened=generated.opened,
             commitments=prepared.commitments,
         )
     except TooLarge:
-        unfinished(g, gate, generated.boot, generated.n, reason="too_large", reached=reached)
+        ended("too_large")
         raise Unfinished("the record would exceed 65,535 bytes", reason="too_large") from None
 
     def rows(sequenced: tuple[Sequenced, ...]) -> list[Row]:
@@ -84,10 +96,10 @@ def record(
     try:
         integrated = _append(g, Unit((entry,), None if request is None else note, rows, check, counts))
     except repeats.Duplicate:
-        unfinished(g, gate, generated.boot, generated.n, reason="duplicate", reached=reached)
+        ended("duplicate")
         raise
     except GateClosed:
-        unfinished(g, gate, generated.boot, generated.n, reason="stopped", reached=reached)
+        ended("stopped")
         message = "was stopped while this was decided; ask again when it runs"
         raise Refused(message, reason="stopped_meanwhile", field="system") from None
     targets.answered(g, gate, content)
