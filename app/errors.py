@@ -73,3 +73,11 @@ class InProgress(Unfinished):
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(f"{field}: {message}", reason="in_progress")
         self.field = field
+
+
+class TooMany(AppError):
+    """An API key asks more than its limits allow; nothing was begun. `retry_after_s`: when to ask again."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

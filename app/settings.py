@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     self_test: bool = True
     replay_daily: Annotated[int, Field(ge=0, le=1_000)] = 3
     deadline_s: Annotated[int, Field(ge=1, le=3_600)] = 120
+    key_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
+    key_rate_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 6_000
+    stream_stall_s: Annotated[int, Field(ge=1, le=3_600)] = 30
 
     @classmethod
     def settings_customise_sources(

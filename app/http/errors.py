@@ -22,6 +22,7 @@ from app.errors import (
     NumberConflict,
     Refused,
     SettingsError,
+    TooMany,
     Unfinished,
     UnknownRecord,
     UsageError,
@@ -37,7 +38,7 @@ from auditlog.errors import (
     VerifyError,
 )
 from registry.errors import RegistryError, UnknownSystem
-from runtime.errors import RuntimeFault
+from runtime.errors import Busy, RuntimeFault
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -73,6 +74,8 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     VaultError: Problem(500, "internal", "Something is wrong on our side"),
     AuditLogError: Problem(500, "internal", "Something is wrong on our side"),
     SettingsError: Problem(503, "incomplete", "The installation is not set up completely yet"),
+    TooMany: Problem(429, "too-many", "This key asks more than it may"),
+    Busy: Problem(503, "busy", "More requests wait than can be answered in time"),
     RuntimeFault: Problem(500, "internal", "Something is wrong on our side"),
     AppError: Problem(500, "internal", "Something is wrong on our side"),
 }
@@ -150,14 +153,16 @@ def error_response(error: Exception) -> Response:
     headers: dict[str, str] = dict(getattr(error, "headers", None) or {})
     if problem.status == 401:
         headers["www-authenticate"] = 'Bearer realm="greffier"'
-    if problem.status == 503 or isinstance(error, InProgress):
-        headers["retry-after"] = _retry_after(error)
+    if problem.status in (429, 503) or isinstance(error, InProgress):
+        headers["retry-after"] = retry_after(error)
     return problem_response(problem, headers=headers, **_members(problem, error))
 
 
-def _retry_after(error: Exception) -> str:
+def retry_after(error: Exception) -> str:
     """Seconds. A queue empties, and a decision ends, much sooner than an outage does."""
-    soon = isinstance(error, InProgress) or getattr(error, "cause", None) == "busy"
+    if isinstance(error, TooMany):
+        return str(error.retry_after_s)
+    soon = isinstance(error, InProgress | Busy) or getattr(error, "cause", None) == "busy"
     return "1" if soon else "10"
 
 
