@@ -1,4 +1,4 @@
-"""How much one API key may ask at once and in a minute. In memory: a restart forgets it, and each server has its own."""
+"""How much one API key may ask at once and in a minute. In memory: a restart forgets it, each server has its own."""
 
 from __future__ import annotations
 
