@@ -125,10 +125,8 @@ def _verify_answer(manifest: Manifest, path: str) -> None:
             'leaves members open; write "required" with each step in order and "additionalProperties": false',
             field=place,
         )
-    if not all(isinstance(item, dict) and item.get("type") == "string" for item in properties.values()):
-        raise FormatError(
-            'has a property that is no text; write "type": "string" for each step', field=f"{place}.properties"
-        )
+    if not all(isinstance(item, dict) for item in properties.values()):
+        raise FormatError("has a property that is no schema; write an object", field=f"{place}.properties")
     texts = [outcome.text for outcome in manifest.outcomes]
     if properties[outputs[0]].get("enum") != texts:
         raise FormatError(

@@ -10,11 +10,38 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from runtime.errors import SchemaRefused
 from runtime.pattern import grammar_of, literal
 
 # 15 digits are exact in every reader of JSON (RFC 8785 numbers are doubles).
 _INTEGER = '("0" | "-"? [1-9] [0-9]{0,14})'
-_CHARACTER = r'([^"\\\x00-\x1F\x7F] | "\\" ["\\nt])'
+_CHARACTER = r'[^"\\\x00-\x1F\x7F] | "\\" ["\\nt]'
+_MAX_SIZE = 32_000
+_MAX_COUNT = 500  # llama.cpp unrolls a repetition, and refuses one of 2000 rules
+
+
+def check_written(schema: Mapping[str, Any], where: str) -> None:
+    """Raises SchemaRefused, with the path, for what `schema.lint` passes and a grammar cannot hold."""
+    if "const" not in schema and "enum" not in schema:
+        _check_counts(schema, where)
+    for name, inner in schema.get("properties", {}).items():
+        check_written(inner, f"{where}.properties.{name}")
+    if "items" in schema:
+        check_written(schema["items"], f"{where}.items")
+    if len(json_grammar(schema, where)) > _MAX_SIZE:
+        raise SchemaRefused("makes too large a grammar", field=where, fix="list fewer values")
+
+
+def _check_counts(schema: Mapping[str, Any], where: str) -> None:
+    for keyword in ("minLength", "maxLength", "minItems", "maxItems"):
+        if schema.get(keyword, 0) > _MAX_COUNT:
+            fix = f"give at most {_MAX_COUNT}"
+            raise SchemaRefused("is too large for a part of JSON", field=f"{where}.{keyword}", fix=fix)
+    if "pattern" in schema:
+        grammar_of(schema["pattern"], f"{where}.pattern", quoted=True)
+        if "minLength" in schema or "maxLength" in schema:
+            what = "stands beside a length, which a part of JSON cannot count"
+            raise SchemaRefused(what, field=f"{where}.pattern", fix="write the length into the pattern")
 
 
 def json_grammar(schema: Mapping[str, Any], where: str = "schema") -> str:
@@ -25,6 +52,7 @@ def json_grammar(schema: Mapping[str, Any], where: str = "schema") -> str:
 @lru_cache(maxsize=256)
 def _grammar(schema: str, where: str) -> str:
     rules = _Rules(where)
+    rules.lines.append(f"character ::= {_CHARACTER}")
     rules.lines.append(f"root ::= {rules.value(json.loads(schema), where)}")
     return "\n".join(rules.lines) + "\n"
 
@@ -37,8 +65,9 @@ class _Rules:
         self._where = where
 
     def _named(self, rule: str) -> str:
-        self.lines.append(f"r{len(self.lines)} ::= {rule}")
-        return f"r{len(self.lines) - 1}"
+        name = f"r{len(self.lines)}"
+        self.lines.append(f"{name} ::= {rule}")
+        return name
 
     def value(self, schema: Mapping[str, Any], where: str) -> str:
         """An expression for any value of a schema."""
@@ -79,7 +108,7 @@ class _Rules:
         if "pattern" in schema:
             return self._named(f'"\\"" ({grammar_of(schema["pattern"], f"{where}.pattern", quoted=True)}) "\\""')
         least, most = schema.get("minLength", 0), schema.get("maxLength", "")
-        return self._named(f'"\\"" {_CHARACTER}{{{least},{most}}} "\\""')
+        return self._named(f'"\\"" character{{{least},{most}}} "\\""')
 
 
 def _text(value: Any) -> str:

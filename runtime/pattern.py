@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from typing import NamedTuple
 
 from runtime.errors import SchemaRefused
 
@@ -17,7 +18,14 @@ Ranges = list[tuple[int, int]]
 _CONTROL: Ranges = [(0x00, 0x1F), (0x7F, 0x7F)]
 _CLASSES = {"d": "09", "w": "09AZaz__", "s": "  "}
 _ESCAPED = (ord('"'), ord("\\"))
-_MAX_REPEAT = 1000
+_MAX_REPEAT = 1000  # llama.cpp unrolls a repetition, and refuses one of 2000 rules
+
+
+class _Rule(NamedTuple):
+    """A part of the right-hand side, and how many rules it unrolls to."""
+
+    text: str
+    weight: int
 
 
 def grammar_of(pattern: str, where: str, *, quoted: bool = False) -> str:
@@ -31,7 +39,7 @@ def grammar_of(pattern: str, where: str, *, quoted: bool = False) -> str:
     if any(ord(char) < 0x20 or ord(char) == 0x7F for char in pattern):
         raise SchemaRefused("the pattern holds a control character", field=where, fix="an output is printable text")
     parser = _Parser(pattern[1:-1], where, quoted=quoted)
-    rule = parser.alternatives()
+    rule = parser.alternatives().text
     if parser.rest():
         raise parser.refuse("an unmatched bracket")
     return rule
@@ -64,44 +72,44 @@ class _Parser:
             f"the pattern uses {what}", field=self._where, fix="use plain classes, groups and repetition"
         )
 
-    def alternatives(self) -> str:
+    def alternatives(self) -> _Rule:
         branches = [self._sequence()]
         while self.rest().startswith("|"):
             self._at += 1
             branches.append(self._sequence())
-        return " | ".join(branches)
+        return _Rule(" | ".join(branch.text for branch in branches), sum(branch.weight for branch in branches))
 
-    def _sequence(self) -> str:
+    def _sequence(self) -> _Rule:
         items = []
         while self.rest() and self.rest()[0] not in "|)":
-            items.append(self._item() + self._repetition())
-        return " ".join(items) or '""'
+            items.append(self._repeated(self._item()))
+        return _Rule(" ".join(item.text for item in items) or '""', 1 + sum(item.weight for item in items))
 
     def _next(self) -> str:
         self._at += 1
         return self._text[self._at - 1]
 
-    def _item(self) -> str:
+    def _item(self) -> _Rule:
         char = self._next()
         if char == "(":
             return self._group()
         if char == "[":
-            return self._class()
+            return _Rule(self._class(), 1)
         if char == ".":
-            return char_class([], inverted=True, quoted=self._quoted)
+            return _Rule(char_class([], inverted=True, quoted=self._quoted), 1)
         ranges = self._escape() if char == "\\" else [(ord(char), ord(char))]
         if char in "^$*+?{":
             raise self.refuse(f"{char} where it has no meaning for a grammar")
-        return char_class(ranges, quoted=self._quoted)
+        return _Rule(char_class(ranges, quoted=self._quoted), 1)
 
-    def _group(self) -> str:
+    def _group(self) -> _Rule:
         if self.rest().startswith("?:"):
             self._at += 2
         elif self.rest().startswith("?"):
             raise self.refuse("a group other than (…) and (?:…)")
         inner = self.alternatives()
         self._at += 1  # the closing bracket: re.compile has seen it
-        return f"({inner})"
+        return _Rule(f"({inner.text})", inner.weight)
 
     def _class(self) -> str:
         inverted = self.rest().startswith("^")
@@ -131,16 +139,17 @@ class _Parser:
             raise self.refuse(f"\\{char}")
         return [(ord(char), ord(char))]
 
-    def _repetition(self) -> str:
+    def _repeated(self, item: _Rule) -> _Rule:
         match = re.match(r"[*+?]|\{(\d+)(,?)(\d*)\}", self.rest())
         if match is None:
-            return ""
+            return item
         self._at += match.end()
         if self.rest()[:1] in ("?", "+"):
             raise self.refuse("lazy or possessive repetition")
-        if any(int(number) > _MAX_REPEAT for number in match.groups() if number and number != ","):
-            raise self.refuse(f"more than {_MAX_REPEAT} repetitions")
-        return match.group()
+        times = max((int(number) for number in match.groups() if number and number != ","), default=1)
+        if times * item.weight > _MAX_REPEAT:
+            raise self.refuse(f"repetitions that come to more than {_MAX_REPEAT}")
+        return _Rule(item.text + match.group(), max(times, 1) * item.weight)
 
 
 def char_class(ranges: Ranges, *, inverted: bool = False, quoted: bool = False) -> str:
@@ -181,4 +190,3 @@ def _char(char: str) -> str:
 
 
 PRINTABLE = char_class([], inverted=True)
-PRINTABLE_QUOTED = char_class([], inverted=True, quoted=True)

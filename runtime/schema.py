@@ -30,10 +30,13 @@ _INPUT_ONLY: dict[str, frozenset[str]] = {"integer": frozenset({"minimum", "maxi
 _COUNTS = frozenset({"minLength", "maxLength", "minItems", "maxItems"})
 _PYTHON: dict[str, type] = {"string": str, "integer": int, "boolean": bool, "object": dict, "array": list}
 _MAX_PATTERN = 200
+_MAX_DEPTH = 16
 
 
-def lint(schema: Schema, where: str, *, inputs: bool = False) -> None:
+def lint(schema: Schema, where: str, *, inputs: bool = False, depth: int = 0) -> None:
     """Raises SchemaRefused, naming keyword and path, unless every keyword is one that is enforced."""
+    if depth > _MAX_DEPTH:
+        raise SchemaRefused(f"the schema is more than {_MAX_DEPTH} levels deep", field=where, fix="flatten it")
     if not isinstance(schema, dict):
         raise SchemaRefused("a schema is a JSON object", field=where)
     kind = schema.get("type")
@@ -47,9 +50,26 @@ def lint(schema: Schema, where: str, *, inputs: bool = False) -> None:
             raise SchemaRefused(what, field=f"{where}.{keyword}", fix=f"use only {', '.join(sorted(allowed))}")
         _lint_value(keyword, value, f"{where}.{keyword}", kind, inputs=inputs)
     if kind == "object":
-        _lint_object(schema, where, inputs=inputs)
+        _lint_object(schema, where, inputs=inputs, depth=depth)
     if kind == "array":
-        lint(schema.get("items", {}), f"{where}.items", inputs=inputs)
+        lint(schema.get("items", {}), f"{where}.items", inputs=inputs, depth=depth + 1)
+    _lint_sense(schema, where, inputs=inputs)
+
+
+def _lint_sense(schema: Schema, where: str, *, inputs: bool) -> None:
+    """Bounds must be in order; values that an output's schema lists must fit all of it, as the grammar writes them."""
+    for least, most in (("minLength", "maxLength"), ("minItems", "maxItems"), ("minimum", "maximum")):
+        if least in schema and most in schema and schema[least] > schema[most]:
+            raise SchemaRefused(f"is above {most}, so that nothing fits", field=f"{where}.{least}", fix="swap them")
+    if inputs:
+        return
+    listed = [("const", [schema["const"]])] if "const" in schema else []
+    listed += [("enum", schema["enum"])] if "enum" in schema else []
+    for keyword, values in listed:
+        for value in values:
+            if not _is_plain(value) or not _validator(dumps(schema, sort_keys=True)).is_valid(value):
+                fix = "list only values that fit the rest of the schema"
+                raise SchemaRefused("lists a value that does not fit", field=f"{where}.{keyword}", fix=fix)
 
 
 def _lint_value(keyword: str, value: Any, where: str, kind: str, *, inputs: bool) -> None:
@@ -78,7 +98,7 @@ def _lint_pattern(value: Any, where: str, *, inputs: bool) -> None:
         grammar_of(value, where)
 
 
-def _lint_object(schema: Schema, where: str, *, inputs: bool) -> None:
+def _lint_object(schema: Schema, where: str, *, inputs: bool, depth: int) -> None:
     properties = schema.get("properties")
     if schema.get("additionalProperties") is not False:
         raise SchemaRefused("must be false", field=f"{where}.additionalProperties", fix="close the object")
@@ -88,7 +108,7 @@ def _lint_object(schema: Schema, where: str, *, inputs: bool) -> None:
     if not isinstance(required, list) or not set(map(str, required)) <= set(properties):
         raise SchemaRefused("must list names of properties", field=f"{where}.required")
     for name, inner in properties.items():
-        lint(inner, f"{where}.properties.{name}", inputs=inputs)
+        lint(inner, f"{where}.properties.{name}", inputs=inputs, depth=depth + 1)
 
 
 def _is(value: Any, kind: str) -> bool:
@@ -96,8 +116,21 @@ def _is(value: Any, kind: str) -> bool:
     return type(value) is wanted
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether a value is made of types that a schema here can have, whole characters, and numbers exact everywhere."""
+    if isinstance(value, dict):
+        return all(_is_plain(name) and _is_plain(item) for name, item in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, str):
+        return not any("\ud800" <= char <= "\udfff" for char in value)
+    return isinstance(value, int) and abs(value) < 1 << 53
+
+
 def choices(schema: Schema) -> tuple[str, ...] | None:
-    """The texts that a finite string schema allows, in its order; None for free text."""
+    """The texts that a finite string schema allows, in its order; None for free text and for other types."""
+    if schema["type"] != "string":
+        return None
     if "const" in schema:
         return (str(schema["const"]),)
     return tuple(schema["enum"]) if "enum" in schema else None

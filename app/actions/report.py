@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date
 from typing import Any, cast
 
@@ -109,8 +110,13 @@ def _basis(system: AISystem, manifest: Manifest, code: str, decision: OfficerDec
 
 def _result(manifest: Manifest, code: str, output: dict[str, Any]) -> Result:
     outcome = manifest.outcome(code)
-    written = [output[step.output] for step in manifest.steps[1:] if output.get(step.output)]
-    return Result(code=code, label=outcome.label if outcome else None, text="\n".join(written) or None)
+    written = [_written(output[step.output]) for step in manifest.steps[1:] if output.get(step.output) is not None]
+    return Result(code=code, label=outcome.label if outcome else None, text="\n".join(filter(None, written)) or None)
+
+
+def _written(value: Any) -> str:
+    """A text as it stands; any other value as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _used(manifest: Manifest, values: dict[str, Any], made: list[Correction]) -> tuple[UsedValue, ...]:

@@ -87,7 +87,7 @@ def _set(value: Any, path: list[Any], new: Any) -> None:
         (["outcomes", 0, "bias_millinats"], True, "outcomes[0].bias_millinats", "whole number"),
         (["outcomes", 0, "release"], "later", "outcomes[0].release", "immediate or after_review"),
         (["output_schema", "properties", "extra"], {"type": "string"}, "output_schema", "one property a step"),
-        (["output_schema", "properties", "reply"], {"type": "integer"}, "output_schema.properties", "no text"),
+        (["output_schema", "properties", "reply"], "text", "output_schema.properties", "no schema"),
         (["output_schema", "additionalProperties"], True, "output_schema", "members open"),
         (["output_schema", "required"], ["result"], "output_schema", "members open"),
         (["output_schema", "type"], "array", "output_schema", "not an object"),
