@@ -23,6 +23,7 @@ from app.cli import (
     evidence,
     find,
     home,
+    invoice,
     log,
     log_import,
     log_keys,
@@ -112,6 +113,7 @@ log_life.add_commands(log.app)
 log_import.add_commands(log.app)
 log_time.add_commands(log.app)
 log_keys.add_commands(log.app)
+app.add_typer(invoice.app, name="invoice")
 app.add_typer(log.app, name="log")
 app.add_typer(vault.app, name="vault")
 app.add_typer(witness.app, name="witness")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Final
 
@@ -9,10 +10,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from app.actions import devices, publish, replay_health
 from app.actions import log as log_action
-from app.actions import publish
 from app.errors import AppError
 from app.home import Greffier
+from app.http.usage_metrics import RuntimeMetrics, UsageMetrics
 from auditlog.errors import AuditLogError
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -29,6 +31,8 @@ class Metrics:
             "greffier_http_request_seconds", "Time to answer, by route", ("route",), registry=self._registry
         )
         self._registry.register(_LogState(g))
+        self._registry.register(UsageMetrics(g))
+        self._registry.register(RuntimeMetrics(lambda: devices.runtime(g)))
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; `route` is the path template."""
@@ -50,6 +54,13 @@ class _LogState(Collector):
         health = log_action.health(self._g)
         yield GaugeMetricFamily("greffier_log_recording", "1 while the log records", value=int(health.recording))
         yield GaugeMetricFamily("greffier_log_size", "Entries in the log", value=health.size)
+        with contextlib.suppress(AppError, AuditLogError):
+            mismatched = GaugeMetricFamily(
+                "greffier_replay_mismatches", "Replays of 30 days that came out otherwise", labels=("system",)
+            )
+            for system, number in sorted(replay_health.alarms(self._g).items()):
+                mismatched.add_metric([system], number)
+            yield mismatched
         try:
             public = publish.state(self._g)
         except (AppError, AuditLogError):

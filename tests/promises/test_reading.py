@@ -308,6 +308,7 @@ SILENT: dict[str, tuple[str, ...]] = {
     "view show": ("mine",),
     "view delete": ("mine",),
     "reconcile": ("--from", "{cases}"),
+    "invoice check": ("{bill}",),
     "migrate": (),
     "system list": (),
     "system show": ("{system}",),
@@ -340,6 +341,7 @@ SILENT: dict[str, tuple[str, ...]] = {
 ENDS = {
     "doctor": 1,
     "reconcile": 1,
+    "invoice check": 1,
     "key revoke": 2,
     "sample show": 2,
     "vault retag": 2,
@@ -480,6 +482,12 @@ def desk(portals: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     who.write_text(portals.SUBJECT, "utf-8")
     cases = tmp_path / "cases.csv"
     cases.write_text("case,id,decided\nTEST-1,,2026-11-24T10:00Z\n", "utf-8")
+    bill = tmp_path / "bill.csv"
+    bill.write_text(
+        "ProviderName,BilledCost,BillingCurrency,ChargeCategory,ChargePeriodStart,ChargePeriodEnd\n"
+        "Nobody,1.00,EUR,Usage,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z\n",
+        "utf-8",
+    )
     wrong.write_text('{"values": {"bill_year": 2025}, "reasons": "it was a slip"}', "utf-8")
     names = {
         "{record}": records.given,
@@ -488,6 +496,7 @@ def desk(portals: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
         "{who}": str(who),
     }
     names |= {"{out}": str(out), "{folder}": str(folder), "{wrong}": str(wrong), "{cases}": str(cases)}
+    names["{bill}"] = str(bill)
     desk = Desk(home, names, (portals.INPUT["message"], reasons, "test0999"))
 
     write_bytes = Path.write_bytes
