@@ -137,6 +137,7 @@ class Vocabulary:
         self.specials = {text: token for text, token in specials.items() if text}
         self.bos = int(c.llama_vocab_bos(self._vocab)) if c.llama_vocab_get_add_bos(self._vocab) else None
         self._pieces: dict[int, bytes] = {}
+        self._grammars: dict[str, Grammar] = {}
 
     def tokenize(self, text: str) -> list[int]:
         """Tokens of plain text: what looks like a special token is spelled out.
@@ -171,26 +172,38 @@ class Vocabulary:
 
     def close(self) -> None:
         """The model is freed: nothing can be asked any more."""
+        while self._grammars:
+            self._grammars.popitem()[1].close()
         self.size, self._vocab = 0, None
 
     def grammar(self, gbnf: str) -> Grammar:
-        """A grammar over these tokens."""
-        return Grammar(self._vocab, self.size, gbnf)
+        """A grammar over these tokens: parsed once, and a state of its own for each request."""
+        if gbnf not in self._grammars:
+            sampler = c.llama_sampler_init_grammar(self._vocab, gbnf.encode(), b"root")
+            if not sampler:  # a NULL pointer object, not None
+                raise ProgramInvalid("llama.cpp does not take the grammar made from the schema", field="output_schema")
+            if len(self._grammars) >= _GRAMMARS:
+                self._grammars.pop(next(iter(self._grammars))).close()
+            self._grammars[gbnf] = Grammar(sampler, self.size)
+        return self._grammars[gbnf].clone()
 
 
 class Grammar:
     """The state of one grammar while its text grows."""
 
-    def __init__(self, vocab: Any, size: int, gbnf: str) -> None:
-        self._size = size
-        self._sampler = c.llama_sampler_init_grammar(vocab, gbnf.encode(), b"root")
-        if not self._sampler:  # a NULL pointer object, not None
-            raise ProgramInvalid("llama.cpp does not take the grammar made from the schema", field="output_schema")
+    def __init__(self, sampler: Any, size: int) -> None:
+        self._sampler, self._size = sampler, size
         self._allowed: set[int] = set()
+
+    def clone(self) -> Grammar:
+        """The same state once more, to go on by itself."""
+        return Grammar(c.llama_sampler_clone(self._sampler), self._size)
 
     def allowed(self, tokens: Sequence[int]) -> list[bool]:
         """For each token whether it may come next."""
-        if any(not 0 <= token < self._size for token in tokens):
+        if not tokens:
+            return []
+        if min(tokens) < 0 or max(tokens) >= self._size:
             raise CallRefused("token id outside the vocabulary", field="token")
         rows = np.zeros(len(tokens), dtype=_CANDIDATE)
         rows["id"] = tokens
@@ -215,6 +228,7 @@ class Grammar:
 
 
 Block = NDArray[np.float32]
+_GRAMMARS = 64
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _GRACE_S = 10.0  # after a request's deadline the worker is given this long to say so itself
 _START_S = 60.0
+_LOADED = 1000
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ _ENDS: dict[str, Callable[[Any], Any]] = {
     "generation": parse_generation,
     "replayed": parse_replayed,
     "measured": parse_measured,
+    "stats": dict,
     "fault": parse_fault,
 }
 
@@ -57,6 +59,7 @@ class WorkerProcess:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._pending: dict[str, _Pending] = {}
+        self.progress: dict[str, int] = {}  # of models that are being loaded, in thousandths
         self._lost: WorkerLost | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._tail: deque[bytes] = deque(maxlen=40)
@@ -184,6 +187,11 @@ class WorkerProcess:
     def _handle(self, frame: Frame) -> None:
         if frame["type"] == "ready":
             self._ready.set_result(frame)
+            return
+        if frame["type"] == "progress":
+            with self._lock:
+                self.progress = {**self.progress, frame["model"]: frame["permille"]}
+                self.progress = {model: done for model, done in self.progress.items() if done < _LOADED}
             return
         if frame["type"] in ("began", "piece"):
             self._tell(frame)

@@ -20,6 +20,8 @@ from runtime.memory import MIB, cache_bytes, total_memory, working_bytes
 from runtime.program import Shape
 from runtime.weights import Stamp, model_path, open_model, stamp
 
+_DONE = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -135,11 +137,18 @@ class Shelf:
 
     def _load(self, sha256: str, known: llama.Model | None) -> tuple[llama.Model, Stamp]:
         """In the loading thread: hashes the file, and loads it unless the model is `known` already."""
+        if known is None:
+            self._said(sha256, 0)
+        try:
+            return self._open(sha256, known)
+        finally:
+            self._said(sha256, _DONE)
+
+    def _open(self, sha256: str, known: llama.Model | None) -> tuple[llama.Model, Stamp]:
         opened = open_model(self._models_dir, sha256)
         try:
             if known is None:
-                path, layers = opened.load_path, self._gpu_layers
-                known = llama.Model(path, gpu_layers=layers, said=lambda permille: self._said(sha256, permille))
+                known = llama.Model(opened.load_path, gpu_layers=self._gpu_layers, said=self._progress(sha256))
                 try:
                     opened.verify_untouched()
                 except RuntimeFault:
@@ -148,6 +157,18 @@ class Shelf:
             return known, opened.stamp
         finally:
             opened.close()
+
+    def _progress(self, sha256: str) -> Callable[[int], None]:
+        """Passes on each whole percent; `_DONE` is for `_load` to say."""
+        last = 0
+
+        def tell(permille: int) -> None:
+            nonlocal last
+            if last + 10 <= permille < _DONE:
+                last = permille
+                self._said(sha256, permille)
+
+        return tell
 
     def _settle(self, sha256: str, kept: KeptModel, loading: Future[tuple[llama.Model, Stamp]]) -> None:
         kept.loading = None

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runtime.capture import Generation
 from runtime.counter import forget, read_counter, unclosed
@@ -42,6 +43,7 @@ class BootFacts:
     threads: int
     unclosed: tuple[tuple[str, int], ...]
     measured: tuple[Measured, ...] = ()
+    device: str = "cpu"
 
     @property
     def determinism(self) -> str:
@@ -51,6 +53,9 @@ class BootFacts:
 
 class Supervisor:
     """One worker process at a time. `watts` is the declared power of this machine, for estimates of energy.
+
+    `slots`: the most requests at once in one context (None: as many as the version's n_seq_max), `queue`: how many may
+    wait. `memory_mib` for weights and contexts together, `kv_mib` of it for contexts (None: half of the memory).
 
     `warm`: programs that are loaded and measured before a boot is announced. `on_measured(boot, …)` is told of models
     that are measured later, before their first request; without it no self-test is made.
@@ -62,7 +67,10 @@ class Supervisor:
         run_dir: Path,
         *,
         watts: int | None = None,
-        slots: int = 1,
+        slots: int | None = None,
+        queue: int = 256,
+        memory_mib: int | None = None,
+        kv_mib: int | None = None,
         gpu_layers: int = 0,
         deadline_s: float = 120.0,
         warm: Callable[[], Sequence[Program]] = tuple,
@@ -70,7 +78,14 @@ class Supervisor:
         on_measured: Callable[[str, Measured], None] | None = None,
     ) -> None:
         self._models_dir, self._run_dir = models_dir.resolve(), run_dir.resolve()
-        self._options = {"watts": watts, "slots": slots, "gpu-layers": gpu_layers}
+        self._options = {
+            "watts": watts,
+            "slots": slots,
+            "queue": queue,
+            "memory-mib": memory_mib,
+            "kv-mib": kv_mib,
+            "gpu-layers": gpu_layers,
+        }
         self._deadline_s = deadline_s
         self._warm = warm
         self._on_boot = on_boot
@@ -79,6 +94,7 @@ class Supervisor:
         self._starting = threading.Lock()
         self._telling = threading.Lock()
         self._worker: WorkerProcess | None = None
+        self._coming: WorkerProcess | None = None  # being warmed up, for `progress` alone
         self._facts: BootFacts | None = None
         self._closed = False
 
@@ -100,7 +116,7 @@ class Supervisor:
             if running is not None:
                 return running
             self._run_dir.mkdir(parents=True, exist_ok=True)
-            worker = WorkerProcess(self._command, self._run_dir)
+            worker = self._coming = WorkerProcess(self._command, self._run_dir)
             try:
                 ready = worker.ready()
                 left = tuple(unclosed(self._run_dir))
@@ -112,12 +128,15 @@ class Supervisor:
                     ready["threads"],
                     left,
                     self._warm_up(worker),
+                    ready["device"],
                 )
                 self._on_boot(facts)
                 self._measured |= {(facts.boot, one.model, one.context) for one in facts.measured}
             except BaseException:
                 worker.kill()
                 raise
+            finally:
+                self._coming = None
             self._worker, self._facts = worker, facts
             return facts
 
@@ -180,6 +199,17 @@ class Supervisor:
                 self._on_measured(worker.boot, self._ask_measure(worker, program).result())
                 self._measured.add(key)
         return worker
+
+    def stats(self) -> Future[dict[str, Any]]:
+        """What the worker holds and has done: `Engine.stats`. Raises NotRunning, WorkerLost."""
+        key = f"stats/{uuid.uuid4()}"
+        return self._running().ask(key, {"type": "stats", "id": key}, None)
+
+    @property
+    def progress(self) -> dict[str, int]:
+        """The models that are being loaded now, by SHA-256, with how far each has come in thousandths."""
+        worker = self._worker or self._coming
+        return {} if worker is None or not worker.alive else dict(worker.progress)
 
     def load(self, sha256: str) -> Future[None]:
         """Hashes and loads a model ahead of its first request."""

@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import sys
+import threading
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from runtime.frames import Frame, FrameReader, write_frame
 from runtime.program import parse_program, parse_request
 from runtime.replay import Replay
 from runtime.selftest import SelfTest
+from runtime.shelf import Budget
 from runtime.verdict import Measured, Replayed, format_measured, format_replayed, parse_order
 
 _PR_SET_PDEATHSIG = 1
@@ -53,6 +55,7 @@ class Worker:
         self._counter = counter
         self._reader = FrameReader(inward)
         self._inward, self._outward = inward, outward
+        self._writing = threading.Lock()  # progress is told by the thread that loads
         meter = Meter(gpu=args.gpu_layers > 0, watts=args.watts)
         self._engine = Engine(
             args.models_dir,
@@ -60,7 +63,10 @@ class Worker:
             meter=meter,
             began=self._began,
             said=self._said,
+            progress=self._progress,
             slots=args.slots,
+            queue=args.queue,
+            budget=Budget.of(args.memory_mib, args.kv_mib, gpu_layers=args.gpu_layers),
             gpu_layers=args.gpu_layers,
         )
         self._run_dir = args.run_dir
@@ -72,6 +78,7 @@ class Worker:
             build=self._engine.build,
             cpu=llama.cpu_features(),
             threads=llama.threads_available(),
+            device=self._engine.device,
         )
 
     def serve(self) -> None:
@@ -111,6 +118,8 @@ class Worker:
             case "load":
                 self._engine.load(frame["model"])
                 self._send(type="loaded", id=frame["id"])
+            case "stats":
+                self._send(type="stats", id=frame["id"], stats=self._engine.stats())
             case "cancel":
                 self._engine.cancel(frame["id"])
             case "close":
@@ -136,8 +145,12 @@ class Worker:
     def _said(self, piece: Piece) -> None:
         self._send(type="piece", id=piece.id, piece=format_piece(piece))
 
+    def _progress(self, sha256: str, permille: int) -> None:
+        self._send(type="progress", model=sha256, permille=permille)
+
     def _send(self, **frame: Any) -> None:
-        write_frame(self._outward, frame)
+        with self._writing:
+            write_frame(self._outward, frame)
 
 
 def _arguments() -> Namespace:
@@ -147,7 +160,10 @@ def _arguments() -> Namespace:
     parser.add_argument("--boot", required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--watts", type=int)
-    parser.add_argument("--slots", type=int, default=1)
+    parser.add_argument("--slots", type=int)
+    parser.add_argument("--queue", type=int, default=256)
+    parser.add_argument("--memory-mib", type=int)
+    parser.add_argument("--kv-mib", type=int)
     parser.add_argument("--gpu-layers", type=int, default=0)
     return parser.parse_args()
 

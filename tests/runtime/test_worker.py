@@ -42,6 +42,10 @@ def test_it_closes_in_order_and_answers_what_it_does_not_know(model_file: ModelF
     os.close(outward)
     got = FrameReader(inward).read() or []
     os.close(inward)
+    progress = [frame["permille"] for frame in got if frame["type"] == "progress"]
+    assert progress == sorted(progress)
+    assert progress[-1] == 1000
+    got = [frame for frame in got if frame["type"] != "progress"]
     assert [frame["type"] for frame in got] == ["ready", "loaded", "fault", "closed"]
     assert got[2]["fault"]["kind"] == "PipeBroken"
     assert got[3]["n"] == 0
