@@ -16,7 +16,7 @@ from app.actions import boots, calibrations, programs, reading
 from app.errors import Refused, Unfinished, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
-from auditlog.errors import CannotRecord, Erased
+from auditlog.errors import CannotRecord, Erased, NotFound
 from auditlog.log import Sequenced, Unit
 from auditlog.record import Entry
 from auditlog.store import about as about_store
@@ -127,7 +127,10 @@ def show(g: Greffier, reader: reading.Reader, replay_id: str) -> Verdict:
     Raises UnknownRecord, Erased where the decision was erased since.
     """
     entry = demand_replay(g, replay_id)
-    record = reading.open(g, reader, PURPOSE, replay_id)
+    try:
+        record = reading.open(g, reader, PURPOSE, replay_id)
+    except NotFound:
+        raise Erased("the decision was erased, and what was found about it with it", field="id") from None
     return _verdict(entry, record.values["reference"], record.values["found"])
 
 

@@ -34,6 +34,7 @@ from auditlog.store import about as about_store
 from auditlog.store import log as log_store
 from auditlog.store.replays import REPLAY
 from registry.store import systems as register_store
+from runtime.errors import RuntimeFault
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ def nightly(g: Greffier, day: date, wait: Wait, *, running: Callable[[], bool] =
                     break
         except CannotRecord:
             raise
-        except (AppError, AuditLogError) as error:
+        except (AppError, AuditLogError, RuntimeFault) as error:
             # Errors name fields and fixes, never what a record holds.
             logger.warning("replays of %s were given up for today: %s", system, error)
     return made

@@ -16,7 +16,7 @@ import uvicorn
 from app.actions import boots, daily, opening
 from app.errors import UsageError
 from app.home import Greffier
-from app.http import create_app
+from app.http import create_app, nightly
 from auditlog.errors import CannotRecord
 
 PULSE_S: Final = 3_600.0
@@ -28,7 +28,7 @@ logger = structlog.get_logger("greffier.pulse")
 
 def serve(g: Greffier, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT, and return, so that whoever opened the home can close it and record that."""
-    with ending_by_signal(), pulsing(g, PULSE_S, RETRY_S):
+    with ending_by_signal(), pulsing(g, PULSE_S, RETRY_S), nightly.replaying(g):
         uvicorn.Server(config(g)).run(sockets=[listener])
 
 
