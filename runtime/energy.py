@@ -1,12 +1,16 @@
 """Energy of a generation in micro-joules, with the method that gave it. An estimate is never shown without its name.
 
-`measured`: the GPU's own counter (NVML), where layers run there. `measured_package`: the processor package's counter
+`measured`: the GPUs' own counters (NVML), where layers run there. `measured_package`: the processor package's counter
 (RAPL), where this process may read it. `estimated`: declared watts times the busy time. `not_measured`: none of these.
+
+A counter tells of a device, never of a request, and of whatever else ran on it. So a step of a batch is divided by the
+rows that each request had in it: what requests have sums to what the device used while it decoded.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +29,7 @@ class Energy:
 
 
 class Gpu:
-    """Total energy of the first GPU since its driver was loaded (NVML, Volta and later)."""
+    """Total energy of the GPUs that this process sees, since their driver was loaded (NVML, Volta and later)."""
 
     method = MEASURED
 
@@ -34,38 +38,53 @@ class Gpu:
 
         self._nvml: Any = pynvml
         pynvml.nvmlInit()
-        self._device = pynvml.nvmlDeviceGetHandleByIndex(0)
+        self._devices = [self._handle(name) for name in self._names()]
+        if not self._devices:
+            raise FileNotFoundError
         self.read()
 
     def read(self) -> int:
-        """The counter in micro-joules."""
-        return int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._device)) * 1000
+        """The sum of the counters in micro-joules."""
+        counters = (self._nvml.nvmlDeviceGetTotalEnergyConsumption(device) for device in self._devices)
+        return sum(int(millijoules) * 1000 for millijoules in counters)
 
-    def difference(self, before: int, after: int) -> int:
-        """What was used between two readings."""
-        return max(0, after - before)
+    def _names(self) -> list[str]:
+        """Indices or UUIDs. NVML lists every GPU of the machine; CUDA only those that the variable names."""
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        if visible is not None:
+            return [name.strip() for name in visible.split(",") if name.strip()]
+        return [str(index) for index in range(self._nvml.nvmlDeviceGetCount())]
+
+    def _handle(self, name: str) -> Any:
+        if name.isdigit():
+            return self._nvml.nvmlDeviceGetHandleByIndex(int(name))
+        return self._nvml.nvmlDeviceGetHandleByUUID(name)
 
 
 class Package:
-    """The RAPL counters of all processor packages. They wrap at `max_energy_range_uj`."""
+    """The RAPL counters of all processor packages. Each wraps at its own `max_energy_range_uj`."""
 
     method = PACKAGE
 
     def __init__(self, root: Path = _POWERCAP) -> None:
         zones = sorted(p for p in root.glob("intel-rapl:*") if p.name.count(":") == 1)
         self._counters = [zone / "energy_uj" for zone in zones]
-        self._range = sum(int((zone / "max_energy_range_uj").read_text()) for zone in zones)
+        self._ranges = [int((zone / "max_energy_range_uj").read_text()) for zone in zones]
         if not self._counters:
             raise FileNotFoundError(root)
-        self.read()
+        self._last = self._values()
+        self._used = 0
 
     def read(self) -> int:
-        """The sum of the counters in micro-joules."""
-        return sum(int(path.read_text()) for path in self._counters)
+        """What all packages used since the first reading, in micro-joules; one wrap each is allowed for in between."""
+        now = self._values()
+        parts = zip(self._last, now, self._ranges, strict=True)
+        self._used += sum(new - old if new >= old else new - old + wrap for old, new, wrap in parts)
+        self._last = now
+        return self._used
 
-    def difference(self, before: int, after: int) -> int:
-        """What was used between two readings, one wrap allowed for."""
-        return after - before if after >= before else after - before + self._range
+    def _values(self) -> list[int]:
+        return [int(path.read_text()) for path in self._counters]
 
 
 class Meter:
@@ -86,7 +105,7 @@ class Meter:
         """The energy since `before`. `busy_ns` is the time of decoding, `watts` a declaration that overrides ours."""
         after = self._read()
         if self._counter is not None and before is not None and after is not None:
-            return Energy(self._counter.difference(before, after), self._counter.method)
+            return Energy(max(0, after - before), self._counter.method)
         return self.share(None, busy_ns=busy_ns, watts=watts)
 
     def lap(self, before: int | None) -> tuple[int | None, int | None]:
@@ -97,7 +116,7 @@ class Meter:
         after = self._read()
         if self._counter is None or after is None:
             return None, None
-        return 0 if before is None else self._counter.difference(before, after), after
+        return 0 if before is None else max(0, after - before), after
 
     def share(self, microjoules: int | None, *, busy_ns: int, watts: int | None = None) -> Energy:
         """The energy of one request: its share of what was measured, or else as `end` estimates it."""
