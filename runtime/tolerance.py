@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,8 @@ UNCALIBRATED = Bars(130_000, 710_000, 0)
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Bars of one model and what they were measured on. Builds as digests, `model` in hex, `sampler` as its code."""
+    """Honest decisions of one model, and on what they were recorded and run again. Builds as digests, `model` in hex,
+    `sampler` as its code. `honest` has the numbers of each, so that anyone can work out the bars again."""
 
     model: str
     sampler: str
@@ -53,9 +54,13 @@ class Calibration:
     recorded_device: str
     build: str
     device: str
-    decisions: int
-    largest: Bars
-    bars: Bars
+    honest: tuple[Bars, ...]
+
+    @property
+    def bars(self) -> Bars:
+        """Half as much again as the largest of each number, rounded up."""
+        rows = [astuple(one) for one in self.honest]
+        return Bars(*(-(-3 * max(column) // 2) for column in zip(*rows, strict=True)))
 
 
 def calibrate(honest: Sequence[Replayed], *, model: str, sampler: str, build: str, device: str) -> Calibration:
@@ -69,33 +74,41 @@ def calibrate(honest: Sequence[Replayed], *, model: str, sampler: str, build: st
         raise RuntimeFault(f"a calibration needs {LEAST} honest decisions or more", field="decisions", fix=fix)
     if len({(one.build, one.device) for one in honest}) > 1:
         raise RuntimeFault("the replays were not made on one build and device", field="decisions")
-    numbers = [(one.logprob_mean, one.logprob_max, one.margin_max) for one in honest if one.reason not in _UNBOUND]
-    complete = [(mean, most, margin) for mean, most, margin in numbers if None not in (mean, most, margin)]
-    if len(complete) < len(honest):
-        fix = "leave out what is not replayable, and find out why a prompt or seed is another"
-        raise RuntimeFault("a decision could not be compared to its end", field="decisions", fix=fix)
-    largest = Bars(*(max(column) for column in zip(*complete, strict=True)))
-    bars = Bars(*(-(-3 * value // 2) for value in (largest.logprob_mean, largest.logprob_max, largest.margin_max)))
-    here = (honest[0].build, honest[0].device)
-    return Calibration(model, sampler, build, device, *here, len(honest), largest, bars)
+    found = []
+    for one in honest:
+        mean, most, margin = one.logprob_mean, one.logprob_max, one.margin_max
+        if one.reason in _UNBOUND or mean is None or most is None or margin is None:
+            fix = "leave out what is not replayable, and find out why a prompt or seed is another"
+            raise RuntimeFault("a decision could not be compared to its end", field="decisions", fix=fix)
+        found.append(Bars(mean, most, margin))
+    return Calibration(model, sampler, build, device, honest[0].build, honest[0].device, tuple(found))
 
 
 def format_calibration(calibration: Calibration) -> str:
-    """As a JSON text with its members in order."""
-    return json.dumps({"format": _FORMAT, **asdict(calibration)}, indent=2, sort_keys=True) + "\n"
+    """As a JSON text, a decision a line: [mean, largest, margin]; with the bars that follow from them."""
+    members = asdict(calibration)
+    lines = ",\n".join(f"    {json.dumps(astuple(one))}" for one in calibration.honest)
+    shown = {"format": _FORMAT, **members, "bars": asdict(calibration.bars), "honest": ["*"]}
+    text = json.dumps(shown, indent=2, sort_keys=True)
+    return text.replace('    "*"', lines) + "\n"
 
 
 def parse_calibration(text: str) -> Calibration:
-    """What `format_calibration` wrote, to the letter. Raises RuntimeFault for anything else."""
+    """What `format_calibration` wrote, to the letter: bars that do not follow from the numbers are no bars.
+
+    Raises RuntimeFault.
+    """
     try:
         data: dict[str, Any] = json.loads(text)
-        form = data.pop("format")
-        found = Calibration(**{**data, "largest": Bars(**data["largest"]), "bars": Bars(**data["bars"])})
+        honest = tuple(Bars(*one) for one in data.pop("honest"))
+        form, _bars = data.pop("format"), data.pop("bars")
+        found = Calibration(**data, honest=honest)
+        numbers = [value for one in honest for value in astuple(one)]
+        sound = form == _FORMAT and len(honest) >= LEAST and all(type(n) is int and n >= 0 for n in numbers)
+        sound = sound and format_calibration(found) == text
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RuntimeFault("is no calibration", field="calibration", fix="make it by `replay --calibrate`") from error
-    sound = form == _FORMAT and found.decisions >= LEAST and format_calibration(found) == text
-    numbers = [value for bars in (found.largest, found.bars) for value in asdict(bars).values()]
-    if not sound or not all(type(value) is int and value >= 0 for value in numbers):
+    if not sound:
         raise RuntimeFault("is no calibration of this format", field="calibration", fix="make it anew")
     return found
 
