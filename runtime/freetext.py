@@ -28,12 +28,12 @@ class Line:
 
     def judge(self, token: int, data: bytes, /, *, fits: bool, may_end: bool) -> str:
         """What a candidate would be: the end, one more piece of text, one piece too many, or not allowed."""
-        piece = self.vocabulary.piece(token)
-        if token in self.vocabulary.ends or (b"\n" in piece and not piece.strip()):
+        vocabulary, piece = self.vocabulary, self.vocabulary.piece(token)
+        if token in vocabulary.ends or (b"\n" in piece and not piece.strip()):
             long_enough = len(_decode(data)) >= self.schema.get("minLength", 0)
-            empty_line = token not in self.vocabulary.ends and not data.strip()
+            empty_line = token not in vocabulary.ends and not data.strip()
             return STOP if may_end and long_enough and not empty_line and _is_whole(data) else REFUSE
-        if self.vocabulary.control[token] or not fits or not piece:
+        if vocabulary.control[token] or not fits or not piece:
             return REFUSE
         limit = self.schema.get("maxLength")
         return CUT if limit is not None and len(_decode(data + piece)) > limit else TAKE

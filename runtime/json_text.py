@@ -23,10 +23,10 @@ class JsonText:
 
     def judge(self, token: int, _data: bytes, /, *, fits: bool, may_end: bool) -> str:
         """What a candidate would be: the end of a number, one more piece of text, or not allowed."""
-        piece = self.vocabulary.piece(token)
-        if token in self.vocabulary.ends or (b"\n" in piece and not piece.strip()):
+        vocabulary, piece = self.vocabulary, self.vocabulary.piece(token)
+        if token in vocabulary.ends or (b"\n" in piece and not piece.strip()):
             return STOP if may_end else REFUSE
-        return TAKE if fits and piece and not self.vocabulary.control[token] else REFUSE
+        return TAKE if fits and piece and not vocabulary.control[token] else REFUSE
 
 
 def show_json(value: Any) -> str:

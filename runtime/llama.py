@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from ctypes import c_char_p
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from llama_cpp._ggml import libggml
 
 from runtime.batch import BatchRow, Part, Sheet
 from runtime.errors import CallRefused, ContextFull, InputInvalid, ModelUnusable, ProgramInvalid
+from runtime.lexicon import Lexicon, lexicon
 from runtime.program import Shape
 from runtime.sampler import Row
 
@@ -175,6 +177,11 @@ class Vocabulary:
         while self._grammars:
             self._grammars.popitem()[1].close()
         self.size, self._vocab = 0, None
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """The tokens by how they begin; made when it is first needed, in about 0.1 s."""
+        return lexicon([self.piece(token) for token in range(self.size)], self.ends, self.control)
 
     def grammar(self, gbnf: str) -> Grammar:
         """A grammar over these tokens: parsed once, and a state of its own for each request."""
