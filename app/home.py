@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.owed import Debts
 from app.settings import AgencyProfile, Settings
 from app.telemetry import Telemetry
 from app.turns import Turns
@@ -26,6 +27,7 @@ from auditlog.vault.erasure import Ledger
 from auditlog.vault.key_store import KeyStore
 from auditlog.vault.seal import Vault
 from reports.render import Renderer
+from runtime.gateway import Gateway
 from runtime.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -49,7 +51,8 @@ class Greffier:
     """One home, opened. `problem` says why the log may only be read.
 
     `own_boots` are those of this process that the log knows, `lost_boots` those of them whose loss an entry states.
-    `turns`: which requests under a key are being answered. `telemetry`: what this process has recorded, and how fast.
+    `turns`: which requests under a key are being answered. `owed`: entries that the log could not take yet.
+    `telemetry`: what this process has recorded, and how fast.
     """
 
     home: Path
@@ -64,6 +67,7 @@ class Greffier:
     log: Log
     publishers: dict[int, Publisher]
     runtime: Supervisor
+    gateway: Gateway
     renderer: Renderer
     clock: Clock
     problem: CannotRecord | None = None
@@ -71,6 +75,7 @@ class Greffier:
     own_boots: set[str] = field(default_factory=set)
     lost_boots: set[str] = field(default_factory=set)
     turns: Turns = field(default_factory=Turns)
+    owed: Debts = field(default_factory=Debts)
     telemetry: Telemetry = field(default_factory=Telemetry)
 
     @contextlib.contextmanager

@@ -112,7 +112,17 @@ REFUSALS = (
     "version_mismatch",
     "too_large",
 )
-UNFINISHED = ("worker_lost", "output_invalid", "stopped", "too_large", "client_left", "deadline", "duplicate", "provider_failed")
+UNFINISHED = (
+    "worker_lost",
+    "output_invalid",
+    "stopped",
+    "too_large",
+    "client_left",
+    "deadline",
+    "duplicate",
+    "provider_failed",
+    "not_recorded",  # it was made, and the log could not take it then
+)
 FREEZE_REASONS = ("year", "keys", "other")
 GROUNDS = (  # GDPR 17(1)(a) to (f), and the end of a retention period
     "not_needed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from app.actions import endings
 from app.home import Greffier
 from auditlog.errors import CannotRecord
 from auditlog.log import Unit
@@ -86,15 +87,18 @@ def _outage(g: Greffier, boot: str) -> Entry:
 
 
 def close(g: Greffier) -> None:
-    """End the worker and record `close`, if one runs.
+    """End worker and gateway and record `close`, of each that runs.
 
     Where the log cannot write, the counter file stays, and the next start states how far the boot had come.
     """
-    ended = g.runtime.close()
-    if ended is None:
-        return
-    boot, n = ended
+    for ended in (g.runtime.close(), g.gateway.close()):
+        if ended is not None:
+            _close(g, *ended)
+
+
+def _close(g: Greffier, boot: str, n: int) -> None:
     try:
+        endings.settle(g)
         g.log.append(Unit((g.make("close/1", boot=boot, n=n),))).result()
     except CannotRecord:
         return
@@ -107,7 +111,8 @@ def pulse(g: Greffier, *, recovered: bool = False) -> None:
     `recovered`: for some time before it, nothing could be recorded; a log that says so itself needs no telling.
     Raises CannotRecord.
     """
-    running = g.runtime.reached()
-    boots = [] if running is None else [{"boot": running[0], "n": running[1]}]
+    running = (g.runtime.reached(), g.gateway.reached())
+    boots = [{"boot": boot, "n": n} for boot, n in sorted(one for one in running if one is not None)]
     recording = "recovered" if recovered or not g.log.state().recording else "ok"
     g.log.append(Unit((g.make("pulse/1", boots=boots, recording=recording),))).result()
+    endings.settle(g)

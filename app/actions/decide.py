@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from app.actions import boots, chat, conversations, generating, notices, programs, reading, recording, repeats
+from app.actions import boots, chat, conversations, endings, generating, notices, programs, reading, recording, repeats
 from app.actions.endings import refuse, refused
+from app.actions.generated import Generated
 from app.actions.recording import micro
 from app.actions.wishes import NO_WISHES, Wishes
 from app.errors import Unfinished, UsageError, asked
@@ -144,7 +145,7 @@ def record(
     g: Greffier,
     gate: Gate,
     case: Case,
-    generated: generating.Generated,
+    generated: Generated,
     values: Mapping[str, Json],
     *,
     turn: chat.Turn | None,
@@ -153,17 +154,27 @@ def record(
     """Record a result, and give what may leave then. `values`: all declared fields; raises as `recording.record`."""
     decided = micro(g.clock())
     kept = values if turn is None else turn.kept
-    parent, refs = (turn.parent, turn.refs) if turn else conversations.place(g, case.slug, case.refs, case.parent)
-    content: dict[str, Json] = {
-        **{f"{INPUT_PREFIX}{field}": value for field, value in kept.items()},
-        "output": generated.output,
-        "outcome": generated.outcome,
-        "parent": parent,
-        "usage": generated.usage,
-        "run": generated.run,
-        "times": {"received": micro(case.received), "decided": decided, "recorded": micro(g.clock())},
-    }
-    integrated = recording.record(g, gate, generated, content, subjects=case.subjects, refs=refs, request=request)
+    with endings.owing(
+        g,
+        gate,
+        generated.boot,
+        generated.n,
+        generated.id,
+        reached=generated.reached,
+        opened=generated.opened,
+        refs=None if generated.opened is None else case.refs,
+    ):
+        parent, refs = (turn.parent, turn.refs) if turn else conversations.place(g, case.slug, case.refs, case.parent)
+        content: dict[str, Json] = {
+            **{f"{INPUT_PREFIX}{field}": value for field, value in kept.items()},
+            "output": generated.output,
+            "outcome": generated.outcome,
+            "parent": parent,
+            "usage": generated.usage,
+            "run": generated.run,
+            "times": {"received": micro(case.received), "decided": decided, "recorded": micro(g.clock())},
+        }
+        integrated = recording.record(g, gate, generated, content, subjects=case.subjects, refs=refs, request=request)
     return _answer(g, content, integrated, version=gate.running, system=gate.record, lang=case.lang)
 
 
@@ -238,6 +249,8 @@ def demand_recording(g: Greffier) -> None:
     if not state.recording:
         # One attempt to write again: a pulse. It raises CannotRecord while the cause lasts.
         boots.pulse(g)
+    elif g.owed:
+        endings.settle(g)
     # Asked before the model runs: its number would find no place.
     g.log.demand_room()
 
@@ -250,8 +263,8 @@ def pass_gate(g: Greffier, slug: str) -> Gate:
     except GateClosed as error:
         known = slug if error.reason != "unknown_system" else None
         raise refused(g, error.reason or "not_running", str(error), field="system", system=known) from None
-    if gate.model is None:
-        raise refuse(g, gate, "not_running", "the running version is remote; the gateway is not here yet", "system")
+    if gate.model is None and gate.record.capture == "external":
+        raise refuse(g, gate, "not_running", "runs elsewhere, and its results are sent to us", "system")
     return gate
 
 

@@ -565,7 +565,8 @@ export const KINDS = {
      "client_left",
      "deadline",
      "duplicate",
-     "provider_failed"
+     "provider_failed",
+     "not_recorded"
     ]
    },
    {
