@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from app.actions import boots, migrate, opening, publish, succession
+from app.actions import boots, migrate, opening, publish, succession, warming
 from app.errors import SettingsError
 from app.home import Clock, Greffier, guard_name, utc_now
 from app.made import is_half_made, removed_on_failure
@@ -42,6 +42,8 @@ from auditlog.vault.index_keys import IndexKeys
 from auditlog.vault.key_store import KeyStore
 from auditlog.vault.seal import Vault
 from reports.render import Renderer
+from runtime.gateway import Gateway
+from runtime.program import Program
 from runtime.supervisor import BootFacts, Supervisor
 from runtime.verdict import Measured
 
@@ -155,7 +157,7 @@ def open_home(
     `problem` says why; without, CannotRecord is raised. Who records, or is `served`, asks the witnesses first."""
     if is_half_made(home):
         raise SettingsError(f"{home} was not made to its end: run `greffier init` again", field="home")
-    g = _build(home, clock)
+    g = _build(home, clock, served=served)
     try:
         _start_log(g, tolerant=tolerant, ask=served or not tolerant)
         if g.problem is None:
@@ -165,8 +167,11 @@ def open_home(
         _close(g)
 
 
-def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
-    """Everything of one home; `number` is a log that is to begin (by default, the newest that there is)."""
+def _build(home: Path, clock: Clock, number: int | None = None, *, served: bool = False) -> Greffier:
+    """Everything of one home; `number` is a log that is to begin (by default, the newest that there is).
+
+    Where it is `served`, the runtime comes up with the models of the running versions loaded and measured.
+    """
     settings, profile = read_settings(home), read_profile(home)
     engine = engine_of(home, settings)
     try:
@@ -189,6 +194,9 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
 
     def on_measured(boot: str, found: Measured) -> None:
         boots.measured(g, boot, found)
+
+    def warm() -> list[Program]:
+        return warming.running(g) if served and settings.self_test else []
 
     def before_commit() -> None:
         index_keys.refresh(vault.use_index_keys)
@@ -223,9 +231,11 @@ def _build(home: Path, clock: Clock, number: int | None = None) -> Greffier:
             home / "models",
             home / "run",
             deadline_s=settings.deadline_s,
+            warm=warm,
             on_boot=on_boot,
             on_measured=on_measured if settings.self_test else None,
         ),
+        gateway=Gateway(home / "run", on_boot=on_boot),
         renderer=Renderer(clock, templates=(PAGE_TEMPLATES,), stylesheet=STYLESHEET.read_text("utf-8")),
         clock=clock,
         telemetry=telemetry,

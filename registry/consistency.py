@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from registry.errors import FormatError
+from registry.remote import verify_remote
 
 if TYPE_CHECKING:
     from registry.manifest import Context, InputField, Manifest
@@ -63,6 +64,8 @@ def verify_together(system: AISystem, manifest: Manifest | None) -> None:
         raise FormatError("is missing; a system that runs here names its model", field="version.model")
     if system.capture == "gateway" and manifest.remote is None:
         raise FormatError("is missing; a system asked through us names provider and endpoint", field="version.remote")
+    if system.capture == "gateway":
+        verify_remote(system, manifest, "version")
     if manifest.undeclared is not None and system.capture != "external":
         raise FormatError("is for records from elsewhere (capture external); leave it out", field="version.undeclared")
     if manifest.streaming and system.classification.annex_iii:

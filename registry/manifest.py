@@ -31,6 +31,13 @@ RELEASES = Code(
         "after_review": {"en": "after a member of staff has looked", "nl": "nadat een medewerker heeft gekeken"},
     }
 )
+FORMS = Code(
+    {
+        "json_schema": {"en": "by a JSON schema", "nl": "met een JSON-schema"},
+        "json_object": {"en": "by a JSON schema, as llama.cpp takes it", "nl": "met een JSON-schema voor llama.cpp"},
+        "text": {"en": "by the prompt alone", "nl": "alleen met de opdracht"},
+    }
+)
 UNDECLARED = Code(
     {
         "refuse": {"en": "the record is refused", "nl": "het bericht wordt geweigerd"},
@@ -165,6 +172,25 @@ class Remote:
     )
     model: str = field(metadata=declared(Text(), en="Model", nl="Model"))
     terms: str = field(metadata=declared(Text(500), en="Terms", nl="Voorwaarden"))
+    region: str | None = field(
+        metadata=declared(
+            Text(100), en="Where it runs", nl="Waar het draait", presence="omitted", article="GDPR 44, 13(1)(f)"
+        ),
+        default=None,
+    )
+    tier: str | None = field(
+        metadata=declared(Text(100), en="Kind of service", nl="Soort dienst", presence="omitted"), default=None
+    )
+    form: str | None = field(
+        metadata=declared(
+            FORMS,
+            en="How it is held to a form",
+            nl="Hoe de vorm wordt gevraagd",
+            presence="omitted",
+            doc="Whatever is chosen, each answer is checked here. Left out: json_schema.",
+        ),
+        default=None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,12 @@ def witness_stand() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def remote_stand() -> ModuleType:
+    """The module `tests/remote_stand.py`: endpoints of remote providers on loopback, honest and not."""
+    return load("remote_stand")
+
+
+@pytest.fixture(scope="session")
 def portals() -> ModuleType:
     """The module `tests/portal.py`: homes with a server over them."""
     return load("portal")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from app.actions import boots, costs, programs
+from app.actions import boots, costs, gateway, programs
 from app.actions.endings import refuse, unfinished
+from app.actions.generated import Generated
 from app.errors import Unfinished
 from app.home import Greffier
 from auditlog.canonical import Json
@@ -19,27 +19,6 @@ from runtime.program import Request
 from runtime.stream import Began
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """A result with what is recorded of it. `output`, `outcome`, `usage` and `run` are values that the record commits.
-
-    `boot` and `n` are its number, `capture` where it was made (`runtime` or `gateway`), `reached` its output tokens:
-    what an `unfinished` entry commits if the record cannot be written; None where they are not known. Of a stream it is
-    what was sent, and `opened` the entry that it began with.
-    """
-
-    id: str
-    boot: str
-    n: int
-    capture: str
-    output: Json
-    outcome: str
-    usage: dict[str, Json]
-    run: dict[str, Json]
-    reached: Json
-    opened: str | None = None
-
-
 def generate(g: Greffier, gate: Gate, request: Request, told: Callable[[Piece], None] | None = None) -> Generated:
     """Make the result of a request. A fault before its number was taken is a refusal, after it an unfinished decision.
 
@@ -47,6 +26,8 @@ def generate(g: Greffier, gate: Gate, request: Request, told: Callable[[Piece], 
 
     Raises Refused, Unfinished (an entry exists for either; a deadline before the number has none), CannotRecord.
     """
+    if gate.running.manifest.remote is not None:
+        return gateway.generate(g, gate, request, told)
     return of_runtime(gate, _run(g, gate, request, told))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from auditlog.canonical import Json
 from registry.declaration import format_object
@@ -15,28 +15,29 @@ from runtime.program import Field, Outcome, Program, Shape, Step, check_fields, 
 from runtime.sampler import Sampler
 from runtime.schema import lint
 
+ELSEWHERE: Final = Shape(n_ctx=1 << 20)
+"""The context of a model that runs elsewhere: what fits into it, its provider says."""
+
 
 def program(manifest: Manifest) -> Program:
-    """The runtime's program of a version that has a model of its own."""
-    assert manifest.model is not None
-    assert manifest.context is not None
+    """What a version runs. That of a remote model names no weights: it serves to ask, to check and to validate."""
     return Program(
-        model=manifest.model.sha256,
+        model=manifest.model.sha256 if manifest.model else "",
         fields=tuple(Field(f.id, cast("Any", f.schema), cast("Any", f.neutral)) for f in manifest.fields),
         steps=tuple(Step(step.output, step.template, step.max_tokens) for step in manifest.steps),
         output_schema=cast("Any", manifest.output_schema),
         outcomes=tuple(Outcome(o.code, o.text, o.bias_millinats) for o in manifest.outcomes),
         sampler=Sampler(manifest.sampler.kind, manifest.sampler.temperature_milli or 0),
-        context=Shape(**cast("Any", format_object(manifest.context))),
+        context=Shape(**cast("Any", format_object(manifest.context))) if manifest.context else ELSEWHERE,
     )
 
 
-def check(manifest: Manifest) -> None:
+def check(manifest: Manifest, *, recorded_only: bool = False) -> None:
     """Raises RuntimeFault, naming the member, for a version that could never run.
 
-    Remote ones do not run here, but what is recorded of them is held against their schemas.
+    `recorded_only`: nobody here asks it, but what is recorded of it is held against its schemas.
     """
-    if manifest.model is not None:
+    if manifest.model is not None or not recorded_only:
         check_program(program(manifest))
         return
     for field in manifest.fields:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from app.actions import repeats, targets
 from app.actions.counting import is_held
 from app.actions.endings import unfinished
-from app.actions.generating import Generated
+from app.actions.generated import Generated
 from app.errors import Refused, Unfinished
 from app.home import Greffier
 from auditlog.canonical import Json

@@ -108,7 +108,7 @@ def register(g: Greffier, data: bytes) -> PublicSystem:
     file = parse_register_file(data)
     if file.manifest is not None:
         # A version that could never run is refused before it is recorded.
-        programs.check(file.manifest)
+        programs.check(file.manifest, recorded_only=file.system.capture == "external")
         found = other_architecture(g, file.manifest)
         if found is not None:
             raise FormatError(found, field="version.model.architecture")

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from registry import lifecycle
 from registry.errors import (
     Conflict,
+    FormatError,
     ModelNotRegistered,
     NotRunning,
     Retired,
@@ -28,6 +29,7 @@ from registry.errors import (
 from registry.lifecycle import Gate
 from registry.manifest import Manifest, SystemVersion, format_manifest, numbered, parse_manifest
 from registry.register_file import RegisterFile
+from registry.remote import verify_remote
 from registry.store.model_files import find_model
 from registry.store.tables import SYSTEM, VERSION
 from registry.system import AISystem, format_record, parse_record
@@ -185,6 +187,7 @@ def gate(conn: Connection, slug: str) -> Gate:
         raise NotRunning("has no version that runs here; register one", field="system")
     running = read_version(conn, slug, row.running_version)
     _check_model(conn, running)
+    _check_remote(record, running)
     return Gate(slug, running.version, running.digest, mode, running.model, record, running)
 
 
@@ -232,12 +235,23 @@ def _runnable(conn: Connection, found: Registered, version: int | None) -> Syste
         raise TransitionRefused("is missing; register a version before it can run", field="version")
     running = read_version(conn, found.system.slug, number)
     _check_model(conn, running)
+    _check_remote(found.system, running)
     return running
 
 
 def _check_model(conn: Connection, version: SystemVersion) -> None:
     if version.model is not None and find_model(conn, version.model) is None:
         raise ModelNotRegistered("is not in the register; add its file with `greffier model add`", field="model")
+
+
+def _check_remote(record: AISystem, version: SystemVersion) -> None:
+    """The record may have changed since: what holds for a remote model at registration holds at each decision."""
+    if record.capture == "external":
+        return
+    try:
+        verify_remote(record, version.manifest, "version")
+    except FormatError as error:
+        raise NotRunning(f"may not run with its record as it is now: {error}", field="system") from None
 
 
 def _system_row(conn: Connection, slug: str) -> Row[Any] | None:
