@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     self_test: bool = True
     replay_daily: Annotated[int, Field(ge=0, le=1_000)] = 3
     deadline_s: Annotated[int, Field(ge=1, le=3_600)] = 120
+    gpu_layers: Annotated[int, Field(ge=0, le=1_000)] = 0
+    memory_mib: Annotated[int | None, Field(ge=16)] = None
+    kv_mib: Annotated[int | None, Field(ge=1)] = None
+    queue_length: Annotated[int, Field(ge=1, le=100_000)] = 256
     key_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
     key_rate_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 6_000
     stream_stall_s: Annotated[int, Field(ge=1, le=3_600)] = 30

@@ -230,6 +230,10 @@ def _build(home: Path, clock: Clock, number: int | None = None, *, served: bool 
         runtime=Supervisor(
             home / "models",
             home / "run",
+            gpu_layers=settings.gpu_layers,
+            queue=settings.queue_length,
+            memory_mib=settings.memory_mib,
+            kv_mib=settings.kv_mib,
             deadline_s=settings.deadline_s,
             warm=warm,
             on_boot=on_boot,
