@@ -9,20 +9,22 @@ All prices and costs are whole millionths of the currency. Two costs are told ap
     tokens and of time, is rounded half up once.
 
 *Full*: what a month costs, however little is asked. It is a figure over many records, so it stands in none.
-    max(minimum, the sum of marginal costs) + month + idle,
-    idle = max(0, device_hour × hours − what of the sum of marginal costs is neither request nor tokens), for a device
-    that is there at all hours; a GPU that is rented by the second costs nothing while it rests. A result's part of it
-    is full / results, rounded half up.
+    max(minimum, the sum of marginal costs) + month + the system's share of what its device costs while it rests.
+    A device that is there at all hours rests for device_hour × hours − what its systems' marginal costs have of it (all
+    that is neither request nor tokens). Systems with the same host (kind and place) and price share one device, and
+    divide that by what each has of it, so that their costs sum to the device's. A GPU that is rented by the second
+    costs nothing while it rests. A result's part of the full cost is full / results, rounded half up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from auditlog.canonical import Json
 from registry.system import AISystem, Tariff
+from runtime.accounts import shares
 from runtime.capture import Usage
 
 MILLION: Final = 1_000_000
@@ -92,23 +94,67 @@ class FullCost:
     share: int | None
 
 
-def full_cost(tariff: Tariff, host: str | None, summed: Mapping[str, int], *, us: int) -> FullCost:
-    """The full cost of the results of one calendar month, as above.
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a system with a tariff used in one calendar month: its cells (`auditlog.cells`), and how much of the month
+    has passed while the tariff was valid, in µs."""
 
-    `summed`: their cells (`auditlog.cells`); `us`: how much of the month has passed while the tariff was valid, in µs.
-    In the result `minimum` is what is missing to the month's least amount.
+    system: AISystem
+    tariff: Tariff
+    cells: Mapping[str, int]
+    us: int
+
+    @property
+    def marginal(self) -> int:
+        """The sum of the marginal costs."""
+        return self.cells.get(f"cost.{self.tariff.currency}", 0)
+
+    @property
+    def priced(self) -> int:
+        """How many results have one."""
+        return self.cells.get(f"records.cost.{self.tariff.currency}", 0)
+
+    @property
+    def device(self) -> int:
+        """What of them is the device's."""
+        parts = self.tariff.components
+        tokens = self.cells.get("tokens.prompt", 0) * (parts.input or 0)
+        tokens += self.cells.get("tokens.output", 0) * (parts.output or 0)
+        return max(0, self.marginal - self.priced * (parts.request or 0) - _rounded(tokens, MILLION))
+
+    @property
+    def shares_with(self) -> tuple[str, str, str, int] | None:
+        """What systems on one device have in common; None where nothing is paid while it rests."""
+        host, price = self.system.host, self.tariff.components.device_hour
+        if host is None or not price or host.kind in BY_THE_SECOND:
+            return None
+        return host.kind, host.place, self.tariff.currency, price
+
+
+def full_costs(used: Sequence[Used]) -> dict[str, FullCost]:
+    """Slug → the full cost of a system's results of one month, as above. `used`: all systems in use in it.
+
+    In a result `minimum` is what is missing to the month's least amount, `idle` the share of a device at rest.
     """
-    parts = tariff.components
-    priced = summed.get(f"records.cost.{tariff.currency}", 0)
-    marginal = summed.get(f"cost.{tariff.currency}", 0)
-    tokens = summed.get("tokens.prompt", 0) * (parts.input or 0) + summed.get("tokens.output", 0) * (parts.output or 0)
-    device = max(0, marginal - priced * (parts.request or 0) - _rounded(tokens, MILLION))
-    missing = max(0, (parts.minimum or 0) - marginal)
-    idle = 0 if host in BY_THE_SECOND else max(0, _rounded(us * (parts.device_hour or 0), HOUR_US) - device)
-    month = parts.month or 0
-    full = marginal + missing + month + idle
-    share = _rounded(full, priced) if priced else None
-    return FullCost(tariff.currency, marginal, missing, month, idle, full, share)
+    idle: dict[str, int] = {}
+    devices: dict[tuple[str, str, str, int], list[Used]] = {}
+    for one in used:
+        if one.shares_with is not None:
+            devices.setdefault(one.shares_with, []).append(one)
+    for (*_, price), mine in devices.items():
+        weights = [one.device for one in mine]
+        resting = max(0, _rounded(max(one.us for one in mine) * price, HOUR_US) - sum(weights))
+        parts = shares(resting, weights if any(weights) else [1] * len(mine))
+        idle |= {one.system.slug: part for one, part in zip(mine, parts, strict=True)}
+    return {one.system.slug: _full(one, idle.get(one.system.slug, 0)) for one in used}
+
+
+def _full(one: Used, idle: int) -> FullCost:
+    parts = one.tariff.components
+    missing, month = max(0, (parts.minimum or 0) - one.marginal), parts.month or 0
+    full = one.marginal + missing + month + idle
+    share = _rounded(full, one.priced) if one.priced else None
+    return FullCost(one.tariff.currency, one.marginal, missing, month, idle, full, share)
 
 
 def _rounded(value: int, by: int) -> int:

@@ -24,10 +24,13 @@ from auditlog import figures
 from auditlog.figures import Cells
 from auditlog.store import amounts as store
 from auditlog.store.amounts import Place, Timings
+from registry.lifecycle import MODES
 from registry.store import systems as register_store
 from registry.store.systems import Registered
-from registry.system import AISystem
+from registry.system import Tariff
 
+IN_USE: Final = frozenset(MODES) | {"suspended"}
+"""States of a system whose device is paid for."""
 CELLS: Final = (
     *("decisions", "tokens.prompt", "tokens.output", "records.tokens", "refusals"),
     *("energy.", "records.energy.", "cost.", "records.cost.", "refusals."),
@@ -122,42 +125,63 @@ class Operations:
     systems: tuple[SystemOperations, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What the database says of a month."""
+
+    registered: Mapping[str, Registered]
+    amounts: Mapping[Place, Cells]
+    unfinished: Mapping[tuple[str, str], int]
+    full: Mapping[str, FullCost]
+    times: Mapping[str, Timings]
+
+
 def operations(g: Greffier, month: str | None = None, *, systems: Collection[str] | None = None) -> Operations:
     """Everything, or some systems alone. `month`: YYYY-MM, by default the present one. Raises UsageError for none."""
     now = g.clock()
-    first, until = period(month or f"{now:%Y-%m}")
+    days = period(month or f"{now:%Y-%m}")
     snapshot = g.telemetry.snapshot()
+    sums = _sums(g, snapshot, days, systems, now)
+    health = log_action.health(g)
+    return Operations(
+        month=days[0][:7],
+        since=None if snapshot.since is None else _second(snapshot.since),
+        now=_second(now),
+        log=LogOperations(health.recording, health.cause, health.since, health.size),
+        runtime=runtime(g),
+        systems=tuple(_system(slug, snapshot, sums) for slug in sorted(sums.times)),
+    )
+
+
+def _sums(
+    g: Greffier, snapshot: Snapshot, days: tuple[str, str], systems: Collection[str] | None, now: datetime
+) -> _Sums:
     with g.reading() as conn:
         registered = {one.system.slug: one for one in register_store.list_systems(conn)}
-        summed = store.amounts(conn, first, until, CELLS)
-        ended = store.unfinished(conn, first, until)
-        slugs = {*registered, *(place[0] for place in (*summed, *snapshot.cells, *snapshot.unfinished))}
-        chosen = sorted(slugs if systems is None else slugs & set(systems))
-        times = {
-            slug: store.timings(conn, slug, first, until, target_us=_target_us(registered, slug)) for slug in chosen
-        }
-    found = tuple(
-        SystemOperations(
-            slug,
-            one.state if one else None,
-            one.running_version if one else None,
-            one.system.target_latency_ms if one else None,
-            _process(snapshot, slug, one.system.target_latency_ms if one else None),
-            _records(
-                one.system if one else None,
-                {place: cells for place, cells in summed.items() if place[0] == slug},
-                {reason: number for (of, reason), number in ended.items() if of == slug},
-                times[slug],
-                _passed(one, first, until, now),
-            ),
-        )
-        for slug in chosen
-        for one in [registered.get(slug)]
+        amounts = store.amounts(conn, *days, CELLS)
+        unfinished = store.unfinished(conn, *days)
+        slugs = {*registered, *(place[0] for place in amounts), *(place[0] for place in unfinished)}
+        slugs |= {*(place[0] for place in snapshot.cells), *(place[0] for place in snapshot.unfinished)}
+        times = {}
+        for slug in slugs if systems is None else slugs & set(systems):
+            target = _target_ms(registered.get(slug))
+            times[slug] = store.timings(conn, slug, *days, target_us=None if target is None else target * 1000)
+    return _Sums(registered, amounts, unfinished, _full_costs(registered.values(), amounts, days, now), times)
+
+
+def _system(slug: str, snapshot: Snapshot, sums: _Sums) -> SystemOperations:
+    one, mine = sums.registered.get(slug), _of(sums.amounts, slug)
+    ended = {reason: number for (of, reason), number in sums.unfinished.items() if of == slug}
+    return SystemOperations(
+        system=slug,
+        state=one.state if one else None,
+        version=one.running_version if one else None,
+        target_ms=_target_ms(one),
+        process=_process(snapshot, slug, _target_ms(one)),
+        records=Records(
+            _amounts(figures.add(mine.values()), ended), tuple(_versions(mine)), sums.times[slug], sums.full.get(slug)
+        ),
     )
-    health = log_action.health(g)
-    log = LogOperations(health.recording, health.cause, health.since, health.size)
-    since = None if snapshot.since is None else _second(snapshot.since)
-    return Operations(first[:7], since, _second(now), log, runtime(g), found)
 
 
 def targets(g: Greffier) -> dict[str, int]:
@@ -178,7 +202,7 @@ def period(month: str) -> tuple[str, str]:
 
 
 def _process(snapshot: Snapshot, slug: str, target_ms: int | None) -> Process:
-    mine = {place: cells for place, cells in snapshot.cells.items() if place[0] == slug}
+    mine = _of(snapshot.cells, slug)
     ended: dict[str, int] = {}
     for (system, _, reason), number in snapshot.unfinished.items():
         if system == slug:
@@ -188,14 +212,19 @@ def _process(snapshot: Snapshot, slug: str, target_ms: int | None) -> Process:
     return Process(_amounts(figures.add(mine.values()), ended), tuple(_versions(mine)), times, missed)
 
 
-def _records(
-    system: AISystem | None, mine: Mapping[Place, Cells], ended: dict[str, int], times: Timings, passed: int
-) -> Records:
-    cells = figures.add(mine.values())
-    full = None
-    if system is not None and system.tariff is not None:
-        full = costs.full_cost(system.tariff, system.host.kind if system.host else None, cells, us=passed)
-    return Records(_amounts(cells, ended), tuple(_versions(mine)), times, full)
+def _of(summed: Mapping[Place, Cells], slug: str) -> dict[Place, Cells]:
+    return {place: cells for place, cells in summed.items() if place[0] == slug}
+
+
+def _full_costs(
+    systems: Iterable[Registered], summed: Mapping[Place, Cells], days: tuple[str, str], now: datetime
+) -> dict[str, FullCost]:
+    used = []
+    for one in systems:
+        tariff, cells = one.system.tariff, figures.add(_of(summed, one.system.slug).values())
+        if tariff is not None and (one.state in IN_USE or "decisions" in cells):
+            used.append(costs.Used(one.system, tariff, cells, _passed(tariff, days, now)))
+    return costs.full_costs(used)
 
 
 def _versions(mine: Mapping[Place, Cells]) -> Iterable[VersionAmounts]:
@@ -231,18 +260,14 @@ def _latency(times: Times) -> Latency:
     return Latency(times.count, times.sum_us, dict(zip(names, times.buckets, strict=True)))
 
 
-def _target_us(registered: Mapping[str, Registered], slug: str) -> int | None:
-    one = registered.get(slug)
-    target = one.system.target_latency_ms if one else None
-    return None if target is None else target * 1000
+def _target_ms(one: Registered | None) -> int | None:
+    return one.system.target_latency_ms if one else None
 
 
-def _passed(one: Registered | None, first: str, until: str, now: datetime) -> int:
-    """How much of a month has passed while the system's tariff was valid, in µs."""
-    if one is None or one.system.tariff is None:
-        return 0
-    begin = max(_midnight(first), _midnight(one.system.tariff.valid_from.isoformat()))
-    return max(0, (min(_midnight(until), now) - begin) // timedelta(microseconds=1))
+def _passed(tariff: Tariff, days: tuple[str, str], now: datetime) -> int:
+    """How much of a month has passed while a tariff was valid, in µs."""
+    begin = max(_midnight(days[0]), _midnight(tariff.valid_from.isoformat()))
+    return max(0, (min(_midnight(days[1]), now) - begin) // timedelta(microseconds=1))
 
 
 def _midnight(day: str) -> datetime:

@@ -73,16 +73,12 @@ class RuntimeMetrics(Collector):
         for name, text, value in (
             ("queue", "Requests that wait for a slot", found.queue),
             ("active", "Requests that run", found.active),
-            ("slots", "Requests that can run at once", found.slots),
+            ("slots", "Requests that can run at once, in the contexts that are open", found.slots),
+            ("memory_bytes", "Memory for models and contexts in use", found.memory),
+            ("memory_budget_bytes", "Memory for models and contexts there is", found.memory_budget),
         ):
             if value is not None:
                 yield GaugeMetricFamily(f"greffier_runtime_{name}", text, value=value)
-        for name, text, value in (
-            ("steps", "Batches decoded", found.steps),
-            ("occupancy", "Requests in them, summed over batches", found.occupancy),
-        ):
-            if value is not None:
-                yield CounterMetricFamily(f"greffier_runtime_{name}", text, value=value)
         yield from _devices(found)
         yield from _memory(found)
 
@@ -136,17 +132,23 @@ def _missed(snapshot: Snapshot, targets: dict[str, int]) -> Iterator[Metric]:
 
 
 def _devices(found: Runtime) -> Iterator[Metric]:
-    busy = CounterMetricFamily("greffier_device_busy_seconds", "Time that a device decoded", labels=("device",))
-    tokens = CounterMetricFamily("greffier_device_output_tokens", "Tokens that it wrote", labels=("device",))
-    prompt = CounterMetricFamily("greffier_device_prompt_tokens", "Tokens that it read", labels=("device",))
-    for device in found.devices:
-        if device.busy_us is not None:
-            busy.add_metric([device.device], device.busy_us / 1_000_000)
-        if device.output_tokens is not None:
-            tokens.add_metric([device.device], device.output_tokens)
-        if device.prompt_tokens is not None:
-            prompt.add_metric([device.device], device.prompt_tokens)
-    yield from (busy, tokens, prompt)
+    for name, text, value_of in (
+        ("busy_seconds", "Time that a device decoded", lambda one: _seconds(one.busy_us)),
+        ("output_tokens", "Tokens that it wrote, of finished requests", lambda one: one.output_tokens),
+        ("prompt_tokens", "Tokens that it read, of finished requests", lambda one: one.prompt_tokens),
+        ("steps", "Batches that it decoded", lambda one: one.steps),
+        ("occupancy", "Requests in them, summed over batches", lambda one: one.occupancy),
+    ):
+        family = CounterMetricFamily(f"greffier_device_{name}", text, labels=("device",))
+        for device in found.devices:
+            value = value_of(device)
+            if value is not None:
+                family.add_metric([device.device], value)
+        yield family
+
+
+def _seconds(us: int | None) -> float | None:
+    return None if us is None else us / 1_000_000
 
 
 def _memory(found: Runtime) -> Iterator[Metric]:
