@@ -194,7 +194,7 @@ class Trial:
             seen += self._decode(context, 0, whole[at:end], wanted=max(wanted, 0))
             at = end
             yield
-        self._compare(number, seen)
+        self.compare(number, seen)
         context.rewind(0, 0 if keep == 0 else len(prompt))
 
     def _batch(self) -> Generator[None, None, None]:
@@ -209,7 +209,7 @@ class Trial:
             yield from self._together(running, seen)
             for slot, number in list(running.items()):
                 if len(seen[slot]) == OUTPUT:
-                    self._compare(number, seen[slot])
+                    self.compare(number, seen[slot])
                     self._context.rewind(slot, 0)
                     del running[slot]
 
@@ -234,7 +234,8 @@ class Trial:
         first = len(some) - wanted
         return context.decode([BatchRow(token, start + i, slot, i >= first) for i, token in enumerate(some)])
 
-    def _compare(self, number: int, rows: list[Row]) -> None:
+    def compare(self, number: int, rows: list[Row]) -> None:
+        """Holds the output rows of a text against those of its run alone."""
         for (digest, token), row in zip(self._reference[number], rows, strict=True):
             self.rows += 1
             self._bits &= row_digest(row) == digest
