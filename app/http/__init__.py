@@ -24,6 +24,7 @@ from app.http import (
     log,
     lookups,
     mirror,
+    openai,
     operator,
     questions,
     receipts,
@@ -35,6 +36,7 @@ from app.http import (
 from app.http.errors import error_response
 from app.http.headers import Surroundings, configure_logger
 from app.http.metrics import Metrics
+from app.http.openai_answers import error_answer, is_ours
 from app.http.pages import check, public
 from app.http.pages.site import error_page, wants_page
 from app.http.publishing import lifespan
@@ -51,6 +53,7 @@ ROUTERS: Final = (
     check.router,
     decisions.router,
     waiting.router,
+    openai.router,
     questions.router,
     records.router,
     receipts.router,
@@ -80,6 +83,7 @@ def create_app(g: Greffier) -> FastAPI:
     app.state.greffier = g
     app.state.metrics = Metrics(g)
     waiting.prepare(app)
+    openai.prepare(app)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -94,6 +98,7 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
         try:
             yield
         finally:
+            await run_in_threadpool(openai.close, app)
             await run_in_threadpool(waiting.close, app)
 
 
@@ -110,7 +115,9 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 
 def answer_error(request: Request, error: Exception) -> Response:
-    """The answer to any error: a page where a person asked, problem+json where a program did."""
+    """The answer to any error: a page where a person asked, problem+json where a program did, on /v1 in its own form."""
+    if is_ours(request):
+        return error_answer(error)
     if wants_page(request):
         return error_page(request, error)
     return error_response(error)

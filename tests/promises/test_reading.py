@@ -62,6 +62,7 @@ RECOUNTS = {
     "app/actions/figures_sums.py": "log fsck: numbers of tallies against the roll-up",
     "app/actions/period_tallies.py": "tallies summed over a period: numbers, and no record's content",
     "app/actions/replay_sample.py": "the nightly replays: a verdict is written that says nothing of the content",
+    "app/actions/chat.py": "the turns before, which a client sends again, held against their records",
     "app/actions/conversations.py": "to which conversation a record belongs, and the number of a turn",
     "app/actions/reading.py": "its definition",
     "app/attack/scene.py": "an invented past: the receipts that its citizens have",
@@ -219,6 +220,14 @@ ASKS: dict[str, Ask] = {
     ),
     # What its own test says: tests/app/http/test_waiting.py.
     "GET /api/decisions/{id}": Ask("/api/decisions/{record}"),
+    # What was decided now is given with its own record; nothing that was recorded before is read.
+    "POST /v1/chat/completions": Ask(
+        "/v1/chat/completions",
+        body={"model": "{system}", "messages": [{"role": "user", "content": "When can I call?"}]},
+    ),
+    "POST /v1/completions": Ask("/v1/completions", body={"model": "{system}", "prompt": "When can I call?"}),
+    "GET /v1/models": Ask("/v1/models"),
+    "GET /v1/models/{slug}": Ask("/v1/models/{system}"),
     "POST /api/records": Ask("/api/records", body={"records": []}),
     "GET /api/records/{source}": Ask("/api/records/cases"),
     "GET /api/receipts/{id}": Ask("/api/receipts/{record}", gives=frozenset({"client", "officer", "auditor"})),
