@@ -5,8 +5,8 @@ the order of the draw is that of `auditlog.sample.draw` under the seed
 
     SHA-256("greffier/1/replay" 0x00 || root || day || 0x00 || slug)
 
-with the root of these entries, the day (UTC, YYYY-MM-DD) and the system's slug, empty for all. Each night `size` is the
-place of the first entry of that day, or of a later one: nobody picks it. Those whose content was erased (the log has
+with the root of these entries, the day (UTC, YYYY-MM-DD) and the system's slug, empty for all. Each night the last one
+of these entries is the last that bears an earlier day: nobody picks it. Those whose content was erased (the log has
 their tombstone) or may not be used (GDPR 18) are passed over, and the next ones taken.
 
 Whoever writes the log could write it until the draw suits him; a sample that he cannot bend is `greffier sample`.
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -205,25 +206,24 @@ def _systems(g: Greffier) -> list[str]:
 
 
 def _before(g: Greffier, day: date, systems: Iterable[str]) -> tuple[int, str, dict[str, array[int]]]:
-    """Size and root (hex) of the log before its first entry of this day or later, and the populations in it."""
+    """Size and root (hex) of the log up to its last entry of an earlier day, and the populations in it."""
     number = g.log.number
     found = {system: array("Q") for system in systems}
     size = 0
 
-    def before() -> Iterator[tuple[int, bytes]]:
+    def watched() -> Iterator[tuple[int, bytes]]:
         nonlocal size
         for index, data in log_store.iterate_entries(conn, number):
-            if day_of(data) >= day.isoformat():
-                return
-            size = index + 1
+            if day_of(data) < day.isoformat():
+                size = index + 1
             yield index, data
 
     with g.reading() as conn:
-        for index, one in rule.sampled(before(), None):
+        for index, one in rule.sampled(watched(), None):
             if one.system in found:
                 found[one.system].append(index)
         root = tree_root(size, log_store.reader(conn, number, size)) if size else b""
-    return size, root.hex(), found
+    return size, root.hex(), {system: indices[: bisect_left(indices, size)] for system, indices in found.items()}
 
 
 def day_of(data: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
@@ -20,12 +20,15 @@ router: Final = APIRouter(dependencies=[Depends(authorize)], tags=["operation"])
 def read_health(g: Installation) -> Response:
     """200 while the program can record, and therefore decide; 503 otherwise, with the cause.
 
-    `remarks`: what keeps the log from being published or time-stamped; decisions are recorded all the same.
+    `remarks`: what keeps the log from being published or time-stamped, and decisions that came out otherwise when they
+    were run again; decisions are recorded all the same. `loading`: models on their way, in thousandths.
     """
     health = log_action.health(g)
     # Without the size of the log: asked each second it would tell, before the public checkpoint does, when somebody was
     # decided on. Operators have it in `/metrics`.
-    facts = {"recording": health.recording, "runtime": health.runtime}
+    facts: dict[str, Any] = {"recording": health.recording, "runtime": health.runtime}
+    if loading := g.runtime.progress:
+        facts["loading"] = loading
     if health.recording:
         remarks = [f"{remark.place}: {remark.message}" for remark in log_action.remarks(g)]
         return JSONResponse({**facts, "remarks": remarks}, headers={"cache-control": "no-store"})

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.actions import decide, erase, holds, lifecycle, log, reading, register, replay, replay_health
+from app.actions import decide, erase, holds, log, replay, replay_health
 from app.actions.accesses import Reader
-from app.actions.replay import How, Verdict
+from app.actions.replay import How
 from app.errors import Refused, UnknownRecord, UsageError
 from app.wiring import open_home
 from auditlog.errors import Erased
-from auditlog.record import Entry, parse_entry
+from auditlog.record import Entry
 from auditlog.store import about as about_store
 from auditlog.store import log as log_store
 
@@ -204,10 +204,3 @@ def test_a_mismatch_is_exit_1(loan_home: Path, loan_input: Any, capsys: pytest.C
     capsys.readouterr()
     assert run(["replay", record, "--home", str(loan_home)]) == 1
     assert json.loads(capsys.readouterr().out)["reason"] == "manifest"
-
-
-def stated(verdict: Verdict) -> tuple[str, str | None]:
-    return verdict.verdict, verdict.reason
-
-
-_ = (lifecycle, parse_entry, reading, register, stated)
