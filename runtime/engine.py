@@ -26,7 +26,7 @@ from runtime.figures import figures
 from runtime.hashing import Hasher
 from runtime.program import Request
 from runtime.running import Running
-from runtime.sampler import Logits, logits
+from runtime.sampler import Logits, block_logits
 from runtime.seats import Seats
 from runtime.sharing import Claim, share_batch
 from runtime.shelf import Budget, Shelf
@@ -177,7 +177,6 @@ class Engine:
             one.prepare(ask)
         except RuntimeFault as fault:
             self._fail(one, fault)
-        self._reused += one.reused
         return True
 
     # One batch
@@ -189,8 +188,9 @@ class Engine:
         here = [one for one in self._running if one.seats is seats]
         others = [one for one in self._running if one.seats is not seats]
         self._running = [*others, *here]
-        given = share_batch([Claim(len(one.waiting), one.writing) for one in here], seats.context.n_batch)
-        self._try(seats, [(one, count) for one, count in zip(here, given, strict=True) if count])
+        ready = [one for at, one in enumerate(here) if not one.follows(here[:at])]
+        given = share_batch([Claim(len(one.waiting), one.writing) for one in ready], seats.context.n_batch)
+        self._try(seats, [(one, count) for one, count in zip(ready, given, strict=True) if count])
 
     def _try(self, seats: Seats, batch: Sequence[tuple[Running, int]]) -> None:
         """Decodes; where the cache is full, without what nobody needs, then in halves, and what fits not even alone
@@ -220,14 +220,14 @@ class Engine:
         for one, count in batch:
             one.decoded(count, len(batch))
         # One copy of the rows: the next decode writes over them while they are hashed.
-        rows = list(block.copy())
+        rows = block_logits(block.copy())
         ready = [one for one, _ in batch if not one.waiting]
         if ready and ready[0].request.program.context.reproducible:
-            digests = self._hasher.rows(rows)
+            digests = self._hasher.rows([one.row for one in rows])
             for index, one in enumerate(ready):
                 one.trail.add(len(one.paper.prompts), digests, index)
         for one, row in zip(ready, rows, strict=True):
-            self._resume(one, logits(row))
+            self._resume(one, row)
 
     def _charge(self, batch: Sequence[tuple[Running, int]], spent_ns: int) -> None:
         """Divides time and energy of a step by rows."""
@@ -276,6 +276,7 @@ class Engine:
             self._running.remove(one)
         else:
             self._queue.remove(one.program, one)
+        self._reused += one.reused
         with contextlib.suppress(RuntimeFault):  # a context that cannot be emptied is found out at its next use
             one.leave()
 

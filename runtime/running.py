@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from runtime.answers import Ask, Tokens
+from runtime.answers import Ask, Tokens, common
 from runtime.batch import Part
 from runtime.capture import Generation, Run, Usage
 from runtime.energy import Energy
@@ -21,6 +22,9 @@ class Known:
 
     templates: tuple[PromptTemplate, ...]
     heads: tuple[Tokens, ...]
+
+
+_WORTH_A_STEP = 32  # tokens, for which a request stays out of a batch
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +44,7 @@ class Running:
     work: Work | None = None
     ask: Ask | None = None
     waiting: list[int] = field(default_factory=list)
+    following: bool = False
     slot: int = 0
     reused: int = 0
     occupancy: int = 1
@@ -85,6 +90,26 @@ class Running:
         self.waiting = list(prompt[len(self.seat.held) :])
         if step == 0:
             self.slot, self.reused = self.seat.number, len(self.seat.held)
+
+    def follows(self, earlier: Sequence[Running]) -> bool:
+        """Whether it had better wait: one before it is reading a head that this prompt begins with, too.
+
+        Once that is read, it is copied.
+        """
+        if self.ask is None or self.seats is None or self.seat is None or self.writing:
+            return False
+        prompt, was = self.ask.tokens, self.following
+        self.following = any(
+            one.seat is not None
+            and not one.writing
+            and len(one.seat.held) < len(one.seat.head)
+            and (gain := common(one.seat.head, prompt)) - len(self.seat.held) >= _WORTH_A_STEP
+            and self.seats.worth(self.seat, gain)
+            for one in earlier
+        )
+        if was and not self.following:
+            self._sit(prompt)
+        return self.following
 
     def part(self, count: int) -> Part:
         """The first `count` of the tokens that it waits for, as its part of a batch."""

@@ -81,6 +81,17 @@ def logits(row: Row) -> Logits:
     return Logits(row, log_sum_exp(row))
 
 
+def block_logits(block: Row) -> list[Logits]:
+    """The rows of a step, (rows, vocabulary), with their sums, computed at once; each exactly as `logits` gives it."""
+    if not len(block):
+        return []
+    tops = block.max(axis=1, keepdims=True)
+    sums = np.exp(block - tops).sum(axis=1, dtype=np.float64)
+    return [
+        Logits(row, float(top) + float(np.log(total))) for row, top, total in zip(block, tops[:, 0], sums, strict=True)
+    ]
+
+
 def best(scores: Row | Scores) -> int:
     """The index of the highest score, the lowest of equals."""
     return int(np.argmax(scores))

@@ -12,18 +12,22 @@ from runtime.answers import Tokens, common
 from runtime.errors import CallRefused
 from runtime.llama import Context
 
-# A copy moves a sequence's whole room through memory; decoding a token costs as much as moving a few hundred cells.
-_CELLS_A_TOKEN = 256
+# A copy moves a sequence's whole room through memory; decoding a token costs as much as moving about so many cells.
+_CELLS_A_TOKEN = 64
 
 
 @dataclass(slots=True)
 class Seat:
-    """One sequence: the tokens that it holds, and how many of them are a head, to be kept."""
+    """One sequence: the tokens that it holds, and the head of its prompt, which is kept when all else goes."""
 
     number: int
     held: list[int] = field(default_factory=list)
-    head: int = 0
-    taken: bool = False
+    head: Tokens = ()
+
+    @property
+    def shown(self) -> Tokens:
+        """What a neighbour may use of it: its head, as far as it is there."""
+        return tuple(self.held[: len(self.head)])
 
 
 class Seats:
@@ -49,16 +53,16 @@ class Seats:
             self._free.remove(best)
             if own is not None:
                 self.leave(own)
-        best.taken = True
         kept = self._reach(best, prompt, own)
         donor, gain = self._donor(best, prompt)
-        if gain > kept and (gain - kept) * _CELLS_A_TOKEN >= self.context.room:
+        self.rewind(best, kept)
+        if gain > kept and self.worth(best, gain):
             self.rewind(best, 0)
             self.context.copy(donor.number, best.number)
             best.held = list(donor.held)
             kept = gain
         self.rewind(best, kept)
-        best.head = common(head, prompt)
+        best.head = head[: common(head, prompt)]
         return best
 
     def rewind(self, seat: Seat, length: int) -> None:
@@ -74,30 +78,33 @@ class Seats:
 
     def leave(self, seat: Seat) -> None:
         """Frees a seat; its head stays."""
-        seat.taken = False
         self._free.append(seat)
-        self.rewind(seat, min(seat.head, len(seat.held)))
-        seat.head = len(seat.held)
+        self.rewind(seat, min(len(seat.head), len(seat.held)))
+        seat.head = tuple(seat.held)
 
     def forget(self) -> bool:
         """Drops the heads of free seats, where the cells are needed; False where there were none."""
         found = [seat for seat in self._free if seat.held]
         for seat in found:
             self.rewind(seat, 0)
-            seat.head = 0
+            seat.head = ()
         return bool(found)
+
+    def worth(self, seat: Seat, gain: int) -> bool:
+        """Whether having so many tokens more in place is worth a copy."""
+        return (gain - len(seat.held)) * _CELLS_A_TOKEN >= self.context.room
 
     def _best(self, prompt: Tokens, own: Seat | None) -> Seat:
         """The most tokens in place; of equals the one whose own head is the least loss, and longest free."""
         known = [*self._free, own] if own is not None else self._free
-        return max(known, key=lambda seat: (self._reach(seat, prompt, own), -seat.head))
+        return max(known, key=lambda seat: (self._reach(seat, prompt, own), -len(seat.head)))
 
     def _reach(self, seat: Seat, prompt: Tokens, own: Seat | None) -> int:
         # The last token of a prompt is always decoded: its logits are wanted.
-        held = seat.held if seat is own else seat.held[: seat.head]
-        return min(common(tuple(held), prompt), len(prompt) - 1)
+        held = tuple(seat.held) if seat is own else seat.shown
+        return min(common(held, prompt), len(prompt) - 1)
 
     def _donor(self, best: Seat, prompt: Tokens) -> tuple[Seat, int]:
-        found = [(common(tuple(seat.held[: seat.head]), prompt), seat) for seat in self.seats if seat is not best]
+        found = [(common(seat.shown, prompt), seat) for seat in self.seats if seat is not best]
         gain, donor = max(found, key=lambda one: one[0], default=(0, best))
         return donor, min(gain, len(prompt) - 1)

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from runtime.errors import Busy
 
 T = TypeVar("T")
+_REMEMBERED = 256
 
 
 class Waiting(Generic[T]):
@@ -16,7 +17,9 @@ class Waiting(Generic[T]):
 
     def __init__(self, room: int) -> None:
         self.room = room
-        self._lanes: OrderedDict[str, deque[T]] = OrderedDict()  # whose turn it is comes first
+        self._lanes: dict[str, deque[T]] = {}
+        self._turns: OrderedDict[str, int] = OrderedDict()  # when a program last had one
+        self._turn = 0
 
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values()))
@@ -32,14 +35,18 @@ class Waiting(Generic[T]):
         self._lanes.setdefault(program, deque()).append(item)
 
     def turns(self) -> list[T]:
-        """The first of each program, in the order of their turns."""
-        return [lane[0] for lane in self._lanes.values()]
+        """The first of each program, whoever had no turn for longest before the others."""
+        order = sorted(self._lanes, key=lambda program: self._turns.get(program, 0))
+        return [self._lanes[program][0] for program in order]
 
     def take(self, program: str, item: T) -> None:
-        """Takes an item out; its program's next turn comes after all others'."""
+        """Takes an item out: its program has had its turn."""
         self.remove(program, item)
-        if program in self._lanes:
-            self._lanes.move_to_end(program)
+        self._turn += 1
+        self._turns[program] = self._turn
+        self._turns.move_to_end(program)
+        while len(self._turns) > _REMEMBERED:
+            self._turns.popitem(last=False)
 
     def remove(self, program: str, item: T) -> None:
         """Takes an item out; turns stay."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from runtime.sampler import Draw, Sampler, best, log_sum_exp, micro_nats, noise, top
+from runtime.sampler import Draw, Sampler, best, block_logits, log_sum_exp, micro_nats, noise, top
 
 
 def test_noise_depends_on_seed_and_position_alone() -> None:
@@ -52,3 +52,14 @@ def test_log_sum_exp() -> None:
 
 def test_codes() -> None:
     assert (Sampler("greedy").code, Sampler("gumbel", 700).code) == ("greedy", "gumbel/700")
+
+
+def test_rows_of_a_block_are_as_each_alone() -> None:
+    """Bit for bit: a replay has one row where the engine had a block."""
+    generator = np.random.default_rng(7)
+    for count in (1, 3, 16):
+        block = (generator.standard_normal((count, 49_152)) * 6).astype(np.float32)
+        for row, found in zip(block, block_logits(block), strict=True):
+            assert found.total == log_sum_exp(row)
+            assert np.array_equal(found.row, row)
+    assert block_logits(np.empty((0, 49_152), np.float32)) == []
