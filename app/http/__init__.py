@@ -115,7 +115,7 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 
 def answer_error(request: Request, error: Exception) -> Response:
-    """The answer to any error: a page where a person asked, problem+json where a program did, on /v1 in its own form."""
+    """The answer to any error: a page where a person asked, problem+json where a program did; /v1 has its own form."""
     if is_ours(request):
         return error_answer(error)
     if wants_page(request):

@@ -83,28 +83,26 @@ def _extra(needed: list[str]) -> dict[str, Any]:
     openapi_extra=_extra(["model", "messages"]),
 )
 async def chat_completions(
-    g: Installation,
     caller: Caller,
     request: Request,
     body: Annotated[bytes, Depends(_body)],
     stated: Annotated[references.Given, Depends(references.given)],
 ) -> Response:
     """Ask a system by its slug. `greffier` in the answer, and the header `x-greffier-record`, name the record."""
-    return await _answer(g, caller, request, parse_chat(body), stated, _CHAT)
+    return await _answer(caller, request, parse_chat(body), stated, _CHAT)
 
 
 @router.post(
     "/completions", response_class=JSONResponse, responses=_RESPONSES, openapi_extra=_extra(["model", "prompt"])
 )
 async def completions(
-    g: Installation,
     caller: Caller,
     request: Request,
     body: Annotated[bytes, Depends(_body)],
     stated: Annotated[references.Given, Depends(references.given)],
 ) -> Response:
     """As above, for a client that sends one text as its prompt; the version's own template is the model's prompt."""
-    return await _answer(g, caller, request, parse_completion(body), stated, _COMPLETION)
+    return await _answer(caller, request, parse_completion(body), stated, _COMPLETION)
 
 
 @router.get("/models", response_class=JSONResponse, responses=_RESPONSES)
@@ -146,13 +144,9 @@ def _model(g: Greffier, slug: str, manifest: Manifest) -> dict[str, Any]:
 
 
 async def _answer(
-    g: Greffier,
-    caller: ApiKey | None,
-    request: Request,
-    ask: Ask,
-    stated: references.Given,
-    form: answers.Form,
+    caller: ApiKey | None, request: Request, ask: Ask, stated: references.Given, form: answers.Form
 ) -> Response:
+    g: Greffier = request.app.state.greffier
     key = _known(caller)
     demand_scope(key, ask.model)
     if "idempotency-key" in request.headers:

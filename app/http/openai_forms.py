@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,6 +15,7 @@ MOST_ALTERNATIVES: Final = 20
 _LONGEST_STOP: Final = 100
 _MOST_TOKENS: Final = 32_768
 _SLUG_LONGEST: Final = 64
+_PLAIN: Final = re.compile(r"[a-z][a-z_]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +86,15 @@ def _parse(body: bytes, readers: Mapping[str, Read], needed: tuple[str, ...]) ->
         if value.get(name) is None:
             raise UsageError("is needed", field=name)
     for name, given in value.items():
-        if given is None and name not in REFUSED:
+        if given is None:
             continue  # clients write null for what they leave out
         read = readers.get(name)
         if read is None:
             if name in REFUSED:
                 raise UsageError(REFUSED[name], field=name)
-            # Its name is the caller's word.
-            raise UsageError(f"holds a parameter that is not supported here; it may have {', '.join(sorted(readers))}")
+            # Its name is the caller's word, unless it looks like one of a parameter.
+            what = f"is not supported here: use only {', '.join(sorted(readers))}"
+            raise UsageError(what, field=name if _PLAIN.fullmatch(name) else "body")
         found |= read(given, name)
     _demand_fit(value, found)
     return Ask(**found)
