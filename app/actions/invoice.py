@@ -3,7 +3,8 @@
 A line is explained as far as records and tariff give its amount: recorded tokens or requests of its time that no other
 line claimed, at the tariff's price; a month's fixed fee or least amount once; tax at a rate that is named. What is
 left of its amount is unexplained, with the reason. Amounts are compared as fractions, and a difference below the last
-printed digit is rounding. A bill that asks for less than was used is said to be so, and is no fault.
+printed digit is rounding, unless more was counted than recorded. A bill that asks for less than was used is said to be
+so, and is no fault.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ REASONS: Final = {
     "adjustment": "an adjustment follows from no record",
 }
 """Reason → in words. The first that applies is named."""
+_NO_ROUNDING: Final = frozenset({"quantity", "claimed"})
+"""Reasons that no rounding of amounts explains: more was counted."""
 _MILLION: Final = 1_000_000
 
 
@@ -167,7 +170,7 @@ def _checked(line: Line, systems: tuple[str, ...], explained: Fraction, why: tup
     status: Status = "explained"
     if line.cost < 0:
         status, explained = "credit", Fraction(0)
-    elif more > line.half:
+    elif more > (0 if why[0] in _NO_ROUNDING else line.half):
         status = "unexplained"
     elif more < -line.half:
         status = "less"
@@ -207,7 +210,7 @@ def _explain(state: _Bill, line: Line, scope: Sequence[Used]) -> tuple[Fraction,
     if line.component is None:
         raise _No("component")
     if line.component in {"minimum", "month"}:
-        return _fee(state, line, scope), "claimed", None
+        return (*_fee(state, line, scope), None)
     if line.component not in CELL_OF:
         raise _No("component")
     price = _price(line, scope)
@@ -242,13 +245,13 @@ def _price(line: Line, scope: Sequence[Used]) -> Fraction:
     return found.pop()
 
 
-def _fee(state: _Bill, line: Line, scope: Sequence[Used]) -> Fraction:
-    """What is fixed for a month, or is missing to its least amount: once a system and month."""
+def _fee(state: _Bill, line: Line, scope: Sequence[Used]) -> tuple[Fraction, str]:
+    """What is fixed for a month, or is missing to its least amount: once a system and month; and why it is not more."""
     month = f"{line.start:%Y-%m}"
     whole = _is_midnight(line.start) and _is_midnight(line.end) and line.start.day == line.end.day == 1
     if not whole or not timedelta(days=28) <= line.end - line.start <= timedelta(days=31):
         raise _No("period")
-    component, amount, known = line.component or "", 0, False
+    component, amount, reason = line.component or "", 0, ""
     spent: dict[str, int] = {}
     for one in state.used:
         spent[one.system] = spent.get(one.system, 0) + one.spent.get(month, 0)
@@ -256,12 +259,14 @@ def _fee(state: _Bill, line: Line, scope: Sequence[Used]) -> Fraction:
         price = _component(_tariff(one, line), component)
         if price is None:
             continue
-        known = True
         if state.fees.setdefault((one.system, component, month), line.number) == line.number:
             amount += price if component == "month" else max(0, price - spent[one.system])
-    if not known:
+            reason = reason or "price"
+        else:
+            reason = "claimed"
+    if not reason:
         raise _No("component")
-    return Fraction(amount, _MILLION)
+    return Fraction(amount, _MILLION), reason
 
 
 def _tax(state: _Bill, line: Line) -> Fraction:

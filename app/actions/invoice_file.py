@@ -58,7 +58,8 @@ _WORDS: Final = (
 @dataclass(frozen=True, slots=True)
 class Line:
     """One charge. `number` counts from 2, as a spreadsheet does; `component` is one of a tariff's, None where nothing
-    says which; `quantity` in tokens, requests or hours; `half` is half of the last digit that the cost is printed with.
+    says which; `quantity` in tokens, requests or hours. `half`: half of the last digit that the cost is printed with,
+    at most half a cent, since some programs leave zeros out.
     """
 
     number: int
@@ -163,7 +164,7 @@ def _money(text: str, number: int) -> tuple[Fraction, Fraction]:
     amount = _decimal(text, f"line {number}, BilledCost")
     exponent = amount.as_tuple().exponent
     assert isinstance(exponent, int)
-    return Fraction(amount), Fraction(1, 2) * Fraction(10) ** min(exponent, 0)
+    return Fraction(amount), Fraction(1, 2) * Fraction(10) ** min(exponent, -2)
 
 
 def _quantity(text: str, number: int) -> Fraction | None:
