@@ -90,6 +90,13 @@ def _tokens_at(forced: Forced, paper: Paper) -> Position | None:
     return forced.token_at or (step, at)
 
 
+def other_prompt(forced: Forced, step: int) -> Finding:
+    """A later prompt is not the record's; where the answer that it quotes was another already, that comes first."""
+    if forced.token_at is not None:
+        return Finding("mismatch", _why(forced), forced.token_at)
+    return Finding("mismatch", "prompt", (step, 0))
+
+
 def _why(forced: Forced) -> str:
     """Rows that go on as recorded after a token that was not the best mean that the noise was another."""
     if forced.inner and forced.rows_agree and forced.order.program.sampler.kind != "greedy":

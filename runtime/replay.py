@@ -16,7 +16,7 @@ from runtime.answers import Ask, Tokens
 from runtime.background import Spare
 from runtime.errors import ModelAltered, ModelMissing, ModelUnusable, RuntimeFault
 from runtime.forced import Forced
-from runtime.judge import Finding, Numbers, judge, may_differ, numbers
+from runtime.judge import Finding, Numbers, judge, may_differ, numbers, other_prompt
 from runtime.llama import Context, Model
 from runtime.program import Request, Shape, check_fields, check_program, check_seed
 from runtime.sampler import logits
@@ -112,7 +112,7 @@ class Replay:
             except StopIteration:
                 return self._judge(bound)
             except RuntimeFault:  # a later prompt that does not fit, though the recorded one did
-                return Finding("mismatch", "prompt", (len(bound.paper.prompts), 0))
+                return other_prompt(bound.forced, len(bound.paper.prompts))
             if bound.forced.overrun_at:
                 return self._judge(bound)
             if differs := self._ask(bound, ask):
@@ -124,7 +124,7 @@ class Replay:
         run, step = self._order.run, len(bound.paper.prompts)
         prompt = run.prompt_tokens[step] if step < len(run.prompt_tokens) else ()
         if ask.keep == 0 and ask.tokens != prompt:
-            return Finding("mismatch", "prompt", (step, 0))
+            return other_prompt(bound.forced, step)
         expected: Tokens = ()
         if self._order.passes == "one_pass":
             expected = prompt + run.output_tokens[step][:-1]
