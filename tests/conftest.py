@@ -109,6 +109,12 @@ def portals() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def talking() -> ModuleType:
+    """The module `tests/talking.py`: systems that hold and stream conversations."""
+    return load("talking")
+
+
+@pytest.fixture(scope="session")
 def portal(portals: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A served home with decisions in it."""
     home, records = portals.copy_of_a_home(tmp_path_factory.mktemp("portal"))

@@ -78,7 +78,7 @@ def turn(g: Greffier, gate: Gate, values: dict[str, Json], refs: Refs, parent: s
     if name is None or refs.conversation is None:
         return None
     parent, refs = conversations.place(g, gate.system, refs, parent)
-    thread = _thread(g, gate.system, name, refs, parent)
+    thread = _thread(g, gate.system, name, refs.normalised().conversation, parent)
     given = [_as_recorded(one, thread[at] if at < len(thread) else None) for at, one in enumerate(_list(values[name]))]
     with asked():
         new = new_messages([said.message for said in thread], given)
@@ -99,7 +99,7 @@ def whole_input(g: Greffier, record: reading.Record) -> dict[str, Json]:
     parent = record.values.get("parent")
     if name is None or record.opened.refs.conversation is None or not isinstance(parent, str):
         return values
-    thread = _thread(g, system, name, record.opened.refs, parent)
+    thread = _thread(g, system, name, record.opened.refs.conversation, parent)
     return {**values, name: cast("Json", [*(said.message for said in thread), *_list(values[name])])}
 
 
@@ -118,11 +118,11 @@ def _as_recorded(given: Json, said: _Said | None) -> Json:
     return cast("Json", said.message) if given.get("content") in said.forms else given
 
 
-def _thread(g: Greffier, system: str, name: str, refs: Refs, last: str | None) -> list[_Said]:
-    """What was said in the turns that end with `last`."""
-    if last is None or refs.conversation is None:
+def _thread(g: Greffier, system: str, name: str, conversation: str | None, last: str | None) -> list[_Said]:
+    """What was said in the turns that end with `last`. `conversation`: the reference, normalised."""
+    if last is None or conversation is None:
         return []
-    tags = g.vault.search_tags(refs.normalised().conversation or "", "conversation")
+    tags = g.vault.search_tags(conversation, "conversation")
     with g.reading() as conn:
         ids = store.turns_of(conn, tags, system)
         manifests = {one.version: one.manifest for one in register_store.list_versions(conn, system)}
