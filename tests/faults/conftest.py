@@ -45,6 +45,12 @@ def acting() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def soak() -> ModuleType:
+    """A server under many clients, and what is done to it."""
+    return load("soak")
+
+
+@pytest.fixture(scope="session")
 def driver(injection: ModuleType) -> Iterator[Any]:
     """The process that forks for every run."""
     assert shutil.which("strace"), "these tests need strace (Debian: apt install strace)"

@@ -1,0 +1,143 @@
+"""64 clients at once, while worker and server are killed, the log stalls or cannot write, and the system is stopped.
+
+Every answer that left has its record, every number of every boot is accounted for, and nobody is told of a fault of
+ours. GREFFIER_SOAK_S sets how long (600 for the figure in docs/performance.md); each thing is done at least once.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.access import keys
+from app.actions import log
+from app.home import Greffier
+from app.wiring import open_home
+from auditlog.record import Entry, parse_entry
+from auditlog.store import log as log_store
+
+LOAN = "social-loan-check"
+SECONDS = float(os.environ.get("GREFFIER_SOAK_S", "20"))
+CLIENTS = int(os.environ.get("GREFFIER_SOAK_CLIENTS", "64"))
+
+
+@pytest.mark.slow
+@pytest.mark.enable_socket
+def test_every_released_answer_has_its_record_and_every_number_its_end(
+    soak: Any, loan_home: Path, loan_input: dict[str, Any]
+) -> None:
+    rng = random.Random(int(os.environ.get("GREFFIER_SEED", "20261125")))
+    with open_home(loan_home) as g:
+        key = keys.create_key(g.engine, role="client", now=g.clock()).secret
+    server = soak.Server(loan_home)
+    server.start()
+    done: dict[str, int] = {}
+    with soak.clients(server, key, {"system": LOAN, "input": loan_input}, CLIENTS) as heard:
+        ended = time.monotonic() + SECONDS
+        things = [*THINGS]
+        while things or time.monotonic() < ended:
+            answered = len(heard.answers)
+            wait_for(lambda answered=answered: len(heard.answers) >= answered + 8, "no more answers", heard)
+            time.sleep(rng.uniform(0.0, 1.0))
+            thing = things.pop(0) if things else rng.choice([*THINGS])
+            THINGS[thing](server, rng)
+            done[thing] = done.get(thing, 0) + 1
+        answered = len(heard.answers)
+        wait_for(lambda: len(heard.answers) >= answered + 8, "no more answers", heard)
+    server.end(signal.SIGTERM)
+    print(f"{done}; {dict(heard.ways)}; {dict(sorted(heard.statuses.items()))}")
+    assert heard.wrong == []
+    assert all(len(ids) == 1 for ids in heard.keys.values()), "one key led to two records"
+    assert set(heard.ways) == {"once", "keyed", "later", "batch"}
+    check(loan_home, heard.answers)
+
+
+def kill_worker(server: Any, _rng: random.Random) -> None:
+    server.kill_worker()
+
+
+def kill_server(server: Any, _rng: random.Random) -> None:
+    server.end(signal.SIGKILL)
+    server.start()
+
+
+def restart(server: Any, _rng: random.Random) -> None:
+    server.end(signal.SIGTERM)
+    server.start()
+
+
+def stall(server: Any, rng: random.Random) -> None:
+    server.stall(rng.uniform(0.5, 2.0))
+
+
+def lose_guard(server: Any, rng: random.Random) -> None:
+    server.without_guard(rng.uniform(0.3, 1.5))
+
+
+def stop_system(server: Any, rng: random.Random) -> None:
+    assert server.command("stop", LOAN) == 0
+    time.sleep(rng.uniform(0.0, 1.0))
+    assert server.command("resume", LOAN) == 0
+
+
+THINGS = {thing.__name__: thing for thing in (kill_worker, stop_system, stall, lose_guard, kill_server, restart)}
+
+
+def check(home: Path, answers: dict[str, int]) -> None:
+    """What must hold of the log, once it is opened again."""
+    with open_home(home) as g:
+        assert log.check_all(g) == []
+        g.runtime.start()  # its entry states what boots had reached that nobody closed
+        entries = read(g)
+        places = {entry.id: index for index, entry in entries.items() if entry.kind == "decision/1"}
+        assert {id_: places.get(id_) for id_ in answers} == answers
+        stopped_gives_nothing(entries)
+        numbers = [
+            (entry.members["boot"], entry.members["n"])
+            for entry in entries.values()
+            if entry.kind in {"decision/1", "unfinished/1"}
+        ]
+        assert len(numbers) == len(set(numbers)), "a number has two ends"
+        boots = log.read_gaps(g).boots
+    assert [boot.ended for boot in boots].count("open") == 1  # that of this very check
+    assert {boot.ended for boot in boots} >= {"closed", "unclosed"}
+    for boot in boots:
+        # One that ended in order accounts for each of its numbers; of one that was killed its counter is stated.
+        assert boot.opened == ()
+        if boot.ended == "closed":
+            assert boot.missing == (), boot
+        if boot.ended == "unclosed":
+            assert boot.reached is not None
+            assert boot.reached >= (boot.last or 0), boot
+
+
+def read(g: Greffier) -> dict[int, Entry]:
+    with g.reading() as conn:
+        parsed = {
+            index: parse_entry(data)
+            for index, data in log_store.iterate_entries(conn, g.log.number, 0, g.log.state().size)
+        }
+    return {index: entry for index, entry in parsed.items() if isinstance(entry, Entry)}
+
+
+def stopped_gives_nothing(entries: dict[int, Entry]) -> None:
+    """Between `stop` and `resume` stands no decision."""
+    stopped = False
+    for index in sorted(entries):
+        entry = entries[index]
+        if entry.kind == "state/1":
+            stopped = entry.members["to"] == "suspended"
+        assert not (stopped and entry.kind == "decision/1"), f"decided at {index} while it was stopped"
+
+
+def wait_for(condition: Any, what: str, heard: Any, seconds: float = 180.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: {dict(heard.statuses)} {heard.wrong[:3]}"
+        time.sleep(0.05)
