@@ -13,7 +13,7 @@ from runtime.llama import Vocabulary
 from runtime.program import Program, Shape, check_fields, check_program, check_seed
 from runtime.prompt import PromptTemplate
 from runtime.running import Running
-from runtime.seats import Seats
+from runtime.seats import WORTH_KEEPING, Seats
 from runtime.shelf import Shelf
 from runtime.steps import Desk
 
@@ -27,6 +27,11 @@ class _Known:
 
     templates: tuple[PromptTemplate, ...]
     heads: tuple[Tokens, ...] = ()
+
+    @property
+    def spare(self) -> int:
+        """How many heads are worth a sequence of their own: those that a seat cannot keep, as other prompts follow."""
+        return sum(len(head) >= WORTH_KEEPING for head in self.heads) if len(self.heads) > 1 else 0
 
 
 class Admission:
@@ -67,14 +72,15 @@ class Admission:
         check_seed(program, running.request.seed)
         values = check_fields(program, running.request.fields)
         model = self._shelf.ready(*key)
-        context = None if model is None else self._shelf.context(*key)
+        if model is not None:
+            known = self._know(running.program, program, model.vocabulary)
+        context = None if model is None else self._shelf.context(*key, spare=known.spare)
         if model is None or context is None:
             if not self._shelf.loading:
                 running.blocked_ns = running.blocked_ns or self._clock()
             return None
         if seats is None or seats.context is not context:
-            seats = self._seats[key] = Seats(context, self._limit)
-        known = self._know(running.program, program, model.vocabulary)
+            seats = self._seats[key] = Seats(context, program.context.n_seq_max, self._limit)
         desk = Desk(running.request, known.templates, values, model.vocabulary, context.room, chosen, said)
         return running.begin(desk, seats, known.heads)
 

@@ -219,6 +219,9 @@ class Engine:
         self._charge(batch, spent)
         for one, count in batch:
             one.decoded(count, len(batch))
+        for at, one in enumerate(here := [one for one in self._running if one.seats is seats]):
+            if one.following:  # before the one that read the head goes on to another prompt
+                one.follows(here[:at])
         # One copy of the rows: the next decode writes over them while they are hashed.
         rows = block_logits(block.copy())
         ready = [one for one, _ in batch if not one.waiting]

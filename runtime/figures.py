@@ -34,7 +34,7 @@ def figures(shelf: Shelf, seats: Sequence[tuple[str, Shape, Seats]], device: str
                 "slots": len(one.seats),
                 "active": len(one.seats) - one.free,
                 "room": one.context.room,
-                "rows_used": sum(len(seat.held) for seat in one.seats),
+                "rows_used": one.rows,
                 "rows_room": shape.n_ctx if shape.kv_unified else one.context.room * one.context.sequences,
                 "bytes": sizes[one.context],
             }

@@ -40,6 +40,7 @@ logger.addHandler(logging.NullHandler())
 RELEASE = f"llama-cpp-python {llama_cpp.__version__}"
 _CACHE_TYPES = {"q8_0": c.GGML_TYPE_Q8_0, "f16": c.GGML_TYPE_F16}
 _FLASH = {"auto": -1, "off": 0, "on": 1}
+_MAX_SEQUENCES = 256
 _OFFLOAD = (1, 2)  # enum ggml_backend_dev_type: a GPU with memory of its own, or one in the processor
 _LEVELS = {2: logging.INFO, 3: logging.WARNING}
 
@@ -271,10 +272,10 @@ class Context:
     """A KV cache with one stream for each sequence, and the batches that fill it.
 
     `room` is how many tokens a sequence holds: its share of n_ctx, or all of it where all share one stream (then the
-    cache can be full before a sequence is, which `ContextFull` says).
+    cache can be full before a sequence is, which `ContextFull` says). `spare`: sequences beside those of the shape.
     """
 
-    def __init__(self, model: Model, shape: Shape, *, outputs: int | None = None) -> None:
+    def __init__(self, model: Model, shape: Shape, *, outputs: int | None = None, spare: int = 0) -> None:
         room = shape.n_ctx if shape.kv_unified else shape.n_ctx // shape.n_seq_max
         if room > model.trained_context:
             what = f"a sequence may hold {model.trained_context} tokens, for which the model was trained"
@@ -283,17 +284,20 @@ class Context:
             raise CallRefused("the model was freed", field="model")
         self.threads = shape.threads or threads_available()
         self.device = model.device
-        self.outputs = outputs or shape.n_seq_max
-        params = _context_params(shape, self.threads, self.outputs)
+        self.sequences = shape.n_seq_max + spare
+        self.outputs = outputs or self.sequences
+        if not self.sequences <= self.outputs or self.sequences > _MAX_SEQUENCES:
+            what = f"a context has at most {_MAX_SEQUENCES} sequences, and a wanted row for each"
+            raise CallRefused(what, field="context.n_seq_max")
+        params = _context_params(shape.with_spare(spare), self.threads, self.outputs)
         self._handle: Any = c.llama_init_from_model(model.handle, params)
         if not self._handle:
             what = "llama.cpp cannot make this context (memory, cache type or head size)"
             raise ModelUnusable(what, field="context", fix="lower n_ctx or n_seq_max, or use f16")
         self._memory: Any = c.llama_get_memory(self._handle)
         self.room = min(room, int(c.llama_n_ctx_seq(self._handle)))
-        self.sequences = shape.n_seq_max
         self.n_batch = int(c.llama_n_batch(self._handle))  # silently capped by llama.cpp
-        self._lengths = [0] * shape.n_seq_max
+        self._lengths = [0] * self.sequences
         self._vocabulary_size = model.vocabulary.size
         self._sheet = Sheet(
             rows=self.n_batch,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from runtime.errors import InputInvalid, InputUndeclared, ProgramInvalid, TemplateInvalid
@@ -73,6 +73,13 @@ class Shape:
     def reproducible(self) -> bool:
         """The lane: whether results can repeat to the bit, so that digests of rows are worth recording."""
         return self.type_k == self.type_v == "q8_0" and not self.kv_unified
+
+    def with_spare(self, count: int) -> Shape:
+        """With so many sequences more, each as large as the others."""
+        if not count:
+            return self
+        room = 0 if self.kv_unified else self.n_ctx // self.n_seq_max
+        return replace(self, n_ctx=self.n_ctx + count * room, n_seq_max=self.n_seq_max + count)
 
 
 @dataclass(frozen=True, slots=True)

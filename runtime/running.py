@@ -121,6 +121,8 @@ class Running:
         assert self.seat is not None
         self.seat.held += self.waiting[:count]
         del self.waiting[:count]
+        if not self.writing and self.seats is not None:
+            self.seats.keep(self.seat)
         self.occupancy = max(self.occupancy, occupancy)
 
     def leave(self) -> None:
@@ -139,6 +141,7 @@ class Running:
             queue_us=(self.started_ns - self.handed_ns) // 1000,
             first_us=(self.first_ns - self.handed_ns) // 1000,
             total_us=(now_ns - self.handed_ns) // 1000,
+            busy_us=self.busy_ns // 1000,
             energy_uj=energy.microjoules,
             energy_method=energy.method,
         )

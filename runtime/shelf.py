@@ -21,6 +21,7 @@ from runtime.program import Shape
 from runtime.weights import Stamp, model_path, open_model, stamp
 
 _DONE = 1000
+_SEQUENCES = 256  # more have no context
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +182,10 @@ class Shelf:
 
     # Contexts
 
-    def context(self, sha256: str, shape: Shape) -> llama.Context | None:
+    def context(self, sha256: str, shape: Shape, *, spare: int = 0) -> llama.Context | None:
         """The context of a loaded model that requests share; None while those in use leave no memory for it.
+
+        A new one gets `spare` sequences more, if there is memory for those.
 
         Raises ModelUnusable where it would never fit, ProgramInvalid where the model has not that much context.
         """
@@ -191,23 +194,33 @@ class Shelf:
                 self.contexts.remove(kept)
                 self.contexts.append(kept)
                 return kept.context
-        return self._make(sha256, shape, None, private=False)
+        size = sum(_context_bytes(self.models[sha256].metadata, shape.with_spare(spare)))
+        if (
+            shape.n_seq_max + spare > _SEQUENCES
+            or size > self.budget.cache
+            or self.models[sha256].size + size > self.budget.memory
+        ):
+            spare = 0
+        return self._make(sha256, shape, None, spare, private=False)
 
     def open(self, sha256: str, shape: Shape, *, outputs: int | None = None) -> llama.Context:
         """A context of one's own, to be given back by `drop`. Raises as `model` and `context`; Busy without memory."""
         self.model(sha256)
-        context = self._make(sha256, shape, outputs, private=True)
+        context = self._make(sha256, shape, outputs, 0, private=True)
         if context is None:
             raise Busy("no memory is free for the context", field="context", fix="ask again later")
         return context
 
-    def _make(self, sha256: str, shape: Shape, outputs: int | None, *, private: bool) -> llama.Context | None:
+    def _make(
+        self, sha256: str, shape: Shape, outputs: int | None, spare: int, *, private: bool
+    ) -> llama.Context | None:
         model = self.models[sha256].model
         assert model is not None
-        cache, more = _context_bytes(self.models[sha256].metadata, shape, outputs, model.vocabulary.size)
+        metadata, size = self.models[sha256].metadata, model.vocabulary.size
+        cache, more = _context_bytes(metadata, shape.with_spare(spare), outputs or shape.n_seq_max + spare, size)
         if not self._make_room(cache + more, cache + more, keep=sha256):
             return None
-        context = llama.Context(model, shape, outputs=outputs)
+        context = llama.Context(model, shape, outputs=outputs, spare=spare)
         self.contexts.append(KeptContext(sha256, shape, context, cache + more, private))
         return context
 

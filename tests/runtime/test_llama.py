@@ -109,6 +109,13 @@ def test_a_context_beyond_the_model_is_refused(model: llama.Model) -> None:
     assert caught.value.field == "context.n_ctx"
 
 
+def test_a_context_wants_a_row_for_each_sequence(model: llama.Model) -> None:
+    """Fewer abort the process when the context is made."""
+    for shape, outputs, spare in ((SHAPE, 1, 0), (SHAPE, 2, 1), (SHAPE, None, 255)):
+        with pytest.raises(CallRefused):
+            llama.Context(model, shape, outputs=outputs, spare=spare)
+
+
 def test_a_file_that_llama_cpp_refuses(model_file: ModelFile, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A sound header of an unknown architecture: added by hash, refused by this build, without an abort."""
     llama.start()
