@@ -14,6 +14,7 @@ from typing import Annotated, TextIO
 import typer
 
 from app.actions import invoice
+from app.actions.invoice_found import Checked
 from app.cli.options import AsJson, Home, how_many, print_json, print_rows, progress
 from app.errors import UsageError
 from app.wiring import open_home
@@ -57,7 +58,7 @@ def check(
     return AGREES if found.agrees else DIFFERS
 
 
-def _row(one: invoice.Checked) -> dict[str, object]:
+def _row(one: Checked) -> dict[str, object]:
     why = one.why if one.line is None else f"{one.why} (line {one.line})"
     return {
         "line": one.line_number,

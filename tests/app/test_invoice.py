@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from app.actions import external, invoice, register
 from app.actions.invoice_file import parse_bill
+from app.actions.invoice_found import Invoice
 from app.bench import records_scene
 from app.bench.records_scene import line
 from app.errors import UsageError
@@ -78,7 +79,7 @@ class Month:
         right |= {"ConsumedQuantity": str(number), "BilledCost": str(REQUEST * number)}
         return self.charge(**right) | changes
 
-    def check(self, *lines: dict[str, Any], **options: Any) -> invoice.Invoice:
+    def check(self, *lines: dict[str, Any], **options: Any) -> Invoice:
         return invoice.check(self.g, io.StringIO(bill(*lines), newline=""), **options)
 
 
