@@ -48,7 +48,7 @@ def guard_name(number: int) -> str:
 
 @dataclass(slots=True)
 class Greffier:
-    """One home, opened. `problem` says why the log may only be read.
+    """One home, opened. `problem` says why the log may only be read. `ending`: nothing more is decided, it closes soon.
 
     `own_boots` are those of this process that the log knows, `lost_boots` those of them whose loss an entry states.
     `turns`: which requests under a key are being answered. `owed`: entries that the log could not take yet.
@@ -72,6 +72,7 @@ class Greffier:
     clock: Clock
     problem: CannotRecord | None = None
     problem_since: datetime | None = None
+    ending: bool = False
     own_boots: set[str] = field(default_factory=set)
     lost_boots: set[str] = field(default_factory=set)
     turns: Turns = field(default_factory=Turns)

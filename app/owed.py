@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from auditlog.canonical import Json
 from auditlog.vault.references import Refs
 from registry.lifecycle import Gate
+
+_KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,10 @@ class Debts:
     """What is owed, one entry a number. Thread-safe."""
 
     def __init__(self) -> None:
+        self.settling = threading.Lock()
         self._lock = threading.Lock()
         self._owed: dict[tuple[str, int], Owed] = {}
+        self._settled: OrderedDict[tuple[str, int], None] = OrderedDict()
 
     def add(self, owed: Owed) -> None:
         """Of a number that is owed already the first stays: it knows best how it ended."""
@@ -47,8 +52,17 @@ class Debts:
 
     def paid(self, owed: Owed) -> None:
         """It is in the log."""
+        key = owed.boot, owed.n
         with self._lock:
-            self._owed.pop((owed.boot, owed.n), None)
+            if self._owed.pop(key, None) is not None:
+                self._settled[key] = None
+            while len(self._settled) > _KNOWN:
+                self._settled.popitem(last=False)
+
+    def knows(self, boot: str, n: int) -> bool:
+        """Whether the number is owed, or was until not long ago: then nobody else may state its end."""
+        with self._lock:
+            return (boot, n) in self._owed or (boot, n) in self._settled
 
     def __bool__(self) -> bool:
         with self._lock:

@@ -99,6 +99,11 @@ class WorkerProcess:
         """Sends a frame that has no answer of its own."""
         self._write(format_frame(frame))
 
+    def pending(self) -> list[str]:
+        """What it was asked and has not answered yet."""
+        with self._lock:
+            return list(self._pending)
+
     def kill(self) -> None:
         """Ends the process at once."""
         if self._process is not None:

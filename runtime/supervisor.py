@@ -222,6 +222,12 @@ class Supervisor:
         if worker is not None:
             worker.send({"type": "cancel", "id": request_id})
 
+    def cancel_all(self) -> None:
+        """Stops whatever was asked and has not ended."""
+        worker = self._worker
+        for key in () if worker is None else worker.pending():
+            worker.send({"type": "cancel", "id": key})
+
     def close(self, *, timeout_s: float = 30.0) -> tuple[str, int] | None:
         """Lets the worker finish what it has, and ends it. Gives (boot, n) for the `close` entry; `forget` it
         afterwards.

@@ -243,6 +243,8 @@ def demand_sense(g: Greffier, subjects: tuple[str, ...], refs: Refs, lang: str) 
 
 def demand_recording(g: Greffier) -> None:
     """No record, no answer: a log that cannot write decides nothing (promise 2)."""
+    if g.ending:
+        raise Unfinished("the program is being stopped: ask again when it runs", reason="stopped")
     if g.problem is not None:
         raise g.problem
     state = g.log.state()

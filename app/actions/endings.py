@@ -53,13 +53,15 @@ def unfinished(
     `reached` is committed: output tokens, or of a stream, which the entry `opened` began, what had been sent; `refs`
     then lead to it as they would have led to the decision. Raises CannotRecord; then it is owed.
     """
+    if g.owed.knows(boot, n):
+        settle(g)
+        return
     owed = Owed(gate, boot, n, reason, reached, opened, refs, str(uuid.uuid4()))
     try:
         _write(g, owed)
     except CannotRecord:
         g.owed.add(owed)
         raise
-    g.owed.paid(owed)
 
 
 @contextlib.contextmanager
@@ -86,12 +88,13 @@ def owing(
 
 def settle(g: Greffier) -> None:
     """Write what is owed. Raises CannotRecord; what is left stays owed."""
-    for owed in g.owed.all():
-        with g.reading() as conn:
-            there = any(id_ and log_store.find_entry(conn, id_) for id_ in (owed.entry, owed.instead_of))
-        if not there:
-            _write(g, owed)
-        g.owed.paid(owed)
+    with g.owed.settling:
+        for owed in g.owed.all():
+            with g.reading() as conn:
+                there = any(id_ and log_store.find_entry(conn, id_) for id_ in (owed.entry, owed.instead_of))
+            if not there:
+                _write(g, owed)
+            g.owed.paid(owed)
 
 
 def _write(g: Greffier, owed: Owed) -> None:

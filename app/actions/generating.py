@@ -14,7 +14,7 @@ from auditlog.errors import CannotRecord
 from auditlog.vault.references import Refs
 from registry.lifecycle import Gate
 from runtime.capture import Generation, Piece
-from runtime.errors import Busy, CounterDamaged, DeadlineExceeded, RuntimeFault, WorkerLost
+from runtime.errors import Busy, CounterDamaged, DeadlineExceeded, RuntimeFault, Stopped, WorkerLost
 from runtime.program import Request
 from runtime.stream import Began
 
@@ -90,8 +90,9 @@ def failed(
     code = reason or error.reason or "output_invalid"
     if error.boot is not None and error.n is not None:
         unfinished(g, gate, error.boot, error.n, reason=code, reached=reached, opened=opened, refs=refs)
-    elif isinstance(error, DeadlineExceeded):
-        code = "deadline"  # no number was taken and no rule refused it: there was no time, and nothing to record
+    elif isinstance(error, DeadlineExceeded | Stopped):
+        # No number was taken and no rule refused it: there was no time, and nothing to record.
+        code = "deadline" if isinstance(error, DeadlineExceeded) else "stopped"
     elif not lost:
         return refuse(g, gate, error.reason or "build_not_accepted", str(error), error.field)
     return Unfinished("the runtime ended during the decision; try again" if lost else str(error), reason=code)

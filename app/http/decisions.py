@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -20,8 +21,10 @@ from app.home import Greffier
 from app.http import references
 from app.http.auth import Caller, Installation, authorize, demand_scope, reader_of
 from app.http.threads import in_decision_thread
+from app.limits import KeyLimits
 from auditlog.canonical import parse_json
 from auditlog.store.cursor import DecisionFilter
+from auditlog.vault.references import Refs
 from auditlog.vocabulary import MAX_UINT
 
 router: Final = APIRouter(dependencies=[Depends(authorize)], tags=["decisions"])
@@ -34,6 +37,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"description": "No valid key"},
     403: {"description": "Role or scope of the key does not reach this"},
     422: {"description": "Not valid; field and fix are named"},
+    429: {"description": "The key has too many requests under way, or in this minute; `Retry-After` says when"},
     503: {"description": "The log cannot record now, so nothing is decided"},
 }
 
@@ -131,6 +135,26 @@ async def make_decision(
     demand_scope(caller, wanted.system)
     stated = references.given(request)
     subjects, refs = stated.with_body(wanted.subjects, wanted.case, wanted.conversation)
+    with limited(request, caller):
+        return await _make(g, caller, request, wanted, subjects=subjects, refs=refs, key=key)
+
+
+def limited(request: Request, caller: Caller) -> AbstractContextManager[None]:
+    """A place among the requests that the caller's key may have under way. Raises TooMany on entry."""
+    limits: KeyLimits = request.app.state.limits
+    return limits.enter("" if caller is None else caller.prefix)
+
+
+async def _make(
+    g: Greffier,
+    caller: Caller,
+    request: Request,
+    wanted: DecisionRequest,
+    *,
+    subjects: tuple[str, ...],
+    refs: Refs,
+    key: repeats.Key | None,
+) -> Response:
     if caller is not None and prefers_async(request):
         asked = queued.Asked(wanted.system, wanted.input, reader_of(caller), subjects, refs, wanted.lang, key)
         waiting = await run_in_threadpool(_take_in, g, request.app.state.queue, asked)

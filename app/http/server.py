@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import date
+from types import FrameType
 from typing import Final
 
 import structlog
@@ -22,6 +23,9 @@ from auditlog.errors import CannotRecord
 PULSE_S: Final = 3_600.0
 # `/health` keeps traffic away during an outage, so nobody may ask for a decision: the server tries by itself.
 RETRY_S: Final = 15.0
+# Of a server that was told to end: for decisions that are being made, and then for all that is still being answered.
+GRACE_S: Final = 3.0
+END_S: Final = 30
 
 logger = structlog.get_logger("greffier.pulse")
 
@@ -29,7 +33,32 @@ logger = structlog.get_logger("greffier.pulse")
 def serve(g: Greffier, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT, and return, so that whoever opened the home can close it and record that."""
     with ending_by_signal(), pulsing(g, PULSE_S, RETRY_S), nightly.replaying(g):
-        uvicorn.Server(config(g)).run(sockets=[listener])
+        server = Server(config(g), g)
+        try:
+            server.run(sockets=[listener])
+        finally:
+            server.ended.set()
+
+
+class Server(uvicorn.Server):
+    """One that, told to end, lets what is being decided go on for a little, and then stops it: the log says so."""
+
+    def __init__(self, config: uvicorn.Config, g: Greffier) -> None:
+        super().__init__(config)
+        self.ended = threading.Event()
+        self._g = g
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """What a signal does."""
+        super().handle_exit(sig, frame)
+        threading.Thread(target=self._end_decisions, name="greffier-ending", daemon=True).start()
+
+    def _end_decisions(self) -> None:
+        self.ended.wait(GRACE_S)
+        self._g.ending = True
+        while not self.ended.is_set():
+            self._g.runtime.cancel_all()
+            self.ended.wait(0.5)
 
 
 @contextlib.contextmanager
@@ -62,7 +91,7 @@ def config(g: Greffier, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Confi
         proxy_headers=False,
         lifespan="on",
         ws="none",
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=END_S,
     )
 
 

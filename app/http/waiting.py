@@ -21,6 +21,7 @@ from app.http.decisions import (
     answer_response,
     body_of,
     key_of,
+    limited,
     waiting_response,
 )
 from app.http.errors import described
@@ -105,7 +106,8 @@ async def make_decisions(
     Each is recorded before its answer leaves, as any decision is. Turns of a conversation are asked for one by one.
     """
     wanted = _parse(body)
-    results = await in_decision_thread(request, lambda: _decide(g, caller, request, wanted, key))
+    with limited(request, caller):
+        results = await in_decision_thread(request, lambda: _decide(g, caller, request, wanted, key))
     return JSONResponse({"results": [_result(result) for result in results]}, headers={"cache-control": "no-store"})
 
 

@@ -43,7 +43,8 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "app.cli", "serve", "--home", str(self.home), "--port", str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with self.home.with_name("server.log").open("ab") as told:
+            self.process = subprocess.Popen(command, stdout=told, stderr=told)
 
     def end(self, number: signal.Signals) -> None:
         """By SIGKILL, or in order by SIGTERM."""
