@@ -157,7 +157,7 @@ async def _answer(
         if not ask.stream:
             return await in_decision_thread(request, lambda: _whole(g, ask, stated, lang, form))
         case = await in_decision_thread(request, lambda: _case(g, ask, stated, lang))
-        return cast("Response", EventStream(request.app.state.streams, case, ask, form, stack.pop_all()))
+        return EventStream(request.app.state.streams, case, ask, form, stack.pop_all())
 
 
 def _case(g: Greffier, ask: Ask, stated: references.Given, lang: str) -> decide.Case:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.actions import decide
@@ -33,12 +34,13 @@ _MOST_AT_ONCE: Final = 64
 _MOST_WAITING: Final = 8_192
 
 
-class EventStream:
+class EventStream(Response):
     """An ASGI answer. Errors before its first byte are raised, for the usual answers; later ones are an event."""
 
     def __init__(
         self, streams: Streams, case: decide.Case, ask: Ask, form: answers.Form, slot: contextlib.ExitStack
     ) -> None:
+        super().__init__()
         self._streams, self._case, self._ask, self._form, self._slot = streams, case, ask, form, slot
         self._stall_s = streams.stall_s
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
