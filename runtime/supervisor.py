@@ -225,8 +225,9 @@ class Supervisor:
     def cancel_all(self) -> None:
         """Stops whatever was asked and has not ended."""
         worker = self._worker
-        for key in () if worker is None else worker.pending():
-            worker.send({"type": "cancel", "id": key})
+        if worker is not None:
+            for key in worker.pending():
+                worker.send({"type": "cancel", "id": key})
 
     def close(self, *, timeout_s: float = 30.0) -> tuple[str, int] | None:
         """Lets the worker finish what it has, and ends it. Gives (boot, n) for the `close` entry; `forget` it
