@@ -88,13 +88,14 @@ class Server:
 
 @dataclass
 class Heard:
-    """What left the server: index by id, ids by key, statuses; and what nobody should have been told."""
+    """What left the server: index by id, ids by key, text of finished streams, statuses; and what should not have."""
 
     answers: dict[str, int] = field(default_factory=dict)
     keys: dict[str, set[str]] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
     ways: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    streams: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, way: str, answer: Any, key: str | None = None) -> None:
@@ -104,6 +105,11 @@ class Heard:
                 self.wrong.append("one record at two places")
             if key is not None:
                 self.keys.setdefault(key, set()).add(answer["id"])
+
+    def stream(self, record: str, text: str) -> None:
+        with self.lock:
+            self.ways["streamed"] += 1
+            self.streams[record] = text
 
     def status(self, response: httpx.Response) -> int:
         with self.lock:
@@ -116,10 +122,12 @@ class Heard:
 class Client:
     """One case system: it asks in its own way, again and again, and asks again where the connection broke."""
 
-    def __init__(self, url: str, key: str, body: dict[str, Any], heard: Heard, seed: int) -> None:
-        self.url, self.headers, self.body, self.heard = url, {"authorization": f"Bearer {key}"}, body, heard
+    def __init__(self, url: str, key: str, asked: Asked, heard: Heard, seed: int) -> None:
+        self.url, self.headers, self.heard = url, {"authorization": f"Bearer {key}"}, heard
+        self.body, self.chat = asked.body, asked.chat
         self.rng = random.Random(seed)
-        self.way: Callable[[httpx.Client], None] = (self.once, self.keyed, self.later, self.batch)[seed % 4]
+        ways = (self.once, self.keyed, self.later, self.batch, self.streamed)
+        self.way: Callable[[httpx.Client], None] = ways[seed % len(ways)]
 
     def run(self, over: threading.Event) -> None:
         with httpx.Client(base_url=self.url, headers=self.headers, trust_env=False, timeout=150) as client:
@@ -178,13 +186,42 @@ class Client:
             elif result["status"] not in ALLOWED:
                 self.heard.wrong.append(json.dumps(result))
 
+    def streamed(self, client: httpx.Client) -> None:
+        """To its end, or until this client has had enough."""
+        patience = self.rng.choice((None, None, 2, 6))
+        with client.stream("POST", "/v1/chat/completions", json=self.chat) as response:
+            if self.heard.status(response) != 200:
+                response.read()
+                time.sleep(0.1)
+                return
+            record, text, events = response.headers["x-greffier-record"], "", 0
+            for line in response.iter_lines():
+                if not line.startswith("data: {"):
+                    if line == "data: [DONE]":
+                        self.heard.stream(record, text)
+                    continue
+                event = json.loads(line.removeprefix("data: "))
+                for choice in event.get("choices", ()):
+                    text += choice["delta"].get("content", "")
+                events += 1
+                if patience is not None and events > patience:
+                    return
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What clients ask: by declared fields, and as a chat that is streamed."""
+
+    body: dict[str, Any]
+    chat: dict[str, Any]
+
 
 @contextlib.contextmanager
-def clients(server: Server, key: str, body: dict[str, Any], count: int) -> Iterator[Heard]:
+def clients(server: Server, key: str, asked: Asked, count: int) -> Iterator[Heard]:
     """So many clients, for as long as the block lasts."""
     heard, over = Heard(), threading.Event()
     threads = [
-        threading.Thread(target=Client(server.url, key, body, heard, number).run, args=(over,), daemon=True)
+        threading.Thread(target=Client(server.url, key, asked, heard, number).run, args=(over,), daemon=True)
         for number in range(count)
     ]
     for thread in threads:
