@@ -13,14 +13,21 @@ from app.home import Greffier
 from app.settings import AgencyProfile
 from auditlog.record import parse_time
 from auditlog.store import decisions as decision_store
-from registry.manifest import InputField, Manifest, SystemVersion
+from registry.manifest import InputField, Manifest, Remote, SystemVersion
 from registry.store import systems as register_store
 from registry.system import AISystem, rows
 from reports.agency import Agency, Authority, LogStamp
 from reports.letter.context import Basis, Letter, OfficerDecision, Result, UsedValue
 from reports.notice_decision.context import notice_of
 from reports.render import json_twin
-from reports.system_page.context import DeclaredField, PossibleResult, Repeated, SystemPage, VersionFacts
+from reports.system_page.context import (
+    DeclaredField,
+    PossibleResult,
+    RemoteFacts,
+    Repeated,
+    SystemPage,
+    VersionFacts,
+)
 from reports.transparency.context import TransparencyReport
 
 DEMO_MARKER = "THIS-IS-A-DEMO.txt"
@@ -47,7 +54,7 @@ def system_page(g: Greffier, slug: str, lang: str) -> SystemPage:
         rows=rows(public.system, lang),
         state=public.state,
         since=_since(g, slug),
-        version=_version_facts(version),
+        version=_version_facts(public.system, version),
         repeated=_repeated(g, slug),
         notice=notice_of(public.system, url=url, phone=agency.phone),
         demonstration=(g.home / DEMO_MARKER).exists(),
@@ -165,7 +172,7 @@ def _since(g: Greffier, slug: str) -> date | None:
     return parse_time(str(states[-1]["time"])).astimezone(UTC).date() if states else None
 
 
-def _version_facts(version: SystemVersion | None) -> VersionFacts | None:
+def _version_facts(system: AISystem, version: SystemVersion | None) -> VersionFacts | None:
     if version is None:
         return None
     manifest, model = version.manifest, version.manifest.model
@@ -182,6 +189,15 @@ def _version_facts(version: SystemVersion | None) -> VersionFacts | None:
         model_digest=f"sha256:{model.sha256}" if model else None,
         model_quantization=model.quantization if model else None,
         model_licence=model.licence if model else None,
+        remote=None if system.capture == "external" else _remote_facts(manifest.remote),
+    )
+
+
+def _remote_facts(remote: Remote | None) -> RemoteFacts | None:
+    if remote is None:
+        return None
+    return RemoteFacts(
+        provider=remote.provider, model=remote.model, region=remote.region, tier=remote.tier, terms=remote.terms
     )
 
 

@@ -29,6 +29,7 @@ from auditlog.store.insert import insert_rows
 from auditlog.store.publications import PublicationRow, PublishedCell
 from auditlog.store.rollup import iterate_rollup
 from auditlog.store.samples import list_reconciliations
+from registry.manifest import Manifest
 from registry.store import systems as register_store
 from reports.agency import LogStamp
 from reports.render import json_twin
@@ -218,6 +219,15 @@ class Shown:
         return {cell: number for cell, number in self.sums.cells.items() if cell not in self.closed}
 
 
+def _elsewhere(
+    public: register.PublicSystem, manifests: Iterable[Manifest], versions: frozenset[int]
+) -> tuple[str, ...]:
+    """Who ran the models of the versions that gave results, where they were asked through the gateway."""
+    if public.system.capture == "external":
+        return ()
+    return tuple(sorted({one.remote.provider for one in manifests if one.remote and one.version in versions}))
+
+
 def _system_figures(g: Greffier, public: register.PublicSystem, shown: Mapping[str, Shown]) -> SystemFigures | None:
     slug = public.system.slug
     if slug not in shown and public.version is None:
@@ -235,5 +245,6 @@ def _system_figures(g: Greffier, public: register.PublicSystem, shown: Mapping[s
         versions=tuple(sorted(mine.sums.versions)),
         target_ms=target,
         outcomes=labels,
+        elsewhere=_elsewhere(public, manifests, mine.sums.versions),
         figures=tuple(figures.figures(mine.open, target_ms=target, closed=mine.closed, floor=mine.floor)),
     )

@@ -15,6 +15,7 @@ from app.actions.register import PublicSystem
 from app.actions.replay_health import SystemHealth
 from app.home import Greffier
 from app.http.auth import Installation, authorize
+from registry.declaration import format_object
 from registry.errors import UnknownSystem
 from registry.system import format_system
 
@@ -76,6 +77,7 @@ def system_facts(shown: PublicSystem, health: SystemHealth) -> dict[str, Any]:
         "state": shown.state,
         "running_version": shown.running_version,
         "manifest": None if shown.version is None else shown.version.digest,
+        "remote": _remote(shown),
         "self_test": {
             "version": health.version,
             "determinism": health.determinism,
@@ -85,6 +87,14 @@ def system_facts(shown: PublicSystem, health: SystemHealth) -> dict[str, Any]:
         },
         "replays": {"since": health.since, "verdicts": dict(health.counts)},
     }
+
+
+def _remote(shown: PublicSystem) -> dict[str, Any] | None:
+    """Who runs the model of the running version, where it is asked through the gateway."""
+    version = shown.version
+    if version is None or version.manifest.remote is None or shown.system.capture == "external":
+        return None
+    return format_object(version.manifest.remote)
 
 
 def format_csv(systems: Sequence[PublicSystem], languages: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -35,6 +35,22 @@ class PossibleResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFacts:
+    """The organisation that runs the model, and what the agency agreed with it."""
+
+    provider: str
+    """Its name."""
+    model: str
+    """What it calls the model."""
+    region: str | None
+    """Where it runs the model; None where the register does not say."""
+    tier: str | None
+    """The kind of service."""
+    terms: str
+    """What was agreed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionFacts:
     """The running version, or the newest one while none runs."""
 
@@ -54,6 +70,8 @@ class VersionFacts:
     """How the model's numbers are stored, such as "Q4_1"."""
     model_licence: str | None
     """SPDX id of the model's licence."""
+    remote: RemoteFacts | None = field(default=None, metadata={"omitted": True})
+    """Who runs the model, where it does not run here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

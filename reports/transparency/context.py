@@ -30,6 +30,8 @@ class SystemFigures:
     """Outcome code → words per language, for every code in the figures but the reserved ones."""
     figures: tuple[Figure, ...]
     """Its figures, in the order of auditlog.figures."""
+    elsewhere: tuple[str, ...] = field(default=(), metadata={"omitted": True})
+    """Organisations that ran the AI model of a version that gave results here, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
