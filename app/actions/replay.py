@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from app.actions import boots, calibrations, programs, reading
+from app.actions import boots, calibrations, chat, programs, reading
 from app.errors import Refused, Unfinished, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
@@ -22,7 +22,7 @@ from auditlog.record import Entry
 from auditlog.store import about as about_store
 from auditlog.store.replays import REPLAY
 from auditlog.vault.holds import demand_holdable
-from auditlog.vocabulary import INPUT_PREFIX, Purpose
+from auditlog.vocabulary import Purpose
 from registry.errors import UnknownSystem, UnknownVersion
 from registry.manifest import SystemVersion
 from registry.store import systems as register_store
@@ -92,9 +92,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
+    """`gone`: the decision's own content was erased, so that its replay does not name it."""
+
     verdict: str
     reason: str | None
     replayed: Replayed | None = None
+    gone: bool = False
+
+
+_ERASED: Final = _Judged("not_replayable", "erased", gone=True)
 
 
 def replay(g: Greffier, reader: reading.Reader, record_id: str, how: How = How(), wait: Wait | None = None) -> Verdict:
@@ -118,7 +124,7 @@ def judge(g: Greffier, record_id: str, read: Read, how: How, wait: Wait) -> Verd
         return _record(g, found.entry, judged, how)
     except Erased:
         # Erased while it ran: what was found about it goes with it.
-        return _record(g, found.entry, _Judged("not_replayable", "erased"), how)
+        return _record(g, found.entry, _ERASED, how)
 
 
 def show(g: Greffier, reader: reading.Reader, replay_id: str) -> Verdict:
@@ -154,7 +160,7 @@ def order_of(g: Greffier, record: reading.Record, version: SystemVersion, how: H
     return ReplayOrder(
         id=str(uuid.uuid4()),
         program=programs.program(version.manifest),
-        fields=cast("Any", inputs_of(record)),
+        fields=cast("Any", inputs_of(g, record)),
         run=run,
         output=values["output"],
         outcome=values["outcome"],
@@ -164,10 +170,15 @@ def order_of(g: Greffier, record: reading.Record, version: SystemVersion, how: H
     )
 
 
-def inputs_of(record: reading.Record) -> dict[str, Json]:
-    """The declared fields of a decision as its version was given them."""
-    values = record.values.items()
-    return {name.removeprefix(INPUT_PREFIX): value for name, value in values if name.startswith(INPUT_PREFIX)}
+def inputs_of(g: Greffier, record: reading.Record) -> dict[str, Json]:
+    """The declared fields of a decision as its version was given them: of a conversation, with the turns before.
+
+    Raises Erased where one of those was erased.
+    """
+    try:
+        return chat.whole_input(g, record)
+    except UsageError:
+        raise Erased("an earlier turn of its conversation was erased", field="id") from None
 
 
 def version_of(g: Greffier, entry: Entry) -> SystemVersion | None:
@@ -206,12 +217,14 @@ def _judge(g: Greffier, entry: Entry, read: Read, how: How, wait: Wait) -> _Judg
         version = version_of(g, entry)
         if version is None or version.model is None:
             return _Judged("mismatch", "manifest")
-        order = order_of(g, read(), version, how)
+        record = read()
+    except Erased:
+        return _ERASED
+    try:
+        order = order_of(g, record, version, how)
     except Erased:
         return _Judged("not_replayable", "erased")
-    if order is None:
-        return _Judged("not_replayable", "not_recorded")
-    return _run(g, order, wait)
+    return _Judged("not_replayable", "not_recorded") if order is None else _run(g, order, wait)
 
 
 def _run(g: Greffier, order: ReplayOrder, wait: Wait) -> _Judged:
@@ -252,9 +265,8 @@ def run(g: Greffier, order: ReplayOrder, wait: Wait) -> Replayed:
 
 
 def _record(g: Greffier, decision: Entry, judged: _Judged, how: How) -> Verdict:
-    replayed, erased = judged.replayed, judged.reason == "erased"
+    replayed, reference = judged.replayed, None if judged.gone else decision.id
     found = None if replayed is None else _numbers(replayed)
-    reference = None if erased else decision.id
     entry_id = str(uuid.uuid4())
     values: dict[str, Json] = {"reference": reference, "found": found}
     prepared = g.vault.prepare(entry_id, values)

@@ -87,11 +87,12 @@ def what_if(
             for id_ in ids:
                 if tally.compared + tally.refused == count:
                     break
-                record = _open(g, reader, id_)
-                if record is None:
+                recorded = _open(g, reader, id_)
+                if recorded is None:
                     tally.skipped += 1
                 else:
-                    tally.add(record, *_run(worker, manifest, replay.inputs_of(record), record))
+                    record, fields = recorded
+                    tally.add(record, fields, *_run(worker, manifest, fields, record))
                     told(tally.compared)
         finally:
             worker.close()
@@ -116,8 +117,14 @@ class _Tally:
     def compared(self) -> int:
         return self._pairs.total() - self.refused
 
-    def add(self, record: reading.Record, outcome: str | None, output: Mapping[str, Any] | None) -> None:
-        names = set(replay.inputs_of(record))
+    def add(
+        self,
+        record: reading.Record,
+        fields: Mapping[str, Json],
+        outcome: str | None,
+        output: Mapping[str, Any] | None,
+    ) -> None:
+        names = set(fields)
         self._left_out |= names - self._declared
         self._not_stated |= self._declared - names
         self._pairs[str(record.values["outcome"]), outcome] += 1
@@ -164,11 +171,13 @@ def _demand_build(worker: Supervisor, manifest: Manifest) -> None:
         raise Refused(message, reason="build_not_accepted", field="--what-if")
 
 
-def _open(g: Greffier, reader: Reader, id_: str) -> reading.Record | None:
+def _open(g: Greffier, reader: Reader, id_: str) -> tuple[reading.Record, dict[str, Json]] | None:
+    """A record and its input as its version read it; None for one that is gone, restricted or not here."""
     try:
         if reading.withheld(g, reader, replay.PURPOSE, [id_]):
             return None
-        return reading.open(g, reader, replay.PURPOSE, id_)
+        record = reading.open(g, reader, replay.PURPOSE, id_)
+        return record, replay.inputs_of(g, record)
     except (Erased, KeptElsewhere):
         return None
 
