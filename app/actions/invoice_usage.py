@@ -12,7 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Final
 
+from app.actions.invoice_calls import further
 from app.home import Greffier
+from auditlog import figures
 from auditlog.figures import Cells
 from auditlog.store import amounts as store
 from registry.manifest import Remote
@@ -61,24 +63,36 @@ class Used:
 
 def of_remotes(g: Greffier, first: date, until: date, *, hourly: bool) -> tuple[list[Used], int]:
     """All remote versions with what they used from the day `first` up to `until`, and how many of their decisions began
-    and did not end: a provider may bill those."""
-    found: list[Used] = []
+    and did not end: what is known of those is counted, and a provider may bill more of them."""
+    span = f"{first}T00:00Z", f"{until}T00:00Z"
     with g.reading() as conn:
-        for registered in register_store.list_systems(conn):
-            for version in register_store.list_versions(conn, registered.system.slug):
-                remote = version.manifest.remote
-                if remote is not None:
-                    used = Used(version.system, version.version, remote, registered.system.tariff)
-                    days = store.by_day(conn, used.system, used.version, f"{first}", f"{until}")
-                    hours: dict[str, Cells] = {}
-                    if hourly:
-                        hours = store.by_hour(conn, used.system, used.version, f"{first}T", f"{until}T")
-                    used.slots = slots(days, hours if hourly else None)
-                    used.spent = _spent(days, used.tariff)
-                    found.append(used)
-        ended = store.unfinished(conn, f"{first}T", f"{until}T")
-    systems = {used.system for used in found}
+        registered = {one.system.slug: one for one in register_store.list_systems(conn)}
+        versions = [one for slug in registered for one in register_store.list_versions(conn, slug)]
+        remotes = [one for one in versions if one.manifest.remote is not None]
+        days = {one.digest: store.by_day(conn, one.system, one.version, f"{first}", f"{until}") for one in remotes}
+        hours = {one.digest: store.by_hour(conn, one.system, one.version, *span) if hourly else {} for one in remotes}
+        ended = store.unfinished(conn, *span)
+    digests = {(one.system, one.version): one.digest for one in remotes}
+    spent = {digest: {day: dict(cells) for day, cells in one.items()} for digest, one in days.items()}
+    for system, version, minute, cells in further(g, remotes, *span):
+        digest = digests[system, version]
+        _add(days[digest], minute[:10], cells)
+        if hourly:
+            _add(hours[digest], minute[:13], cells)
+    found = []
+    for one in remotes:
+        assert one.manifest.remote is not None
+        tariff = registered[one.system].system.tariff
+        used = Used(one.system, one.version, one.manifest.remote, tariff)
+        used.slots = slots(days[one.digest], hours[one.digest] if hourly else None)
+        used.spent = _spent(spent[one.digest], tariff)
+        found.append(used)
+    systems = {one.system for one in remotes}
     return found, sum(number for (system, _), number in ended.items() if system in systems)
+
+
+def _add(many: dict[str, Cells], key: str, cells: Cells) -> None:
+    many[key] = figures.add((many.get(key, {}), cells))
 
 
 def slots(days: dict[str, Cells], hours: dict[str, Cells] | None) -> list[Slot]:

@@ -61,6 +61,7 @@ RECOUNTS = {
     "app/actions/figures_check.py": "log fsck: numbers of published tallies against their rows",
     "app/actions/figures_sums.py": "log fsck: numbers of tallies against the roll-up",
     "app/actions/period_tallies.py": "tallies summed over a period: numbers, and no record's content",
+    "app/actions/invoice_calls.py": "calls that a provider may bill: numbers, and no record's content",
     "app/actions/replay_sample.py": "the nightly replays: a verdict is written that says nothing of the content",
     "app/actions/chat.py": "the turns before, which a client sends again, held against their records",
     "app/actions/conversations.py": "to which conversation a record belongs, and the number of a turn",
