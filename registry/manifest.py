@@ -191,6 +191,16 @@ class Remote:
         ),
         default=None,
     )
+    stream: bool | None = field(
+        metadata=declared(
+            Flag(),
+            en="Its answer is read as it grows",
+            nl="Het antwoord wordt gelezen terwijl het groeit",
+            presence="omitted",
+            doc="Shows when its first words came. Nothing leaves before the record all the same.",
+        ),
+        default=None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

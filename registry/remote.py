@@ -18,6 +18,11 @@ def verify_remote(system: AISystem, manifest: Manifest, path: str) -> None:
     if manifest.remote is None:
         return
     _verify_endpoint(manifest.remote.endpoint, f"{path}.remote.endpoint")
+    if manifest.streaming:
+        raise FormatError(
+            "is true, and what a model elsewhere gives leaves whole, after its record; write false",
+            field=f"{path}.streaming",
+        )
     for index, outcome in enumerate(manifest.outcomes):
         if outcome.bias_millinats:
             raise FormatError(

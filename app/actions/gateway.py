@@ -105,7 +105,7 @@ def _prepare(g: Greffier, gate: Gate, request: Request) -> _Run:
     assert remote is not None
     if request.top:
         raise UsageError("are not given by a model that runs elsewhere; leave it out", field="logprobs")
-    endpoint = _endpoint(g, gate.running.manifest, remote)
+    endpoint = _endpoint(g, remote)
     program = request.program
     try:
         check_seed(program, request.seed)
@@ -118,9 +118,9 @@ def _prepare(g: Greffier, gate: Gate, request: Request) -> _Run:
     return run
 
 
-def _endpoint(g: Greffier, manifest: Manifest, remote: Remote) -> Endpoint:
+def _endpoint(g: Greffier, remote: Remote) -> Endpoint:
     key = remote_keys.key_of(g.home, remote.provider)
-    return Endpoint(remote.endpoint, remote.model, remote.form or "json_schema", manifest.streaming, key)
+    return Endpoint(remote.endpoint, remote.model, remote.form or "json_schema", bool(remote.stream), key)
 
 
 def _take_steps(g: Greffier, run: _Run, wire: Wire, told: Told | None) -> None:

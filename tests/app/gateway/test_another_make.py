@@ -83,9 +83,7 @@ def test_it_decides_with_the_usage_as_it_is_billed(other_make: str, opened: Any)
 def test_its_stream_is_read_as_well_and_says_nothing_of_usage(other_make: str, opened: Any) -> None:
     def streamed(document: dict[str, Any]) -> None:
         for_llama(document)
-        document["version"] |= {"streaming": True, "release": "immediate"}
-        for outcome in document["version"]["outcomes"]:
-            outcome["release"] = None
+        document["version"]["remote"]["stream"] = True
 
     with opened(other_make, streamed) as home:
         answer = decide.decide(home.g, TAX, INPUT)

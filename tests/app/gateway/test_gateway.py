@@ -260,6 +260,42 @@ def test_numbers_of_a_gateway_that_was_killed_are_stated(remote_stand: Any, open
         assert boot.members["unclosed"] == [{"boot": lost, "n": 3}]
 
 
+def streamed(document: dict[str, Any]) -> None:
+    document["version"]["remote"]["stream"] = True
+
+
+def test_an_answer_that_is_read_as_it_grows_is_recorded_like_any_other(remote_stand: Any, opened: Any) -> None:
+    s = remote_stand
+    usage = {"prompt_tokens": 50, "completion_tokens": 6, "total_tokens": 56}
+
+    def late(connection: Any, request: Any) -> None:
+        connection.sendall(s.events(s.chunk("Pay in "), end=False))
+        time.sleep(0.2)
+        body = s.events(s.chunk("parts."), s.chunk(None, finish="stop"), s.chunk(None, choices=[], usage=usage))
+        connection.sendall(body.partition(b"\r\n\r\n")[2])
+
+    first = s.sends(s.events(s.chunk('{"result": '), s.chunk('"payment"}', finish="stop")))
+    with s.serving(first, late) as endpoint, opened(endpoint.url, streamed) as home:
+        answer = decide.decide(home.g, TAX, INPUT)
+        assert answer.output == {"result": "payment", "reply": "Pay in parts."}
+        one, two = home.values(answer.id)["run"]["calls"]
+        assert (one["output_tokens"], two["output_tokens"]) == ("not_disclosed", 6)
+        assert two["total_us"] - two["first_us"] > 150_000
+        assert answer.usage is not None
+        assert answer.usage["output_tokens"] is None  # a part would pass for the whole
+
+
+@pytest.mark.parametrize("broken", [b"data: {\n\n", b"data: [DONE\n\n", b"", b"\xff\n\n"])
+def test_a_broken_stream_leaves_an_unfinished_run(remote_stand: Any, opened: Any, broken: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+    begun = f"data: {remote_stand.chunk('Pay')}\n\n".encode()
+    answer = remote_stand.sends(head + begun + broken)
+    with remote_stand.serving(answer) as endpoint, opened(endpoint.url, streamed) as home:
+        with pytest.raises(Unfinished):
+            decide.decide(home.g, TAX, INPUT)
+        assert [entry.members["reason"] for entry in home.entries("unfinished/1")] == ["provider_failed"]
+
+
 # --- the provider's key -----------------------------------------------------------------------------------------------
 
 
@@ -332,6 +368,8 @@ def held(document: dict[str, Any]) -> None:
         ("https://x.example/v1", lambda d: d["version"]["outcomes"][1].update(bias_millinats=5),
          "version.outcomes[1].bias_millinats"),
         ("https://x.example/v1", lambda d: d["version"]["remote"].update(form="xml"), "version.remote.form"),
+        ("https://x.example/v1", lambda d: (held(d), d["system"]["classification"].update(annex_iii=[]),
+         d["version"].update(release="immediate", streaming=True)), "version.streaming"),
     ],
 )  # fmt: skip
 def test_a_remote_version_that_may_not_run_is_refused_at_registration(
