@@ -139,9 +139,7 @@ class Replay:
         return judge(bound.forced, bound.paper, found, self._bars(), tolerant=tolerant)
 
     def _bars(self) -> Bars | None:
-        run = self._order.run
-        recorded, here = (run.build, run.device), (self._build, self._device)
-        return self._order.bars or bars_for(run.model, run.sampler, recorded, here)
+        return self._order.bars or bars_for(self._order.run, self._build, self._device)
 
     def _tell(self, finding: Finding) -> Replayed:
         bound = self._bound

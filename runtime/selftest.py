@@ -1,9 +1,10 @@
 """The start-up self-test: how exactly this model, build and device repeat a result in a version's own context.
 
 Eight texts are run alone, and each of their rows of logits is remembered. Then the same again in every way in which
-the engine and a replay will run them: in a batch with slots that others used before, on one thread, in one pass over
-prompt and output, and in the context of a replay. Equal digests of all rows make the class *bit*, equal best tokens
-*token*, anything else *tolerance*. The class is measured, never assumed (`../shared/reference/runtime.md` 3, 3b).
+the engine and a replay will run them: in a batch with slots that others used before, from a sequence that was copied,
+on one thread, in one pass over prompt and output, and in the context of a replay. Equal digests of all rows make the
+class *bit*, equal best tokens *token*, anything else *tolerance*. The class is measured, never assumed
+(`../shared/reference/runtime.md` 3, 3b).
 """
 
 from __future__ import annotations
@@ -148,7 +149,13 @@ class Trial:
             yield from self._alone(number)
             if number == last:  # what the longest holds is used once more, instead of decoding it again
                 yield from self._forced(self._context, number, keep=len(self._texts[number]) - 1, rows=1, threads=1)
-                keep = max(len(self._texts[number]) - PIECE + OUTPUT, 0)
+                length = len(self._texts[number])
+                if len(self._slots) > 1:  # as a slot takes the head of a version from another
+                    self._context.copy(0, 1)
+                    keep = max(length - _PACKED, 1)
+                    yield from self._forced(self._context, number, keep=keep, rows=1, threads=threads, slot=1)
+                    self._context.rewind(1, 0)
+                keep = max(length - PIECE + OUTPUT, 0)
                 yield from self._forced(self._context, number, keep=keep, rows=PIECE, threads=threads)
             self._context.rewind(0, 0)
         for number in _ONE_THREAD:
@@ -164,7 +171,7 @@ class Trial:
     def _alone(self, number: int) -> Generator[None, None, None]:
         """The reference: prompt in chunks, then greedy, one row a batch."""
         seen: Seen = []
-        for chunk in _chunks(self._texts[number], min(PIECE, self._context.n_batch)):
+        for chunk in _chunks(self._texts[number], self._context.n_batch):
             row = self._decode(self._context, 0, chunk, wanted=1)[-1]
             yield
         outputs: list[int] = []
@@ -178,11 +185,11 @@ class Trial:
         self._reference.append(seen)
 
     def _forced(
-        self, context: Context, number: int, *, keep: int, rows: int, threads: int
+        self, context: Context, number: int, *, keep: int, rows: int, threads: int, slot: int = 0
     ) -> Generator[None, None, None]:
         """The same tokens again, after `keep` of them, `rows` a batch once the output begins (prompts go in chunks)."""
         context.set_threads(threads)
-        context.rewind(0, keep)
+        context.rewind(slot, keep)
         prompt = self._texts[number]
         whole = prompt + self._outputs[number][:-1]
         seen: list[Row] = []
@@ -191,11 +198,11 @@ class Trial:
             size = min(PIECE, context.n_batch) if rows > 1 or at < len(prompt) else 1
             end = min(at + size, len(whole) if rows > 1 or at >= len(prompt) else len(prompt))
             wanted = end - max(at, len(prompt) - 1)
-            seen += self._decode(context, 0, whole[at:end], wanted=max(wanted, 0))
+            seen += self._decode(context, slot, whole[at:end], wanted=max(wanted, 0))
             at = end
             yield
         self.compare(number, seen)
-        context.rewind(0, 0 if keep == 0 else len(prompt))
+        context.rewind(slot, 0 if keep == 0 else len(prompt))
 
     def _batch(self) -> Generator[None, None, None]:
         """All texts but the longest through all slots: those who write and a part of a prompt in each batch."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.errors import RuntimeFault
 
 if TYPE_CHECKING:
+    from runtime.capture import Run
     from runtime.verdict import Replayed
 
 LEAST = 50
@@ -46,10 +47,12 @@ UNCALIBRATED = Bars(130_000, 710_000, 0)
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Honest decisions of one model, and on what they were recorded and run again. Builds as digests, `model` in hex,
-    `sampler` as its code. `honest` has the numbers of each, so that anyone can work out the bars again."""
+    `sampler` as its code. `lane`: reproducible, or throughput, where records differ from their replays on one build,
+    too. `honest` has the numbers of each decision, so that anyone can work out the bars again."""
 
     model: str
     sampler: str
+    lane: str
     recorded_build: str
     recorded_device: str
     build: str
@@ -63,11 +66,17 @@ class Calibration:
         return Bars(*(-(-3 * max(column) // 2) for column in zip(*rows, strict=True)))
 
 
-def calibrate(honest: Sequence[Replayed], *, model: str, sampler: str, build: str, device: str) -> Calibration:
-    """A calibration from replays, all made on one build and device, of honest decisions of one model and sampler.
+def lane(run: Run) -> str:
+    """The lane that a run was made in: only the reproducible one records its rows."""
+    return "reproducible" if run.rows else "throughput"
 
-    `build` and `device` are those of the records. Raises RuntimeFault for fewer than 50 decisions, or where one could
-    not be run to its end: then nothing is known of how far an honest one lies.
+
+def calibrate(honest: Sequence[Replayed], run: Run) -> Calibration:
+    """A calibration from replays, all made on one build and device, of honest decisions.
+
+    `run` is one of the decisions' own: all had its model, sampler, lane, build and device. Raises RuntimeFault for
+    fewer than 50 decisions, or where one could not be run to its end: then nothing is known of how far an honest one
+    lies.
     """
     if len(honest) < LEAST:
         fix = f"record at least {LEAST} decisions first"
@@ -81,7 +90,8 @@ def calibrate(honest: Sequence[Replayed], *, model: str, sampler: str, build: st
             fix = "leave out what is not replayable, and find out why a prompt or seed is another"
             raise RuntimeFault("a decision could not be compared to its end", field="decisions", fix=fix)
         found.append(Bars(mean, most, margin))
-    return Calibration(model, sampler, build, device, honest[0].build, honest[0].device, tuple(found))
+    here = (honest[0].build, honest[0].device)
+    return Calibration(run.model, run.sampler, lane(run), run.build, run.device, *here, tuple(found))
 
 
 def format_calibration(calibration: Calibration) -> str:
@@ -119,15 +129,14 @@ def shipped() -> tuple[Calibration, ...]:
     return tuple(parse_calibration(path.read_text()) for path in sorted(_FOLDER.glob("*.json")))
 
 
-def bars_for(
-    model: str, sampler: str, recorded: tuple[str, str], here: tuple[str, str], more: Sequence[Calibration] = ()
-) -> Bars | None:
-    """The bars of a model between two (build, device); those measured on exactly these go before others of the model.
+def bars_for(run: Run, build: str, device: str, more: Sequence[Calibration] = ()) -> Bars | None:
+    """The bars of a run that is replayed on a build and device: those measured between exactly these go first.
 
-    None where nobody measured. A calibration for greedy choice says nothing of a drawn one, nor the other way.
+    Otherwise `more` (an installation's own) goes before those that are shipped. None where nobody measured this model,
+    sampler and lane: a calibration for greedy choice says nothing of a drawn one, nor the other way.
     """
-    fitting = [one for one in (*more, *shipped()) if one.model == model and one.sampler == sampler]
-    for one in fitting:
-        if ((one.recorded_build, one.recorded_device), (one.build, one.device)) == (recorded, here):
-            return one.bars
-    return fitting[0].bars if fitting else None
+    wanted = (run.model, run.sampler, lane(run))
+    fitting = [one for one in (*more, *shipped()) if (one.model, one.sampler, one.lane) == wanted]
+    between = (run.build, run.device, build, device)
+    exact = [one for one in fitting if (one.recorded_build, one.recorded_device, one.build, one.device) == between]
+    return next((one.bars for one in (*exact, *fitting)), None)

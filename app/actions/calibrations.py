@@ -11,7 +11,7 @@ from typing import Final
 from app.home import Greffier
 from runtime.capture import Run
 from runtime.errors import RuntimeFault
-from runtime.tolerance import Bars, Calibration, parse_calibration
+from runtime.tolerance import Bars, Calibration, lane, parse_calibration
 
 FOLDER: Final = "calibrations"
 
@@ -30,6 +30,7 @@ def read_all(g: Greffier) -> list[Calibration]:
 
 def bars_of(g: Greffier, run: Run) -> Bars | None:
     """The home's bars for a recorded run: those from records of its build and device first; None where it has none."""
-    fitting = [one for one in read_all(g) if (one.model, one.sampler) == (run.model, run.sampler)]
+    wanted = (run.model, run.sampler, lane(run))
+    fitting = [one for one in read_all(g) if (one.model, one.sampler, one.lane) == wanted]
     exact = [one for one in fitting if (one.recorded_build, one.recorded_device) == (run.build, run.device)]
     return next((one.bars for one in (*exact, *fitting)), None)

@@ -7,7 +7,6 @@ log; no verdict is, since nothing is judged.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from app.actions import reading, replay, replay_sample
 from app.actions.accesses import Reader
@@ -16,19 +15,15 @@ from app.errors import UsageError
 from app.home import Greffier
 from auditlog.errors import Erased, KeptElsewhere
 from runtime import tolerance
+from runtime.capture import Run
 from runtime.errors import RuntimeFault
 from runtime.tolerance import LEAST
 from runtime.verdict import Replayed, ReplayOrder
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+def _kind(run: Run) -> tuple[str, ...]:
     """What all decisions of one calibration have in common."""
-
-    model: str
-    sampler: str
-    build: str
-    device: str
+    return run.model, run.sampler, tolerance.lane(run), run.build, run.device
 
 
 def calibrate(
@@ -36,21 +31,20 @@ def calibrate(
 ) -> bytes:
     """A calibration file from `count` decisions of a system, at least 50, in the order of a draw.
 
-    They have the model, sampler, build and device of the first one drawn; others are passed over. Raises UsageError
-    where there are too few, RuntimeFault where one could not be compared to its end, and as `replay.replay`.
+    They have the model, sampler, lane, build and device of the first one drawn; others are passed over. Raises
+    UsageError where there are too few, RuntimeFault where one could not be compared to its end, and as `replay.replay`.
     """
     if count < LEAST:
         raise UsageError(f"must be {LEAST} or more", field="--sample")
     _, ids = replay_sample.draw(g, count, system)
-    wait, kind, found = replay.patient(g), None, list[Replayed]()
+    wait, found = replay.patient(g), list[Replayed]()
+    first: Run | None = None
     for id_ in ids:
         order = _order(g, reader, id_)
         if order is None:
             continue
-        run = order.run
-        mine = _Kind(run.model, run.sampler, run.build, run.device)
-        kind = kind or mine
-        if mine != kind:
+        first = first or order.run
+        if _kind(order.run) != _kind(first):
             continue
         try:
             one = replay.run(g, order, wait)
@@ -61,11 +55,10 @@ def calibrate(
             told(len(found))
         if len(found) == count:
             break
-    if kind is None or len(found) < count:
+    if first is None or len(found) < count:
         fix = f"record at least {count} with one model, build and device, or name a smaller --sample"
         raise UsageError(f"has {len(found)} decisions that can be used: {fix}", field="--calibrate")
-    made = tolerance.calibrate(found, model=kind.model, sampler=kind.sampler, build=kind.build, device=kind.device)
-    return tolerance.format_calibration(made).encode()
+    return tolerance.format_calibration(tolerance.calibrate(found, first)).encode()
 
 
 def _order(g: Greffier, reader: Reader, id_: str) -> ReplayOrder | None:
@@ -76,7 +69,6 @@ def _order(g: Greffier, reader: Reader, id_: str) -> ReplayOrder | None:
     if version is None or version.model is None or reading.withheld(g, reader, replay.PURPOSE, [id_]):
         return None
     try:
-        record = reading.open(g, reader, replay.PURPOSE, id_)
+        return replay.order_of(g, reading.open(g, reader, replay.PURPOSE, id_), version, How())
     except (Erased, KeptElsewhere):
         return None
-    return replay.order_of(g, record, version, How())

@@ -135,8 +135,7 @@ def _likely(tokens: Sequence[Sequence[int]]) -> list[int]:
 def bars(engine: Engine, decided: Sequence[Decided]) -> Bars:
     """A calibration from honest decisions of one program, at least 50."""
     found = [replay(engine, one.order()) for one in decided]
-    run = decided[0].generation.run
-    return calibrate(found, model=run.model, sampler=run.sampler, build=run.build, device=run.device).bars
+    return calibrate(found, decided[0].generation.run).bars
 
 
 def count(verdicts: Mapping[str, Sequence[Replayed]]) -> dict[str, dict[str, Any]]:

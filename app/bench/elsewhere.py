@@ -76,7 +76,7 @@ def _replay(engine: Engine, args: Namespace) -> int:
         _said(number)
     if args.step == "calibrate":
         run = orders[0][1].run
-        made = calibrate(found["honest"], model=run.model, sampler=run.sampler, build=run.build, device=run.device)
+        made = calibrate(found["honest"], run)
         args.output.write_text(format_calibration(made))
     sys.stdout.write(json.dumps(detection.count(found), indent=2) + "\n")
     return 0

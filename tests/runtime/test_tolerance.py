@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from runtime import tolerance
+from runtime.capture import Run
 from runtime.errors import RuntimeFault
 from runtime.tolerance import LEAST, Bars, Calibration, bars_for, calibrate, format_calibration, parse_calibration
 from runtime.verdict import Replayed
@@ -20,8 +21,13 @@ def replayed(mean: int | None = 10, largest: int = 101, margin: int = 0, **chang
     return replace(one, **changes)  # type: ignore[arg-type]
 
 
-def made(honest: list[Replayed], *, recorded: tuple[str, str] = THERE, sampler: str = "greedy") -> Calibration:
-    return calibrate(honest, model="m", sampler=sampler, build=recorded[0], device=recorded[1])
+def run(recorded: tuple[str, str] = THERE, *, model: str = "m", sampler: str = "greedy", rows: bool = True) -> Run:
+    kept = (("0" * 16,),) if rows else ()
+    return Run((), (), (), {}, None, sampler, 2, recorded[0], model, 0, device=recorded[1], rows=kept)
+
+
+def made(honest: list[Replayed], recorded: tuple[str, str] = THERE) -> Calibration:
+    return calibrate(honest, run(recorded))
 
 
 def test_bars_are_half_as_much_again_as_the_largest_rounded_up() -> None:
@@ -63,12 +69,15 @@ def test_a_calibration_is_read_only_as_it_was_written() -> None:
 def test_those_measured_on_the_very_builds_go_before_others_and_no_sampler_stands_for_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    loose, exact = made([replayed(mean=90)] * LEAST, recorded=("c", "cpu")), made([replayed()] * LEAST)
+    loose, exact = made([replayed(mean=90)] * LEAST, ("c", "cpu")), made([replayed()] * LEAST)
     monkeypatch.setattr(tolerance, "shipped", lambda: (loose, exact))
-    assert bars_for("m", "greedy", THERE, HERE) == exact.bars
-    assert bars_for("m", "greedy", ("d", "cpu"), HERE) == loose.bars
-    assert bars_for("m", "gumbel/800", THERE, HERE) is None
-    assert bars_for("another", "greedy", THERE, HERE) is None
+    assert bars_for(run(), *HERE) == exact.bars
+    assert bars_for(run(("d", "cpu")), *HERE) == loose.bars
+    own = made([replayed(mean=1)] * LEAST, ("e", "cpu"))
+    assert bars_for(run(("d", "cpu")), *HERE, more=[own]) == own.bars
+    assert bars_for(run(), *HERE, more=[own]) == exact.bars
+    for other in (run(sampler="gumbel/800"), run(model="another"), run(rows=False)):
+        assert bars_for(other, *HERE) is None
 
 
 def test_what_is_shipped_is_sound_and_names_different_builds() -> None:
