@@ -6,14 +6,17 @@ ours. GREFFIER_SOAK_S sets how long (600 for the figure in docs/performance.md);
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from app.access import keys
@@ -63,6 +66,45 @@ def test_every_released_answer_has_its_record_and_every_number_its_end(
     assert all(len(ids) == 1 for ids in heard.keys.values()), "one key led to two records"
     assert set(heard.ways) == {"once", "keyed", "later", "batch", "streamed"}
     check(loan_home, heard)
+
+
+@pytest.mark.enable_socket
+def test_a_server_that_is_told_to_end_answers_all_who_wait(
+    soak: Any, loan_home: Path, loan_input: dict[str, Any]
+) -> None:
+    with open_home(loan_home) as g:
+        key = keys.create_key(g.engine, role="client", now=g.clock()).secret
+    server = soak.Server(loan_home)
+    server.start()
+    with httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {key}"}, trust_env=False) as client:
+
+        def ask(_: int) -> tuple[int, str]:
+            answer = client.post("/api/decisions", json={"system": LOAN, "input": loan_input}, timeout=180)
+            return answer.status_code, answer.json().get("id", answer.json().get("reason"))
+
+        until(lambda: ask(0)[0] == 201)
+        with ThreadPoolExecutor(40) as callers:
+            waiting = [callers.submit(ask, number) for number in range(40)]
+            until(lambda: any(one.done() for one in waiting))
+            server.end(signal.SIGTERM)
+            told = [one.result() for one in waiting]
+    assert {status for status, _ in told} <= {201, 503}
+    assert {what for status, what in told if status == 503} <= {"stopped"}
+    with open_home(loan_home) as g:
+        (boot,) = log.read_gaps(g).boots
+        assert (boot.ended, boot.missing) == ("closed", ())
+        assert boot.decisions == [status for status, _ in told].count(201) + 1
+        assert log.check_all(g) == []
+
+
+def until(condition: Any) -> None:
+    deadline = time.monotonic() + 180
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            if condition():
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def register_stream(g: Greffier) -> None:
