@@ -2,6 +2,7 @@
 
 `KINDS` are those of writers: (writers, seconds, database URL or None, own options). `OF_SIZE` take a number of entries,
 `ON_DATABASE` a number of decisions and a database URL or None, `OVER_HTTP` seconds and a database URL or None.
+`decide` and `replay` run the model, and have options of their own.
 """
 
 from __future__ import annotations
@@ -15,4 +16,4 @@ KINDS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"append": append.run}
 OF_SIZE: Final[dict[str, Callable[[int], dict[str, Any]]]] = {"audit": audit.run, "seal": seal.run}
 ON_DATABASE: Final[dict[str, Callable[..., dict[str, Any]]]] = {"query": query.run}
 OVER_HTTP: Final[dict[str, Callable[..., dict[str, Any]]]] = {"records": records.run}
-NAMES: Final = (*KINDS, *OF_SIZE, *ON_DATABASE, *OVER_HTTP)
+NAMES: Final = (*KINDS, *OF_SIZE, *ON_DATABASE, *OVER_HTTP, "decide", "replay")

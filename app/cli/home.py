@@ -90,10 +90,23 @@ def bench(
     grow: Annotated[int, typer.Option(min=0, help="Fill the log to so many entries first.")] = 0,
     processes: Annotated[int, typer.Option(min=1, max=64, help="So many processes, each with the writers.")] = 1,
     entries: Annotated[
-        int, typer.Option(min=10, max=20_000_000, help="Size of the log that is audited or asked.")
-    ] = 160_000,
+        int | None,
+        typer.Option(min=10, max=20_000_000, help="Size of the log that is audited or asked; decisions replayed."),
+    ] = None,
+    server: Annotated[str | None, typer.Option(help="The program llama-server, to compare with.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds of decide and replay.")] = 3,
+    slots: Annotated[str, typer.Option(help="Numbers of requests at once, with commas.")] = "1,4,8,16",
 ) -> None:
     """Measure; prints JSON with medians and spread, and for append the device's fsync time."""
+    if what in ("decide", "replay"):
+        from app.bench import decide, replay  # noqa: PLC0415 (nobody else here holds llama.cpp in memory)
+
+        if what == "decide":
+            print_json(decide.run(server, _numbers(slots, "--slots"), rounds, report=progress))
+        else:
+            print_json(replay.run(entries or 0, rounds, report=progress))
+        return
+    entries = 160_000 if entries is None else entries
     if what in benches.OF_SIZE:
         print_json(benches.OF_SIZE[what](entries))
         return
@@ -105,14 +118,18 @@ def bench(
         return
     if what not in benches.KINDS:
         raise UsageError(f"must be one of {', '.join(benches.NAMES)}", field="what")
-    if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", writers):
-        raise UsageError("must be numbers with commas, such as 1,16,64", field="--writers")
-    counts = [int(n) for n in writers.split(",")]
+    counts = _numbers(writers, "--writers")
     if processes > 1:
         print_json([shared.run(processes, count, seconds, database_url) for count in counts])
         return
     measure = benches.KINDS[what]
     print_json(measure(counts, seconds, database_url, decisions=decisions, grow=grow, report=progress))
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", text):
+        raise UsageError("must be numbers with commas, such as 1,16,64", field=option)
+    return [int(n) for n in text.split(",")]
 
 
 def _key_app() -> typer.Typer:
