@@ -96,7 +96,9 @@ class Engine:
         self._queue.add(running.program, running)
 
     def cancel(self, request_id: str) -> None:
-        """Ends a request with Stopped at the next step, whether it waits or runs."""
+        """Ends a request with Stopped at the next step, whether it waits or runs; or a job of the background."""
+        if self.background.cancel(request_id):
+            self._results.append((request_id, Stopped("the job was stopped")))
         for one in [*self._queue, *self._running]:
             if one.request.id == request_id:
                 self._fail(one, Stopped("the request was stopped"))
