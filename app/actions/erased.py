@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from app.actions import erase, reading
 from app.home import Greffier
@@ -19,6 +19,8 @@ from auditlog.store import log as log_store
 from auditlog.store import remains
 from auditlog.store.engine import database_file
 from auditlog.store.vault import find_erasure
+from registry.errors import RegistryError
+from registry.store import systems as register_store
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -81,7 +83,23 @@ def verify(g: Greffier, record_id: str) -> Verified:
     _sort(_keys(g, record_id), found, left)
     _sort(_files(g, record), found, left)
     beyond = dict(BEYOND if g.engine.dialect.name == "sqlite" else (*BEYOND, *_BEYOND_POSTGRESQL))
+    beyond |= _provider(g, record)
     return Verified(record_id, ground, tombstone, found, left, beyond)
+
+
+def _provider(g: Greffier, record: reading.Found) -> dict[str, str]:
+    """Who was sent the input, where the model runs elsewhere (GDPR 17(2), 19)."""
+    members = record.entry.members
+    if members.get("boot") is None or members.get("version") is None:
+        return {}
+    try:
+        with g.reading() as conn:
+            version = register_store.read_version(conn, str(members["system"]), cast("int", members["version"]))
+    except RegistryError:
+        return {}
+    remote = version.manifest.remote
+    until = "until it has deleted the request: tell it of the erasure; its terms say what it keeps"
+    return {} if remote is None else {f"{remote.provider}, which was asked through the gateway": until}
 
 
 Found = tuple[str, str, bool]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, lifecycle, log, receipts, register, replay
+from app.actions import decide, erase, erased, lifecycle, log, receipts, register, replay
 from app.actions.reading import CLI
 from app.demo.run import CASES
 from app.errors import Refused, SettingsError, Unfinished
@@ -294,6 +294,16 @@ def test_a_broken_stream_leaves_an_unfinished_run(remote_stand: Any, opened: Any
         with pytest.raises(Unfinished):
             decide.decide(home.g, TAX, INPUT)
         assert [entry.members["reason"] for entry in home.entries("unfinished/1")] == ["provider_failed"]
+
+
+def test_an_erasure_names_the_provider_as_out_of_its_reach(remote_stand: Any, opened: Any) -> None:
+    with remote_stand.serving(*two_answers(remote_stand)) as endpoint, opened(endpoint.url) as home:
+        answer = decide.decide(home.g, TAX, INPUT, subjects=("TEST-1",))
+        erase.erase(home.g, answer.id, ground="consent_withdrawn")
+        verified = erased.verify(home.g, answer.id)
+        assert verified.gone
+        assert "Voorbeeld AI (invented), which was asked through the gateway" in verified.beyond
+        assert replay.replay(home.g, CLI, answer.id).reason == "erased"
 
 
 # --- the provider's key -----------------------------------------------------------------------------------------------
