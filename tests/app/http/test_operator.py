@@ -231,13 +231,28 @@ def test_another_month_has_no_records(client: httpx.Client, portal: Any) -> None
     assert from_operator(found, "records") == Counter()
 
 
+def known_metrics(client: httpx.Client) -> set[str]:
+    """The names of all metrics there are, in the forms in which rules name them."""
+    text = client.get("/metrics").text
+    known = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
+    return known | {f"{name}_count" for name in known if f"# TYPE {name} histogram" in text}
+
+
+def test_the_page_for_operators_names_every_metric_and_no_other(
+    client: httpx.Client, portal: Any, portals: Any
+) -> None:
+    decide(client, portal, portals)
+    named = set(re.findall(r"greffier_\w+", (RULES.parents[1] / "operations.md").read_text("utf-8")))
+    there = {name for name in known_metrics(client) if not name.endswith(("_count", "_created"))}
+    there = {name for name in there if not name.startswith("greffier_http_")}
+    assert named == there
+
+
 def test_the_alert_rules_are_sound_and_name_metrics_that_there_are(
     client: httpx.Client, portal: Any, portals: Any
 ) -> None:
     decide(client, portal, portals)
-    text = client.get("/metrics").text
-    known = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
-    known |= {f"{name}_count" for name in known if f"# TYPE {name} histogram" in text}
+    known = known_metrics(client)
     rules = yaml.safe_load(RULES.read_text("utf-8"))
     seen = set()
     for group in rules["groups"]:
