@@ -59,8 +59,8 @@ def _record(g: Greffier, found: Found, record: Record | None) -> dict[str, Json]
         "time": entry.time,
         "system": members["system"],
         "version": members["version"],
-        "mode": members["mode"],
-        "capture": members["capture"],
+        "mode": members.get("mode"),
+        "capture": members.get("capture"),
         "content": "here" if record is not None else "kept by its sender",
         "restricted": RESTRICTION in in_force(about),
         "accesses": [{"day": row.minute[:10], "role": row.role, "purpose": row.code} for row in _of(about, "access/1")],
@@ -74,12 +74,12 @@ def _content(g: Greffier, record: Record) -> dict[str, Json]:
     with g.reading() as conn:
         manifest = _manifest(conn, record)
         reviews = [str(row["id"]) for row in decision_store.find_reviews(conn, record.entry.id)]
-    held, values = receipts.is_held(g, record), record.values
+    held, values = receipts.is_held(g, record), _content_of(record)
     subjects = values.get(SUBJECTS)
     return {
         "values": _values(manifest, values),
         "held": held,
-        "outcome": None if held else _outcome(manifest, values),
+        "outcome": None if held or "outcome" not in values else _outcome(manifest, values),
         "output": None if held else values.get("output"),
         "other_persons": max(0, len(subjects) - 1) if isinstance(subjects, list) else 0,
         "reviews": [_review(one) for one in reading.behind(g, record, reviews)],
@@ -92,6 +92,16 @@ def _content(g: Greffier, record: Record) -> dict[str, Json]:
             for one in corrections.of(g, record)
         ],
     }
+
+
+def _content_of(record: Record) -> Mapping[str, Json]:
+    """The values of a record; of a stream that came to no decision, what it had reached, under the same names."""
+    reached = record.values.get("reached")
+    if record.entry.kind != "unfinished/1" or not isinstance(reached, dict):
+        return record.values
+    given = cast("dict[str, Json]", reached.get("input", {}))
+    fields = {f"{INPUT_PREFIX}{name}": value for name, value in given.items()}
+    return {**fields, "output": reached.get("output"), SUBJECTS: reached.get(SUBJECTS, [])}
 
 
 def _values(manifest: Manifest, values: Mapping[str, Json]) -> list[Json]:

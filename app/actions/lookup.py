@@ -45,7 +45,8 @@ class Reference:
 class FoundRecord:
     """One record: what its entry says in clear.
 
-    `receipt` where receipts were asked for; without openings where the content was kept by its sender.
+    `receipt` where receipts were asked for; without openings where the content was kept by its sender. `mode` is None
+    for a streamed answer that came to no decision: what had been said is about the person all the same.
     """
 
     id: str
@@ -54,7 +55,7 @@ class FoundRecord:
     time: str
     system: str
     version: int
-    mode: str
+    mode: str | None
     receipt: Receipt | None = field(repr=False)
 
 
@@ -146,6 +147,6 @@ def _shown(found: Found, receipt: Receipt | None) -> FoundRecord:
         time=found.entry.time,
         system=str(members["system"]),
         version=int(members["version"]),
-        mode=str(members["mode"]),
+        mode=members.get("mode"),
         receipt=receipt,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -59,7 +60,7 @@ def record(
             reason=reason,
             reached=generated.reached,
             opened=generated.opened,
-            refs=None if generated.opened is None else refs,
+            refs=None if generated.opened is None else replace(refs, turn=None),
         )
 
     try:

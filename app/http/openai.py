@@ -5,6 +5,7 @@ The same gate, record, notice and review stand behind it as behind `/api/decisio
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import Annotated, Any, Final, cast
 
@@ -156,8 +157,10 @@ async def _answer(
         stack.enter_context(cast("KeyLimits", request.app.state.limits).enter(key.prefix))
         if not ask.stream:
             return await in_decision_thread(request, lambda: _whole(g, ask, stated, lang, form))
-        case = await in_decision_thread(request, lambda: _case(g, ask, stated, lang))
-        return EventStream(request.app.state.streams, case, ask, form, stack.pop_all())
+        streams: Streams = request.app.state.streams
+        beginning = asyncio.get_running_loop().run_in_executor
+        case = await beginning(streams.beginning, lambda: _case(g, ask, stated, lang))
+        return EventStream(streams, case, ask, form, stack.pop_all())
 
 
 def _case(g: Greffier, ask: Ask, stated: references.Given, lang: str) -> decide.Case:

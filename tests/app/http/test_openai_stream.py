@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import json
+import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
+import httpx2
 import openai
 import pytest
 import uvicorn
 
-from app.actions import decide, lifecycle
-from app.actions.reading import recount
+from app.actions import access_file, decide, erase, lifecycle, lookup, reading
+from app.actions.reading import CLI, recount
+from app.wiring import open_home
+from auditlog.errors import Erased
 from auditlog.guard import parse_guard_line
 from auditlog.store import log as log_store
 from auditlog.vault.check import check_vault
@@ -154,9 +160,29 @@ def test_a_client_that_leaves_leaves_what_it_was_sent(ask: openai.OpenAI, portal
     assert held["input"] == {"messages": ASKED}
     assert held["output_tokens"] > 0
     assert not [one for one in entries(portal, before) if one["kind"] == "decision/1"]
-    # The person whom it concerns finds it.
-    with portal.g.reading() as conn:
-        assert portal.g.vault.find(conn, "test 77") == [entry["id"]]
+
+
+def test_the_person_whom_an_unfinished_stream_concerns_finds_it_and_has_it_erased(
+    ask: openai.OpenAI, portal: Any, talking: Any
+) -> None:
+    before = size(portal)
+    stream = ask.chat.completions.create(
+        model=talking.CHAT, messages=ASKED, stream=True, extra_headers={"x-greffier-subject": "TEST-78"}
+    )
+    words = texts(stream)
+    got = next(words) + next(words)
+    stream.response.close()
+    entry = wait_for(portal, before, "unfinished/1")
+    who = lookup.Reference("subject", "test 78", "subject")
+    (found,) = lookup.look_up(portal.g, CLI, "lookup", who, receipted=True).records
+    assert (found.id, found.mode) == (entry["id"], None)
+    (shown,) = access_file.access_file(portal.g, CLI, who)["records"]
+    assert shown["output"]["reply"].startswith(got)
+    assert [value["value"] for value in shown["values"]] == [ASKED]
+    erase.erase(portal.g, entry["id"], ground="objection")
+    assert lookup.look_up(portal.g, CLI, "lookup", who).records == ()
+    with pytest.raises(Erased):
+        reading.open(portal.g, CLI, "receipt", entry["id"])
 
 
 def test_what_was_handed_over_is_what_is_held(
@@ -366,3 +392,62 @@ def test_every_number_is_explained_and_every_content_opens(portal: Any) -> None:
         assert mine == list(range(1, len(mine) + 1)), "a number has no entry"
     with portal.g.reading() as conn:
         assert list(check_vault(conn, portal.g.vault, portal.g.ledger)) == []
+
+
+def test_a_server_that_ends_states_how_far_its_streams_were(
+    portals: Any, talking: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home, _ = portals.copy_of_a_home(tmp_path_factory.mktemp("ending"))
+    with portals.served(home) as served:
+        talking.add(served.g, tokens=LONG)
+        token = served.key("client")["authorization"].removeprefix("Bearer ")
+        before = size(served)
+        client = openai.OpenAI(base_url=f"{served.url}/v1", api_key=token, max_retries=0, timeout=60)
+        # A worker that waits between two words: the stream is longer than the server's patience.
+        words = texts(client.chat.completions.create(model=talking.CHAT, messages=ASKED, stream=True))
+        got = [next(words)]
+        served.g.runtime._worker._process.send_signal(signal.SIGSTOP)
+        resumed = threading.Timer(11, lambda: served.g.runtime._worker._process.send_signal(signal.SIGCONT))
+        resumed.start()
+    resumed.join()
+    with contextlib.suppress(openai.APIError, httpx2.HTTPError):
+        got.extend(words)
+    with open_home(home) as g:
+        again = portals.Portal(g, "")
+        kinds = [entry["kind"] for entry in entries(again, before)]
+        assert kinds.count("opened/1") == kinds.count("decision/1") + kinds.count("unfinished/1") == 1
+        (entry,) = [one for one in entries(again, before) if one["kind"] == "unfinished/1"]
+        assert entry["reason"] == "stopped"
+        assert reached(again, entry)["output"]["reply"] == "".join(got)
+
+
+@pytest.mark.slow
+def test_a_thousand_streams_at_once(portals: Any, talking: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each is answered whole and recorded, or refused with a time to come back; nothing is left open."""
+    home, _ = portals.copy_of_a_home(tmp_path_factory.mktemp("thousand"))
+    with (home / "greffier.toml").open("a") as settings:
+        settings.write("key_concurrency = 2000\ndeadline_s = 600\n")
+    with portals.served(home) as served:
+        talking.add(served.g)
+        before, headers = size(served), served.key("client")
+        told = asyncio.run(_ask_all(served.url, headers, talking.CHAT, 1000))
+        assert {status for status, _ in told} <= {200, 503}
+        whole = {text.split('"id":"', 1)[1][:36]: text for status, text in told if status == 200}
+        assert len(whole) >= 100
+        assert all("[DONE]" in text for text in whole.values())
+        recorded = {entry["id"] for entry in entries(served, before) if entry["kind"] == "decision/1"}
+        assert recorded == whole.keys()
+        assert not [entry for entry in entries(served, before) if entry["kind"] == "unfinished/1"]
+
+
+async def _ask_all(url: str, headers: dict[str, str], model: str, count: int) -> list[tuple[int, str]]:
+    limits = httpx.Limits(max_connections=count)
+    async with httpx.AsyncClient(base_url=url, timeout=600, limits=limits, trust_env=False) as client:
+        body = {"model": model, "messages": ASKED, "stream": True, "max_tokens": 1}
+
+        async def one() -> tuple[int, str]:
+            answer = await client.post("/v1/chat/completions", json=body, headers=headers)
+            assert answer.status_code == 200 or "retry-after" in answer.headers
+            return answer.status_code, answer.text
+
+        return list(await asyncio.gather(*(one() for _ in range(count))))
