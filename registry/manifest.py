@@ -9,6 +9,7 @@ from registry import consistency, declaration
 from registry.canonical import Json, digest, format_canonical, parse_json
 from registry.declaration import Many, Part, declared
 from registry.errors import FormatError
+from registry.remote import Remote
 from registry.values import NAME, SLUG, AnyValue, Code, Flag, Integer, Multilingual, Text, Words
 
 FORMAT = "manifest/1"
@@ -29,13 +30,6 @@ RELEASES = Code(
     {
         "immediate": {"en": "at once", "nl": "meteen"},
         "after_review": {"en": "after a member of staff has looked", "nl": "nadat een medewerker heeft gekeken"},
-    }
-)
-FORMS = Code(
-    {
-        "json_schema": {"en": "by a JSON schema", "nl": "met een JSON-schema"},
-        "json_object": {"en": "by a JSON schema, as llama.cpp takes it", "nl": "met een JSON-schema voor llama.cpp"},
-        "text": {"en": "by the prompt alone", "nl": "alleen met de opdracht"},
     }
 )
 UNDECLARED = Code(
@@ -156,51 +150,6 @@ class Context:
         )
     )
     threads: int = field(metadata=declared(Integer(1, 512), en="Threads", nl="Threads"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remote:
-    """A model that somebody else runs: it cannot be replayed."""
-
-    provider: str = field(metadata=declared(Text(), en="Provider", nl="Aanbieder"))
-    endpoint: str = field(
-        metadata=declared(
-            Text(500, pattern=r"https?://[^\s\"<>]+", example="an address that begins with https://"),
-            en="Endpoint",
-            nl="Adres",
-        )
-    )
-    model: str = field(metadata=declared(Text(), en="Model", nl="Model"))
-    terms: str = field(metadata=declared(Text(500), en="Terms", nl="Voorwaarden"))
-    region: str | None = field(
-        metadata=declared(
-            Text(100), en="Where it runs", nl="Waar het draait", presence="omitted", article="GDPR 44, 13(1)(f)"
-        ),
-        default=None,
-    )
-    tier: str | None = field(
-        metadata=declared(Text(100), en="Kind of service", nl="Soort dienst", presence="omitted"), default=None
-    )
-    form: str | None = field(
-        metadata=declared(
-            FORMS,
-            en="How it is held to a form",
-            nl="Hoe de vorm wordt gevraagd",
-            presence="omitted",
-            doc="Whatever is chosen, each answer is checked here. Left out: json_schema.",
-        ),
-        default=None,
-    )
-    stream: bool | None = field(
-        metadata=declared(
-            Flag(),
-            en="Its answer is read as it grows",
-            nl="Het antwoord wordt gelezen terwijl het groeit",
-            presence="omitted",
-            doc="Shows when its first words came. Nothing leaves before the record all the same.",
-        ),
-        default=None,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.errors import CannotRecord
 from registry.lifecycle import Gate
-from registry.manifest import Manifest, Remote
+from registry.manifest import Manifest
+from registry.remote import Remote
 from runtime.asking import Question, ask, certain, judge
 from runtime.capture import Piece, Usage
 from runtime.errors import CounterDamaged, NotRunning, RuntimeFault

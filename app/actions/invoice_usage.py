@@ -17,7 +17,7 @@ from app.home import Greffier
 from auditlog import figures
 from auditlog.figures import Cells
 from auditlog.store import amounts as store
-from registry.manifest import Remote
+from registry.remote import Remote
 from registry.store import systems as register_store
 from registry.system import Tariff
 

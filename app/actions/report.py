@@ -13,7 +13,8 @@ from app.home import Greffier
 from app.settings import AgencyProfile
 from auditlog.record import parse_time
 from auditlog.store import decisions as decision_store
-from registry.manifest import InputField, Manifest, Remote, SystemVersion
+from registry.manifest import InputField, Manifest, SystemVersion
+from registry.remote import Remote
 from registry.store import systems as register_store
 from registry.system import AISystem, rows
 from reports.agency import Agency, Authority, LogStamp
