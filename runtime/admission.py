@@ -80,6 +80,7 @@ class Admission:
                 running.blocked_ns = running.blocked_ns or self._clock()
             return None
         if seats is None or seats.context is not context:
+            self.seats()  # forgets those whose context is gone
             seats = self._seats[key] = Seats(context, program.context.n_seq_max, self._limit)
         desk = Desk(running.request, known.templates, values, model.vocabulary, context.room, chosen, said)
         return running.begin(desk, seats, known.heads)

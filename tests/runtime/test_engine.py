@@ -19,11 +19,11 @@ from runtime.energy import Meter
 from runtime.engine import Engine, Result
 from runtime.errors import DeadlineExceeded, InputInvalid, ModelAltered, ModelMissing, PromptTooLong, Stopped
 from runtime.program import Field, Program, Request, Step
-from runtime.prompt import tokenize
+from runtime.prompt import Value, tokenize
 from runtime.sampler import Sampler, log_sum_exp, micro_nats
 from runtime.weights import ModelFile, add_model
 
-LATE = {"payment_record": "often too late", "room": 10}
+LATE: dict[str, Value] = {"payment_record": "often too late", "room": 10}
 
 
 @pytest.fixture

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 
 import pytest
 
 from runtime import llama
 from runtime.batch import BatchRow
+from runtime.capture import Generation
+from runtime.counter import Counter
+from runtime.energy import Meter
+from runtime.engine import Engine
 from runtime.gguf import Scalar
 from runtime.memory import MIB, cache_bytes, total_memory, working_bytes
-from runtime.program import Shape
+from runtime.program import Field, Outcome, Program, Request, Shape, Step
+from runtime.sampler import Sampler
 from runtime.shelf import Budget
 from runtime.weights import ModelFile
+
+DECISIONS = 10_000
 
 
 def rss() -> int:
@@ -62,3 +70,51 @@ def test_a_budget_is_what_was_set_or_half(model_file: ModelFile) -> None:
     half = total_memory() // 2
     assert Budget.of() == Budget(half, half)
     assert model_file.size < half
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's figures of this process")
+def test_memory_is_flat_over_ten_thousand_decisions(
+    model_file: ModelFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sixteen at once, few tokens each, every tenth cancelled, every seventh told in pieces, seeds and inputs all
+    different."""
+    llama.start()
+    counter = Counter(tmp_path, str(uuid.uuid4()))
+    engine = Engine(model_file.path.parent, counter, meter=Meter(watts=10), queue=64)
+    program = short(model_file.sha256)
+    sizes, done = [], 0
+    for i in range(DECISIONS + DECISIONS // 9):
+        engine.submit(Request(str(i), program, {"text": str(i)}, seed=f"s{i}", pieces=i % 7 == 0, top=i % 3))
+        if i % 10 == 9:
+            engine.cancel(str(i))
+        while engine.stats()["queue"]["waiting"] >= 32:
+            done += sum(isinstance(result, Generation) for _, result in engine.step())
+        if i % (DECISIONS // 10) == 0:
+            sizes.append(rss())
+    while engine.busy:
+        done += sum(isinstance(result, Generation) for _, result in engine.step())
+    sizes.append(rss())
+    engine.close()
+    counter.close()
+    with capsys.disabled():
+        print(f"\n{done} decisions; MiB resident on the way: {[size // MIB for size in sizes]}")
+    assert done >= DECISIONS
+    assert sizes[-1] - sizes[2] < 4 * MIB
+
+
+def short(model: str) -> Program:
+    return Program(
+        model=model,
+        fields=(Field("text", {"type": "string"}),),
+        steps=(Step("result", "{{ text }}: ", 1),),
+        output_schema={
+            "type": "object",
+            "properties": {"result": {"type": "string", "enum": ["yes", "no"]}},
+            "required": ["result"],
+            "additionalProperties": False,
+        },
+        outcomes=(Outcome("yes", "yes"), Outcome("no", "no")),
+        sampler=Sampler("gumbel", 900),
+        context=Shape(n_ctx=1024, n_batch=256, n_ubatch=256, n_seq_max=16, threads=2),
+    )

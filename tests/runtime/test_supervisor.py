@@ -16,6 +16,7 @@ import pytest
 
 from runtime.counter import unclosed
 from runtime.errors import (
+    Busy,
     DeadlineExceeded,
     InputUndeclared,
     ModelMissing,
@@ -27,10 +28,11 @@ from runtime.errors import (
     WorkerLost,
 )
 from runtime.program import Program, Request
+from runtime.prompt import Value
 from runtime.supervisor import BootFacts, Supervisor
 from runtime.weights import ModelFile
 
-FIELDS = {"payment_record": "sometimes late", "room": 120}
+FIELDS: dict[str, Value] = {"payment_record": "sometimes late", "room": 120}
 
 
 def pid_of(supervisor: Supervisor) -> int:
@@ -75,7 +77,7 @@ def test_faults_cross_the_pipe(supervisor: Supervisor, program: Program) -> None
     before = supervisor.reached()
     other = dataclasses.replace(program, model="0" * 64)
     open_schema = {**program.output_schema, "additionalProperties": True}
-    cases: list[tuple[type[RuntimeFault], Program, dict[str, object]]] = [
+    cases: list[tuple[type[RuntimeFault], Program, dict[str, Value]]] = [
         (InputUndeclared, program, {"age": 3}),
         (ModelMissing, other, FIELDS),
         (SchemaRefused, dataclasses.replace(program, output_schema=open_schema), FIELDS),
@@ -225,3 +227,39 @@ def test_the_worker_goes_with_its_parent(model_file: ModelFile, tmp_path: Path) 
         time.sleep(0.02)
     assert not is_running(children[0])
     assert unclosed(tmp_path) == [(boot, 0)]
+
+
+def test_progress_and_figures(model_file: ModelFile, program: Program, tmp_path: Path) -> None:
+    """A model on its way into memory tells how far it is; then the worker says what it holds and has done."""
+    own = Supervisor(model_file.path.parent, tmp_path / "run", queue=3)
+    assert own.progress == {}
+    loading = own.load(model_file.sha256)
+    seen: set[int] = set()
+    while not loading.done():
+        seen |= set(own.progress.values())
+    assert seen
+    assert all(0 <= permille < 1000 for permille in seen)
+    assert own.progress == {}
+    generation = own.generate(Request("one", program, FIELDS)).result(60)
+    stats = own.stats().result(60)
+    assert (stats["device"], stats["active"], stats["queue"]["waiting"], stats["queue"]["room"]) == ("cpu", 0, 0, 3)
+    assert [one["model"] for one in stats["models"]] == [model_file.sha256]
+    [device] = stats["devices"]
+    assert device["requests"] == 1
+    assert device["busy_ns"] // 1000 == generation.usage.busy_us
+    assert stats["memory"]["kv_used"] < stats["memory"]["used"] < stats["memory"]["budget"]
+    own.close()
+
+
+def test_too_many_are_refused_and_nothing_is_begun(model_file: ModelFile, program: Program, tmp_path: Path) -> None:
+    own = Supervisor(model_file.path.parent, tmp_path / "run", queue=1)
+    own.load(model_file.sha256).result(60)
+    futures = [own.generate(Request(f"r{i}", program, FIELDS)) for i in range(6)]
+    ends = [future.exception(120) for future in futures]
+    busy = [end for end in ends if end is not None]
+    assert busy
+    assert all(isinstance(end, Busy) and end.n is None for end in busy)
+    reached = own.reached()
+    assert reached is not None
+    assert reached[1] == len(futures) - len(busy)
+    own.close()
