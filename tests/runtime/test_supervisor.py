@@ -84,7 +84,7 @@ def test_faults_cross_the_pipe(supervisor: Supervisor, program: Program) -> None
     ]
     for i, (kind, each, fields) in enumerate(cases):
         with pytest.raises(kind) as caught:
-            supervisor.generate(Request(f"fault{i}", each, fields)).result(60)  # type: ignore[arg-type]
+            supervisor.generate(Request(f"fault{i}", each, fields)).result(60)
         assert caught.value.n is None
     assert supervisor.reached() == before
     with pytest.raises(ModelMissing):
