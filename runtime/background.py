@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from runtime.errors import RuntimeFault
+from runtime.errors import Busy, RuntimeFault, Stopped
 from runtime.llama import Context
 from runtime.program import Shape
 from runtime.shelf import Shelf
 from runtime.verdict import Measured, Replayed
 
+MOST = 256  # jobs that may wait
 Done = Replayed | Measured | RuntimeFault
 
 
@@ -70,7 +71,9 @@ class Background:
         return any(job.urgent for _, job in self._jobs)
 
     def submit(self, key: str, job: Job) -> None:
-        """Queues a job; its end is told under `key`."""
+        """Queues a job; its end is told under `key`. Raises Busy where no more may wait."""
+        if len(self._jobs) >= MOST:
+            raise Busy("no more replays may wait", field="replay", fix="ask again once some are done")
         self._jobs.append((key, job))
 
     def step(self) -> list[tuple[str, Done]]:
@@ -95,6 +98,12 @@ class Background:
                 self._end(key, job)
                 return True
         return False
+
+    def stop(self) -> list[tuple[str, Done]]:
+        """Ends what waits: the worker closes once requests are answered, and none of them waits for a job any more."""
+        keys = [key for key, _ in self._jobs]
+        self.close()
+        return [(key, Stopped("the runtime was closed", fix="ask again")) for key in keys]
 
     def close(self) -> None:
         """Drops what waits."""

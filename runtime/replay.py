@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from runtime.ahead import Ahead
 from runtime.answers import Ask, Tokens
 from runtime.background import Spare
+from runtime.bound import flaws
 from runtime.errors import ModelAltered, ModelMissing, ModelUnusable, RuntimeFault
 from runtime.forced import Forced
 from runtime.judge import Finding, Numbers, judge, may_differ, numbers, other_prompt
 from runtime.llama import Context, Model
-from runtime.program import Request, Shape, check_fields, check_program, check_seed
+from runtime.program import Request, Shape, check_fields, check_program
 from runtime.sampler import logits
 from runtime.steps import Desk, Paper, Work, take_steps
 from runtime.tolerance import Bars, bars_for
@@ -71,7 +72,7 @@ class Replay:
         try:
             model = spare.shelf.model(order.program.model)
             self._device = model.device
-            if unsound := _unsound(order, model.vocabulary.size):
+            if unsound := next(flaws(order, model.vocabulary.size), None):
                 return unsound
             context = spare.context(order.program.model, alone(order.program.context, order.threads), PIECE)
             self._threads = context.threads
@@ -172,24 +173,3 @@ def alone(shape: Shape, threads: int | None) -> Shape:
     micro = min(shape.n_ubatch, batch)
     lone = replace(shape, n_ctx=room, n_seq_max=1, n_batch=batch, n_ubatch=micro)
     return lone if threads is None else replace(lone, threads=threads)
-
-
-def _unsound(order: ReplayOrder, vocabulary: int) -> Finding | None:
-    """What no run of this program and vocabulary can be: another sampler, steps or tokens that do not exist."""
-    run = order.run
-    if run.sampler != order.program.sampler.code:
-        return Finding("mismatch", "manifest")
-    try:
-        check_seed(order.program, run.seed)
-    except RuntimeFault:
-        return Finding("mismatch", "seed")
-    for name, lists in (("prompt", run.prompt_tokens), ("tokens", run.output_tokens), ("logprobs", run.logprobs)):
-        if len(lists) != len(run.output_tokens) or not 1 <= len(lists) <= len(order.program.steps):
-            return Finding("mismatch", name, (0, 0))
-    for step, (prompt, tokens) in enumerate(zip(run.prompt_tokens, run.output_tokens, strict=True)):
-        for name, some in (("prompt", prompt), ("tokens", tokens)):
-            if not all(type(token) is int and 0 <= token < vocabulary for token in some):
-                return Finding("mismatch", name, (step, 0))
-        if len(tokens) != len(run.logprobs[step]):
-            return Finding("mismatch", "logprobs", (step, 0))
-    return None

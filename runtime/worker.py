@@ -124,6 +124,8 @@ class Worker:
                 self._engine.cancel(frame["id"])
             case "close":
                 self._open = False
+                for key, stopped in self._engine.background.stop():
+                    self._answer(key, stopped)
             case _:
                 raise PipeBroken("a frame of unknown type", field="type")
 

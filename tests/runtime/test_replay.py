@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from runtime import llama
+from runtime.background import MOST
 from runtime.capture import Generation
 from runtime.counter import Counter
 from runtime.energy import Meter
 from runtime.engine import Engine
+from runtime.errors import Busy, Stopped
 from runtime.program import Program, Request, Shape
 from runtime.replay import PIECE, Replay
 from runtime.sampler import Sampler
@@ -24,7 +26,7 @@ from runtime.tolerance import Bars
 from runtime.verdict import Replayed, ReplayOrder, format_order, parse_order
 from runtime.weights import ModelFile, model_path
 
-LATE = {"payment_record": "sometimes late", "room": 120}
+LATE: dict[str, Any] = {"payment_record": "sometimes late", "room": 120}
 WIDE = Bars(10**9, 10**10, 10**10)
 ELSEWHERE = "sha256:" + "0" * 64
 GUMBEL = Sampler("gumbel", 900)
@@ -174,6 +176,13 @@ ALTERED: dict[str, tuple[Callable[[ReplayOrder], ReplayOrder], str, tuple[int, i
         "logprobs",
         (1, 2),
     ),
+    "a log-probability that is none": (
+        lambda o: _other(o, logprobs=((None,), *o.run.logprobs[1:])),
+        "logprobs",
+        (0, 0),
+    ),
+    "an alternative that is none": (lambda o: _other(o, alternatives={"grant": "x"}), "logprobs", (0, 0)),
+    "a limit that is none": (lambda o: _other(o, max_tokens="x"), "tokens", (0, 0)),
     "the model's name": (lambda o: _other(o, model="0" * 64), "model", None),
     "the sampler": (lambda o: _other(o, sampler="gumbel/700"), "manifest", None),
 }
@@ -194,7 +203,7 @@ def test_a_wrong_seed_is_told_from_a_wrong_token(engine: Engine, drawn: ReplayOr
     assert found.rows_equal == found.rows  # nothing but the noise is another
     assert found.margin_max is not None
     assert found.margin_max > 1_000_000
-    for seed in (None, "", "no plain code!"):
+    for seed in (None, "", "no plain code!", 7):
         assert replay(engine, _other(drawn, seed=seed)).reason == "seed"
     token = replay(engine, tokens_of(drawn, lambda t: [*t[:3], t[4], *t[4:]]))
     assert (token.verdict, token.reason, token.position) == ("mismatch", "tokens", (1, 3))
@@ -273,16 +282,26 @@ def test_requests_go_first_and_a_context_is_freed_when_nothing_waits(
     engine.step()
     assert spare._context is not None
     engine.submit(Request("high", program, LATE))
-    order = []
+    order: list[str] = []
     while len(order) < 2:
         order += [name for name, _ in engine.step()]
     assert order == ["high", "low"]
     assert spare._context is None
     engine.background.submit("dropped", Replay(greedy, engine.build))
     engine.step()
-    assert engine.background.cancel("dropped")
-    assert not engine.background.cancel("dropped")
+    assert [engine.background.cancel("dropped") for _ in range(2)] == [True, False]
     assert (engine.busy, spare._context) == (False, None)
+
+
+def test_what_waits_is_bounded_and_ends_when_the_runtime_closes(engine: Engine, greedy: ReplayOrder) -> None:
+    for number in range(MOST):
+        engine.background.submit(str(number), Replay(greedy, engine.build))
+    with pytest.raises(Busy, match="no more replays"):
+        engine.background.submit("more", Replay(greedy, engine.build))
+    stopped = engine.background.stop()
+    assert [key for key, _ in stopped] == [str(number) for number in range(MOST)]
+    assert {type(fault) for _, fault in stopped} == {Stopped}
+    assert not engine.busy
 
 
 def test_a_long_run_goes_in_pieces(engine: Engine, talking: Callable[..., Program]) -> None:

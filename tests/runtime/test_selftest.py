@@ -18,7 +18,7 @@ from runtime.llama import Context
 from runtime.program import Program, Shape
 from runtime.selftest import LENGTHS, OUTPUT, SelfTest, Trial, cut
 from runtime.shelf import Shelf
-from runtime.verdict import Measured, context_digest
+from runtime.verdict import Measured, context_digest, format_measured
 from runtime.weights import ModelFile
 
 BUILD = "sha256:" + "1" * 64
@@ -126,7 +126,7 @@ def test_what_is_no_result_file_has_no_results(tmp_path: Path, damage: str) -> N
 
 
 def _stored(file: Path, **changes: Any) -> None:
-    results = {"k": {**selftest_file.format_measured(Measured("m", "c", "b", "cpu", "bit", 1, 2, 3)), **changes}}
+    results = {"k": {**format_measured(Measured("m", "c", "b", "cpu", "bit", 1, 2, 3)), **changes}}
     file.write_text(json.dumps({"format": 1, "results": results, "check": selftest_file._check(results)}))
 
 
