@@ -192,7 +192,9 @@ class Engine:
         self._running = [*others, *here]
         ready = [one for at, one in enumerate(here) if not one.follows(here[:at])]
         given = share_batch([Claim(len(one.waiting), one.writing) for one in ready], seats.context.n_batch)
-        self._try(seats, [(one, count) for one, count in zip(ready, given, strict=True) if count])
+        batch = [(one, count) for one, count in zip(ready, given, strict=True) if count]
+        # llama.cpp decodes at once what stands in the order of sequences without gaps, and the rest one after another.
+        self._try(seats, sorted(batch, key=lambda pair: pair[0].place))
 
     def _try(self, seats: Seats, batch: Sequence[tuple[Running, int]]) -> None:
         """Decodes; where the cache is full, without what nobody needs, then in halves, and what fits not even alone

@@ -58,6 +58,11 @@ class Running:
         self.program = program_key(self.request.program)
 
     @property
+    def place(self) -> int:
+        """The number of its sequence; -1 before it has one."""
+        return -1 if self.seat is None else self.seat.number
+
+    @property
     def writing(self) -> bool:
         """Whether it goes on from a prompt that is in place: what it waits for is its own last token."""
         return self.ask is not None and self.ask.keep > 0
