@@ -137,7 +137,8 @@ class Replay:
     def _judge(self, bound: _Bound) -> Finding:
         found = numbers(bound.forced.differences(bound.paper))
         tolerant = may_differ(self._order, self._build, self._device)
-        return judge(bound.forced, bound.paper, found, self._bars(), tolerant=tolerant)
+        bars = None if bound.forced.rows_agree else self._bars()
+        return judge(bound.forced, bound.paper, found, bars, tolerant=tolerant)
 
     def _bars(self) -> Bars | None:
         return self._order.bars or bars_for(self._order.run, self._build, self._device)
