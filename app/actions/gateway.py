@@ -7,7 +7,7 @@ be made again: nobody here has the weights, so a replay of it says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -22,15 +22,12 @@ from registry.lifecycle import Gate
 from registry.manifest import Manifest
 from registry.remote import Remote
 from runtime.asking import Question, ask, certain, judge
-from runtime.capture import Piece, Usage
+from runtime.capture import Usage
 from runtime.errors import CounterDamaged, NotRunning, RuntimeFault
-from runtime.json_text import show_json
 from runtime.program import Request, check_fields, check_seed
 from runtime.prompt import PromptTemplate, Value
 from runtime.remote import Call, Endpoint, Wire
 from runtime.reply import NOT_DISCLOSED
-
-Told = Callable[[Piece], None]
 
 
 @dataclass(slots=True)
@@ -64,8 +61,8 @@ class _Run:
         self.output[step] = value
 
 
-def generate(g: Greffier, gate: Gate, request: Request, told: Told | None = None) -> Generated:
-    """Ask the provider for the result of a request, step by step. `told` hears of each step's text once it is whole.
+def generate(g: Greffier, gate: Gate, request: Request) -> Generated:
+    """Ask the provider for the result of a request, step by step.
 
     Raises Refused (an entry says so) for what does not fit before anything is sent; Unfinished, with its entry, for
     what went wrong after the number was taken; SettingsError for a key that cannot be used; CannotRecord.
@@ -81,7 +78,7 @@ def generate(g: Greffier, gate: Gate, request: Request, told: Told | None = None
     except NotRunning as fault:
         raise Unfinished(str(fault), reason="stopped") from None
     try:
-        _take_steps(g, run, wire, told)
+        _take_steps(g, run, wire)
     except RuntimeFault as fault:
         reason = fault.reason or "output_invalid"
         unfinished(g, gate, boot, n, reason=reason, reached=_reached(run))
@@ -104,7 +101,7 @@ def generate(g: Greffier, gate: Gate, request: Request, told: Told | None = None
 def _prepare(g: Greffier, gate: Gate, request: Request) -> _Run:
     remote = gate.running.manifest.remote
     assert remote is not None
-    if request.top:
+    if request.pieces or request.top:
         raise UsageError("are not given by a model that runs elsewhere; leave it out", field="logprobs")
     endpoint = _endpoint(g, remote)
     program = request.program
@@ -124,7 +121,7 @@ def _endpoint(g: Greffier, remote: Remote) -> Endpoint:
     return Endpoint(remote.endpoint, remote.model, remote.form or "json_schema", bool(remote.stream), key)
 
 
-def _take_steps(g: Greffier, run: _Run, wire: Wire, told: Told | None) -> None:
+def _take_steps(g: Greffier, run: _Run, wire: Wire) -> None:
     """Raises RuntimeFault: then `run` has what is known so far."""
     program, deadline = run.request.program, run.began + g.settings.deadline_s
     while (question := run.question()) is not None:
@@ -133,14 +130,10 @@ def _take_steps(g: Greffier, run: _Run, wire: Wire, told: Told | None) -> None:
         left = max(0.0, deadline - time.monotonic())
         g.gateway.remote.ask(call, question, run.endpoint, deadline_s=left, wire=wire)
         finish, value = judge(question, program, call.reply, form=run.endpoint.form)
-        if finish == "stop":
-            run.take(question.step, value)
-        else:
-            run.output[question.step], run.outcome = value, finish
-        if told is not None:
-            told(Piece(run.request.id, question.step, value if isinstance(value, str) else show_json(value)))
         if finish != "stop":
+            run.output[question.step], run.outcome = value, finish
             break
+        run.take(question.step, value)
     run.total_us = int((time.monotonic() - run.began) * 1_000_000)
 
 

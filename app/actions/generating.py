@@ -27,7 +27,7 @@ def generate(g: Greffier, gate: Gate, request: Request, told: Callable[[Piece], 
     Raises Refused, Unfinished (an entry exists for either; a deadline before the number has none), CannotRecord.
     """
     if gate.running.manifest.remote is not None:
-        return gateway.generate(g, gate, request, told)
+        return gateway.generate(g, gate, request)
     return of_runtime(gate, _run(g, gate, request, told))
 
 

@@ -70,6 +70,41 @@ def test_the_api_decides_with_it_as_with_any_other(remote_stand: Any, opened: An
             assert client.get("/health").status_code == 200
 
 
+def test_the_openai_address_answers_whole_and_refuses_the_rest_by_name(
+    remote_stand: Any, opened: Any, portals: Any
+) -> None:
+    with remote_stand.serving(*answers(remote_stand)) as endpoint:
+        with opened(endpoint.url) as home:
+            folder = home.g.home
+        with portals.served(folder) as portal, portal.client() as client:
+            headers = portal.key("client", TAX)
+            asked = {"model": TAX, "messages": [{"role": "user", "content": json.dumps(INPUT)}]}
+            for more in ({"stream": True}, {"logprobs": True}):
+                refused = client.post("/v1/chat/completions", json=asked | more, headers=headers)
+                assert refused.status_code in {400, 422}, refused.text
+                assert refused.json()["error"]["param"] == next(iter(more))
+            assert endpoint.connections == 0
+            answer = client.post("/v1/chat/completions", json=asked, headers=headers)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["choices"][0]["message"]["content"] == "You can pay in ten parts."
+            assert answer.json()["usage"]["total_tokens"] == 90
+            assert answer.headers["x-greffier-record"]
+
+
+def test_a_provider_that_keeps_its_counts_leaves_the_openai_usage_out(
+    remote_stand: Any, opened: Any, portals: Any
+) -> None:
+    silent = remote_stand.says(json.dumps({"result": "payment"}), "You can pay in ten parts.", usage=...)
+    with remote_stand.serving(*silent) as endpoint:
+        with opened(endpoint.url) as home:
+            folder = home.g.home
+        with portals.served(folder) as portal, portal.client() as client:
+            asked = {"model": TAX, "messages": [{"role": "user", "content": json.dumps(INPUT)}]}
+            answer = client.post("/v1/chat/completions", json=asked, headers=portal.key("client", TAX))
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["usage"] is None
+
+
 def test_a_local_version_shows_no_provider(loan_home: Any) -> None:
     from app.wiring import open_home
 
