@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from rich.table import Table
 from app.actions import decide, erase, lifecycle, log, receipts, register, report, review, transparency
 from app.actions.reading import CLI
 from app.cli.report import parse_period
+from app.demo import elsewhere
 from app.demo.tamper import change_byte_of_entry, change_model_byte
 from app.errors import Refused, UsageError
 from app.home import Greffier
@@ -87,6 +89,8 @@ def run(home: Path) -> int:
         _verify(g, story, decided)
         _erase(g, story, decided)
         _report(g, story, decided)
+        if endpoint := os.environ.get(elsewhere.VARIABLE):
+            elsewhere.ask(g, endpoint, story.step)
         size = g.log.state().size
     _summary(story, home, size, time.monotonic() - started)
     return 1 if story.failed else 0
