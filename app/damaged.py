@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from app import wiring
+from app import database, wiring
 from app.actions.rebuild import Damaged
 from app.settings import read_settings
 from app.vault_keys import open_key_store, read_request_key
@@ -24,7 +24,7 @@ def open_damaged(home: Path) -> Iterator[Damaged]:
     they are the parts that no copy of a log can give back."""
     settings = read_settings(home)
     guard_dir = home / settings.guard_dir
-    engine = wiring.engine_of(home, settings)
+    engine = database.engine_of(home, settings)
     try:
         record_keys = open_key_store(home, settings)
         try:

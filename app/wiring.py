@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from app.actions import boots, migrate, opening, publish, succession, warming
+from app.database import engine_of
 from app.errors import SettingsError
 from app.home import Clock, Greffier, guard_name, utc_now
 from app.made import is_half_made, removed_on_failure
@@ -28,13 +29,13 @@ from app.vault_keys import (
     read_request_key,
     write_tag_keys,
 )
-from auditlog.errors import AuditLogError, CannotRecord, FormatError, GuardError
+from auditlog.errors import AuditLogError, CannotRecord, GuardError
 from auditlog.guard import Guard
 from auditlog.keys import VKEY_FILE, KeyFolder
 from auditlog.log import Log, Sequenced, Unit
 from auditlog.record import Entry, make_entry
 from auditlog.signing import SigningKeys
-from auditlog.store.engine import cannot_record, database_file, demand_file, open_engine, reading
+from auditlog.store.engine import cannot_record, database_file, demand_file, reading
 from auditlog.store.logs import insert_log, read_logs
 from auditlog.vault.blobs import open_objects
 from auditlog.vault.erasure import Ledger
@@ -314,30 +315,3 @@ def _numbers(engine: Engine, settings: Settings) -> list[int]:
 def _signing_keys(folder: KeyFolder, origin: str) -> SigningKeys:
     held = functools.partial(folder.signers, origin)
     return SigningKeys(held(), origin=origin, ring=folder.ring().of(origin), held=held)
-
-
-def engine_of(home: Path, settings: Settings) -> Engine:
-    """The home's database. Raises SettingsError for a URL that is none."""
-    try:
-        return open_engine(_database_url(home, settings))
-    except FormatError as error:
-        raise SettingsError(str(error)) from None
-
-
-def _database_url(home: Path, settings: Settings) -> str:
-    url = settings.database_url
-    prefix = "sqlite:///"
-    if url.startswith(prefix) and not url.startswith("sqlite:////"):
-        return f"sqlite:///{(home / url.removeprefix(prefix)).resolve()}"
-    return url
-
-
-@contextlib.contextmanager
-def open_database(home: Path) -> Iterator[Engine]:
-    """Only the database of a home, whatever its schema (for `migrate`)."""
-    engine = engine_of(home, read_settings(home))
-    try:
-        demand_file(engine)
-        yield engine
-    finally:
-        engine.dispose()

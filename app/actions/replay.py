@@ -1,4 +1,4 @@
-"""A recorded decision run again: what the runtime is handed, and the `replay/1` entry of its verdict (promise 5).
+"""A recorded decision run again, and the `replay/1` entry of its verdict (promise 5).
 
 Which decision it was, and the numbers behind the verdict, are committed and sealed: they go when the decision is
 erased. System, version and verdict stand in clear, so that anyone can count them.
@@ -8,27 +8,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from app.actions import boots, calibrations, chat, programs, reading
-from app.errors import Refused, Unfinished, UsageError
+from app.actions import boots, programs, reading, replay_order
+from app.actions.replay_order import PURPOSE, How, Wait, patient
+from app.errors import Refused, UsageError
 from app.home import Greffier
 from auditlog.canonical import Json
-from auditlog.errors import CannotRecord, Erased, NotFound
+from auditlog.errors import Erased, NotFound
 from auditlog.log import Sequenced, Unit
 from auditlog.record import Entry
 from auditlog.store import about as about_store
 from auditlog.store.replays import REPLAY
 from auditlog.vault.holds import demand_holdable
-from auditlog.vocabulary import Purpose
-from registry.errors import UnknownSystem, UnknownVersion
-from registry.manifest import SystemVersion
-from registry.store import systems as register_store
-from runtime.capture import parse_run
 from runtime.errors import (
-    CounterDamaged,
     InputInvalid,
     InputUndeclared,
     ModelAltered,
@@ -36,41 +30,18 @@ from runtime.errors import (
     ModelUnusable,
     ProgramInvalid,
     PromptTooLong,
-    RuntimeFault,
-    WorkerLost,
 )
-from runtime.verdict import PASSES, Replayed, ReplayOrder, format_replayed
+from runtime.verdict import Replayed, ReplayOrder, format_replayed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 DECISION: Final = "decision/1"
-PURPOSE: Final[Purpose] = "replay"
+ON_REQUEST: Final = How()
 _NOTHING_RAN: Final = {"runtime": None, "build": None, "device": None}
 
-_OF_THE_ORDER: Final = (
-    ModelMissing, ModelAltered, ModelUnusable, ProgramInvalid, InputInvalid, InputUndeclared, PromptTooLong,
-)  # fmt: skip
-
-Wait = Callable[[Future[Replayed]], Replayed]
-"""How long a replay is waited for: it runs while no request needs the device. Raises Unfinished at the end of it."""
 Read = Callable[[], reading.Record]
 """Opens the decision's content for whoever reads it."""
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """`passes`: over prompt and output in one pass, or generated anew `alone`. `threads` overrides the version's."""
-
-    passes: str = "one_pass"
-    threads: int | None = None
-    cause: str = "request"
-
-    def __post_init__(self) -> None:
-        if self.passes not in PASSES:
-            raise UsageError(f"must be one of {', '.join(PASSES)}", field="passes")
-        if self.threads is not None and not 1 <= self.threads <= 512:
-            raise UsageError("must be 1 to 512", field="threads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +74,9 @@ class _Judged:
 _ERASED: Final = _Judged("not_replayable", "erased", gone=True)
 
 
-def replay(g: Greffier, reader: reading.Reader, record_id: str, how: How = How(), wait: Wait | None = None) -> Verdict:
+def replay(
+    g: Greffier, reader: reading.Reader, record_id: str, how: How = ON_REQUEST, wait: Wait | None = None
+) -> Verdict:
     """Run a decision again for `reader`, whose access to its content is in the log before; the verdict is, too.
 
     Raises UnknownRecord, Refused (no decision; its use is restricted; the role sees no content), CannotRecord, and
@@ -148,62 +121,6 @@ def demand_replay(g: Greffier, replay_id: str) -> Entry:
     return entry
 
 
-def order_of(g: Greffier, record: reading.Record, version: SystemVersion, how: How) -> ReplayOrder | None:
-    """What the runtime is handed, of a decision of a version that runs here. None where its run was not recorded."""
-    values: Any = record.values
-    try:
-        run = parse_run(values["run"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    if not run.prompt_tokens:
-        return None
-    return ReplayOrder(
-        id=str(uuid.uuid4()),
-        program=programs.program(version.manifest),
-        fields=cast("Any", inputs_of(g, record)),
-        run=run,
-        output=values["output"],
-        outcome=values["outcome"],
-        passes=how.passes,
-        threads=how.threads,
-        bars=calibrations.bars_of(g, run),
-    )
-
-
-def inputs_of(g: Greffier, record: reading.Record) -> dict[str, Json]:
-    """The declared fields of a decision as its version was given them: of a conversation, with the turns before.
-
-    Raises Erased where one of those was erased.
-    """
-    try:
-        return chat.whole_input(g, record)
-    except UsageError:
-        raise Erased("an earlier turn of its conversation was erased", field="id") from None
-
-
-def version_of(g: Greffier, entry: Entry) -> SystemVersion | None:
-    """The version that decided, bound by the digest in its entry; None where the register has another, or none."""
-    members = entry.members
-    with g.reading() as conn:
-        try:
-            version = register_store.read_version(conn, str(members["system"]), cast("int", members["version"]))
-        except (UnknownSystem, UnknownVersion):
-            return None
-    return version if version.digest == members["manifest"] else None
-
-
-def patient(g: Greffier) -> Wait:
-    """Waits as long as a request may take."""
-
-    def wait(future: Future[Replayed]) -> Replayed:
-        try:
-            return future.result(timeout=g.settings.deadline_s)
-        except TimeoutError:
-            raise Unfinished("the device was busy all the time; try again later", reason="deadline") from None
-
-    return wait
-
-
 # Why a decision that was made elsewhere cannot be run again here: nobody's content is opened to say so.
 _ELSEWHERE: Final = {"gateway": "provider", "external": "external"}
 
@@ -214,14 +131,14 @@ def _judge(g: Greffier, entry: Entry, read: Read, how: How, wait: Wait) -> _Judg
         elsewhere = _ELSEWHERE.get(str(entry.members["capture"]))
         if elsewhere is not None:
             return _Judged("not_replayable", elsewhere)
-        version = version_of(g, entry)
+        version = replay_order.version_of(g, entry)
         if version is None or version.model is None:
             return _Judged("mismatch", "manifest")
         record = read()
     except Erased:
         return _ERASED
     try:
-        order = order_of(g, record, version, how)
+        order = replay_order.order_of(g, record, version, how)
     except Erased:
         return _Judged("not_replayable", "erased")
     return _Judged("not_replayable", "not_recorded") if order is None else _run(g, order, wait)
@@ -229,7 +146,7 @@ def _judge(g: Greffier, entry: Entry, read: Read, how: How, wait: Wait) -> _Judg
 
 def _run(g: Greffier, order: ReplayOrder, wait: Wait) -> _Judged:
     try:
-        replayed = run(g, order, wait)
+        replayed = replay_order.run(g, order, wait)
     except (ModelMissing, ModelAltered):
         # A file under that name with other bytes is not the model either.
         return _Judged("not_replayable", "weights_absent")
@@ -239,29 +156,6 @@ def _run(g: Greffier, order: ReplayOrder, wait: Wait) -> _Judged:
         # The version could not have been given this.
         return _Judged("mismatch", "prompt")
     return _Judged(replayed.verdict, replayed.reason, replayed)
-
-
-def run(g: Greffier, order: ReplayOrder, wait: Wait) -> Replayed:
-    """Hand an order to the runtime; nothing is recorded of it.
-
-    Raises CannotRecord where the worker cannot start, Unfinished where it ends or has no time, and the faults that say
-    something of the order.
-    """
-    try:
-        g.runtime.start()
-        return wait(g.runtime.replay(order))
-    except OSError as error:
-        message = f"cannot be used ({error.strerror}): give the program its rights and space"
-        raise CannotRecord(message, cause="unwritable", field="run") from error
-    except CounterDamaged as fault:
-        raise CannotRecord(str(fault), cause="unknown") from None
-    except WorkerLost as lost:
-        boots.lost(g, lost)
-        raise Unfinished("the runtime ended during the replay; try again", reason="worker_lost") from None
-    except _OF_THE_ORDER:
-        raise
-    except RuntimeFault as fault:
-        raise Unfinished(str(fault), reason=fault.reason or "stopped") from None
 
 
 def _record(g: Greffier, decision: Entry, judged: _Judged, how: How) -> Verdict:

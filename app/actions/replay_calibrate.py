@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.actions import reading, replay, replay_sample
+from app.actions import reading, replay_order, replay_sample
 from app.actions.accesses import Reader
-from app.actions.replay import How
+from app.actions.replay_order import How
 from app.errors import UsageError
 from app.home import Greffier
 from auditlog.errors import Erased, KeptElsewhere
@@ -37,7 +37,7 @@ def calibrate(
     if count < LEAST:
         raise UsageError(f"must be {LEAST} or more", field="--sample")
     _, ids = replay_sample.draw(g, count, system)
-    wait, found = replay.patient(g), list[Replayed]()
+    wait, found = replay_order.patient(g), list[Replayed]()
     first: Run | None = None
     for id_ in ids:
         order = _order(g, reader, id_)
@@ -47,7 +47,7 @@ def calibrate(
         if _kind(order.run) != _kind(first):
             continue
         try:
-            one = replay.run(g, order, wait)
+            one = replay_order.run(g, order, wait)
         except RuntimeFault:
             continue
         if one.verdict != "not_replayable":
@@ -65,10 +65,10 @@ def _order(g: Greffier, reader: Reader, id_: str) -> ReplayOrder | None:
     entry = reading.find(g, id_).entry
     if entry.members["capture"] != "runtime":
         return None
-    version = replay.version_of(g, entry)
-    if version is None or version.model is None or reading.withheld(g, reader, replay.PURPOSE, [id_]):
+    version = replay_order.version_of(g, entry)
+    if version is None or version.model is None or reading.withheld(g, reader, replay_order.PURPOSE, [id_]):
         return None
     try:
-        return replay.order_of(g, reading.open(g, reader, replay.PURPOSE, id_), version, How())
+        return replay_order.order_of(g, reading.open(g, reader, replay_order.PURPOSE, id_), version, How())
     except (Erased, KeptElsewhere):
         return None

@@ -25,7 +25,8 @@ from typing import Final
 
 from app.actions import reading, replay
 from app.actions.accesses import Reader
-from app.actions.replay import How, Verdict, Wait
+from app.actions.replay import Verdict
+from app.actions.replay_order import PURPOSE, How, Wait, patient
 from app.errors import AppError, UsageError
 from app.home import Greffier
 from auditlog import sample as rule
@@ -97,13 +98,13 @@ def sample(
     Raises UsageError where there are none to draw from, UnknownSystem, and as `replay.replay`.
     """
     drawn, ids = draw(g, count, system)
-    wait, verdicts, erased, restricted = replay.patient(g), list[Verdict](), 0, 0
+    wait, verdicts, erased, restricted = patient(g), list[Verdict](), 0, 0
     for id_ in ids:
         if len(verdicts) == count:
             break
         if _is_erased(g, id_):
             erased += 1
-        elif reading.withheld(g, reader, replay.PURPOSE, [id_]):
+        elif reading.withheld(g, reader, PURPOSE, [id_]):
             restricted += 1
         else:
             verdicts.append(replay.replay(g, reader, id_, how, wait))
@@ -163,7 +164,7 @@ def _night_of(g: Greffier, ids: Iterable[str], wanted: int, day: date, wait: Wai
     for id_ in ids:
         if done == wanted:
             return
-        if _is_erased(g, id_) or reading.withheld(g, PROGRAM, replay.PURPOSE, [id_]):
+        if _is_erased(g, id_) or reading.withheld(g, PROGRAM, PURPOSE, [id_]):
             continue
         done += 1
         if not _done_today(g, id_, day):

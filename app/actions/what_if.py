@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from app.actions import programs, reading, replay, replay_sample
+from app.actions import programs, reading, replay_order, replay_sample
 from app.actions.accesses import STAFF, Reader
 from app.actions.replay_sample import Drawn
 from app.errors import Refused, Unfinished
@@ -174,10 +174,10 @@ def _demand_build(worker: Supervisor, manifest: Manifest) -> None:
 def _open(g: Greffier, reader: Reader, id_: str) -> tuple[reading.Record, dict[str, Json]] | None:
     """A record and its input as its version read it; None for one that is gone, restricted or not here."""
     try:
-        if reading.withheld(g, reader, replay.PURPOSE, [id_]):
+        if reading.withheld(g, reader, replay_order.PURPOSE, [id_]):
             return None
-        record = reading.open(g, reader, replay.PURPOSE, id_)
-        return record, replay.inputs_of(g, record)
+        record = reading.open(g, reader, replay_order.PURPOSE, id_)
+        return record, replay_order.inputs_of(g, record)
     except (Erased, KeptElsewhere):
         return None
 

@@ -14,10 +14,11 @@ from app.access import keys
 from app.actions import log, migrate, older_homes
 from app.bench import shared
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, progress
+from app.database import open_database
 from app.demo import run as demo_run
 from app.errors import UsageError
 from app.http import server
-from app.wiring import create_home, open_database, open_home
+from app.wiring import create_home, open_home
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -13,10 +13,10 @@ from app.actions import mirror as mirror_action
 from app.actions import mirror_cosigner, trust
 from app.actions import monitor as monitor_action
 from app.cli.options import AsJson, plain, print_json, print_rows, print_text, progress
+from app.database import open_database
 from app.errors import UsageError
 from app.home import utc_now
 from app.settings import read_settings
-from app.wiring import open_database
 
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="C2SP policy: the log's keys, its witnesses, and how many must cosign.")

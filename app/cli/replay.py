@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from app.actions import reading, replay, replay_calibrate, replay_health, replay_sample, what_if
-from app.actions.replay import How, Verdict
+from app.actions.replay import Verdict
+from app.actions.replay_order import How
 from app.cli.options import AsJson, Home, ReadAs, plain, print_json, print_rows, progress, reader_as, reserved_file
 from app.errors import UsageError
 from app.home import Greffier

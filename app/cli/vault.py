@@ -8,9 +8,10 @@ import typer
 
 from app.actions import objects, vault_keys
 from app.cli.options import AsJson, Home, how_many, plain, print_json, print_text, progress
+from app.database import open_database
 from app.errors import UsageError
 from app.settings import read_settings
-from app.wiring import open_database, open_home
+from app.wiring import open_home
 
 CHECK_FAILED = 1
 app = typer.Typer(no_args_is_help=True, help="The keys under which content lies and is found.")

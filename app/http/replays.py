@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.access.token import KeyRejected
 from app.actions import reading, replay, replay_list
-from app.actions.replay import How
+from app.actions.replay_order import How
 from app.errors import asked
 from app.http.auth import Caller, Installation, authorize, demand_scope, reader_of
 from auditlog.canonical import parse_json

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from app.actions import decide, erase, log, reading, replay
 from app.actions.accesses import Reader
-from app.actions.replay import How
+from app.actions.replay_order import How
 from app.wiring import open_home
 from auditlog.errors import AuditLogError
 from auditlog.log import Unit

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app.actions import decide, erase, holds, log, replay, replay_health
 from app.actions.accesses import Reader
-from app.actions.replay import How
+from app.actions.replay_order import How
 from app.errors import Refused, UnknownRecord, UsageError
 from app.wiring import open_home
 from auditlog.errors import Erased
