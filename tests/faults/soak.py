@@ -163,7 +163,7 @@ class Client:
             time.sleep(0.1)
             return
         where = response.headers["location"]
-        for _ in range(600):
+        for _ in range(240):
             with contextlib.suppress(httpx.TransportError):
                 response = client.get(where)
                 if self.heard.status(response) == 200:
@@ -173,7 +173,7 @@ class Client:
                 # A log that cannot write the access, or another fault that passes, is asked again; a restart forgets.
                 if response.status_code != 202 and response.json().get("cause") is None:
                     return
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def batch(self, client: httpx.Client) -> None:
         response = client.post("/api/decisions/batch", json={"decisions": [self.body] * 2})

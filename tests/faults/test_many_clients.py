@@ -161,7 +161,8 @@ def check(home: Path, heard: Any) -> None:
         for id_, text in heard.streams.items():
             record = reading.open(g, reading.CLI, "receipt", id_)
             assert record.entry.members["opened"] is not None
-            assert text == record.values["output"]["reply"], "a stream said another thing than its record"
+            output: Any = record.values["output"]
+            assert text == output["reply"], "a stream said another thing than its record"
         stopped_gives_nothing(entries)
         numbers = [
             (entry.members["boot"], entry.members["n"])

@@ -224,7 +224,8 @@ def test_pages_answer_while_more_decisions_wait_than_there_are_other_threads(
 
     def ask(_: int) -> int:
         with portal.client() as mine:
-            return mine.post("/api/decisions", json=body(portals), headers=key).status_code
+            answer: httpx.Response = mine.post("/api/decisions", json=body(portals), headers=key)
+            return answer.status_code
 
     with ThreadPoolExecutor(64) as callers:
         asked = [callers.submit(ask, number) for number in range(64)]
