@@ -46,11 +46,15 @@ class Refused(AppError):
 
 
 class Unfinished(AppError):
-    """A decision did not end; if the model had begun, an `unfinished/1` entry is in the log. Trying again is safe."""
+    """A decision did not end; if the model had begun, an `unfinished/1` entry is in the log. Trying again is safe.
 
-    def __init__(self, message: str, *, reason: str) -> None:
+    `retry_after_s`: when to, where a provider said so.
+    """
+
+    def __init__(self, message: str, *, reason: str, retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 class KeyConflict(Refused):

@@ -26,7 +26,7 @@ from runtime.capture import Usage
 from runtime.errors import CounterDamaged, NotRunning, RuntimeFault
 from runtime.program import Request, check_fields, check_seed
 from runtime.prompt import PromptTemplate, Value
-from runtime.remote import Call, Endpoint, Wire
+from runtime.remote import Call, Endpoint, RemoteFailed, Wire
 from runtime.reply import NOT_DISCLOSED
 
 
@@ -82,7 +82,8 @@ def generate(g: Greffier, gate: Gate, request: Request) -> Generated:
     except RuntimeFault as fault:
         reason = fault.reason or "output_invalid"
         unfinished(g, gate, boot, n, reason=reason, reached=_reached(run))
-        raise Unfinished(str(fault), reason=reason) from None
+        again = fault.retry_after_s if isinstance(fault, RemoteFailed) else None
+        raise Unfinished(str(fault), reason=reason, retry_after_s=again) from None
     finally:
         g.gateway.end(request.id)
     return Generated(

@@ -160,7 +160,7 @@ def error_response(error: Exception) -> Response:
 
 def retry_after(error: Exception) -> str:
     """Seconds. A queue empties, and a decision ends, much sooner than an outage does."""
-    if isinstance(error, TooMany):
+    if isinstance(error, TooMany | Unfinished) and error.retry_after_s is not None:
         return str(error.retry_after_s)
     soon = isinstance(error, InProgress | Busy) or getattr(error, "cause", None) == "busy"
     return "1" if soon else "10"

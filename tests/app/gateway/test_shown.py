@@ -51,7 +51,7 @@ def test_the_report_marks_results_that_were_made_elsewhere(remote_stand: Any, op
 
 
 def test_the_api_decides_with_it_as_with_any_other(remote_stand: Any, opened: Any, portals: Any) -> None:
-    failing = remote_stand.sends(remote_stand.json_body({}, status="503 Busy"))
+    failing = remote_stand.sends(remote_stand.json_body({}, status="429 Later", head="retry-after: 42\r\n"))
     with remote_stand.serving(*answers(remote_stand), failing) as endpoint:
         with opened(endpoint.url) as home:
             folder = home.g.home
@@ -66,6 +66,7 @@ def test_the_api_decides_with_it_as_with_any_other(remote_stand: Any, opened: An
             problem = client.post("/api/decisions", json=asked, headers=headers)
             assert problem.status_code == 503
             assert problem.headers["content-type"] == "application/problem+json"
+            assert problem.headers["retry-after"] == "42"
             assert endpoint.url not in problem.text
             assert client.get("/health").status_code == 200
 
