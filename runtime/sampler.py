@@ -55,8 +55,10 @@ class Draw:
         """What is compared at `position` (counted over the whole request): logits, or logits / T + noise."""
         if self.sampler.kind == "greedy" or self.seed is None:
             return values
-        heat = self.sampler.temperature_milli / 1000
-        return values.astype(np.float64) / heat + noise(self.seed, position, len(values))
+        scores = values.astype(np.float64)
+        scores /= self.sampler.temperature_milli / 1000
+        scores += noise(self.seed, position, len(values))
+        return scores
 
 
 def noise(seed: str, position: int, count: int) -> Scores:
@@ -66,30 +68,34 @@ def noise(seed: str, position: int, count: int) -> Scores:
     """
     digest = hashlib.sha256(f"{seed}|{position}".encode()).digest()
     raw = np.random.Philox(key=int.from_bytes(digest[:16], "little")).random_raw(count)
-    uniform = ((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    return np.asarray(-np.log(-np.log(uniform)), dtype=np.float64)
+    raw >>= np.uint64(11)
+    gumbel: Scores = raw.astype(np.float64)
+    gumbel += 0.5
+    gumbel *= 2.0**-53
+    for _ in range(2):  # -log(-log(uniform)), in place: fresh memory would cost as much again
+        np.negative(np.log(gumbel, out=gumbel), out=gumbel)
+    return gumbel
 
 
-def log_sum_exp(row: Row) -> float:
-    """log of the sum of exp over the row, exponentials in single and the sum in double precision."""
+def log_sum_exp(row: Row, scratch: Row | None = None) -> float:
+    """log of the sum of exp over the row, exponentials in single and the sum in double precision.
+
+    `scratch` is written over: fresh memory for each row costs more than the sum, in pages that the system hands out.
+    """
     top = row.max()
-    return float(top) + float(np.log(np.exp(row - top).sum(dtype=np.float64)))
+    exponentials = np.subtract(row, top, out=np.empty_like(row) if scratch is None else scratch)
+    return float(top) + float(np.log(np.exp(exponentials, out=exponentials).sum(dtype=np.float64)))
 
 
-def logits(row: Row) -> Logits:
-    """A lone row with its sum."""
-    return Logits(row, log_sum_exp(row))
+def logits(row: Row, scratch: Row | None = None) -> Logits:
+    """A row with its sum."""
+    return Logits(row, log_sum_exp(row, scratch))
 
 
 def block_logits(block: Row) -> list[Logits]:
-    """The rows of a step, (rows, vocabulary), with their sums, computed at once; each exactly as `logits` gives it."""
-    if not len(block):
-        return []
-    tops = block.max(axis=1, keepdims=True)
-    sums = np.exp(block - tops).sum(axis=1, dtype=np.float64)
-    return [
-        Logits(row, float(top) + float(np.log(total))) for row, top, total in zip(block, tops[:, 0], sums, strict=True)
-    ]
+    """The rows of a step, (rows, vocabulary), with their sums; each exactly as `logits` gives it."""
+    scratch = np.empty(block.shape[1:], block.dtype)
+    return [logits(row, scratch) for row in block]
 
 
 def best(scores: Row | Scores) -> int:
