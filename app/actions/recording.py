@@ -19,6 +19,7 @@ from auditlog.cells import counted
 from auditlog.errors import CannotRecord, TooLarge
 from auditlog.figures import Counted
 from auditlog.log import Check, Integrated, Sequenced, Unit
+from auditlog.record import Entry
 from auditlog.store import decisions as decision_store
 from auditlog.vault.references import Refs
 from registry.errors import GateClosed
@@ -64,20 +65,7 @@ def record(
         )
 
     try:
-        entry = g.make(
-            "decision/1",
-            id=generated.id,
-            system=gate.system,
-            version=gate.version,
-            manifest=gate.manifest_digest,
-            capture=generated.capture,
-            mode=gate.mode,
-            boot=generated.boot,
-            source=None,
-            n=generated.n,
-            opened=generated.opened,
-            commitments=prepared.commitments,
-        )
+        entry = _entry(g, gate, generated, prepared.commitments)
     except TooLarge:
         ended("too_large")
         raise Unfinished("the record would exceed 65,535 bytes", reason="too_large") from None
@@ -105,6 +93,23 @@ def record(
         raise Refused(message, reason="stopped_meanwhile", field="system") from None
     targets.answered(g, gate, content)
     return integrated
+
+
+def _entry(g: Greffier, gate: Gate, generated: Generated, commitments: Mapping[str, str]) -> Entry:
+    return g.make(
+        "decision/1",
+        id=generated.id,
+        system=gate.system,
+        version=gate.version,
+        manifest=gate.manifest_digest,
+        capture=generated.capture,
+        mode=gate.mode,
+        boot=generated.boot,
+        source=None,
+        n=generated.n,
+        opened=generated.opened,
+        commitments=commitments,
+    )
 
 
 def _append(g: Greffier, unit: Unit) -> Integrated:
