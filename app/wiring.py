@@ -12,11 +12,12 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from app.actions import boots, migrate, opening, publish, succession, warming
+from app.actions import boots, migrate, opening, publish, succession
 from app.database import engine_of
 from app.errors import SettingsError
 from app.home import Clock, Greffier, guard_name, utc_now
 from app.made import is_half_made, removed_on_failure
+from app.model_process import make_supervisor
 from app.settings import SETTINGS_FILE, Settings, new_settings, read_profile, read_settings, write_settings
 from app.telemetry import Telemetry
 from app.unlock import unlock_of
@@ -44,9 +45,6 @@ from auditlog.vault.key_store import KeyStore
 from auditlog.vault.seal import Vault
 from reports.render import Renderer
 from runtime.gateway import Gateway
-from runtime.program import Program
-from runtime.supervisor import BootFacts, Supervisor
-from runtime.verdict import Measured
 
 ERASURES = "erasures"
 PAGE_TEMPLATES = Path(__file__).parent / "http" / "pages" / "templates"
@@ -190,15 +188,6 @@ def _build(home: Path, clock: Clock, number: int | None = None, *, served: bool 
         engine.dispose()
         raise
 
-    def on_boot(facts: BootFacts) -> None:
-        boots.record(g, facts)
-
-    def on_measured(boot: str, found: Measured) -> None:
-        boots.measured(g, boot, found)
-
-    def warm() -> list[Program]:
-        return warming.running(g) if served and settings.self_test else []
-
     def before_commit() -> None:
         index_keys.refresh(vault.use_index_keys)
         record_keys.sync()
@@ -228,19 +217,8 @@ def _build(home: Path, clock: Clock, number: int | None = None, *, served: bool 
         publishers=publish.make_publishers(
             home, settings, engine, {k: _guard(home, settings, k) for k in sorted({*numbers, number})}, clock
         ),
-        runtime=Supervisor(
-            home / "models",
-            home / "run",
-            gpu_layers=settings.gpu_layers,
-            queue=settings.queue_length,
-            memory_mib=settings.memory_mib,
-            kv_mib=settings.kv_mib,
-            deadline_s=settings.deadline_s,
-            warm=warm,
-            on_boot=on_boot,
-            on_measured=on_measured if settings.self_test else None,
-        ),
-        gateway=Gateway(home / "run", on_boot=on_boot),
+        runtime=make_supervisor(home, settings, lambda: g, served=served),
+        gateway=Gateway(home / "run", on_boot=lambda facts: boots.record(g, facts)),
         renderer=Renderer(clock, templates=(PAGE_TEMPLATES,), stylesheet=STYLESHEET.read_text("utf-8")),
         clock=clock,
         telemetry=telemetry,
