@@ -176,10 +176,9 @@ def _check_context(shape: Shape) -> None:
             raise ProgramInvalid("must be a whole number from 1", field=f"context.{name}")
     if not shape.n_ubatch <= shape.n_batch <= shape.n_ctx:
         raise ProgramInvalid("must be in order n_ubatch ≤ n_batch ≤ n_ctx", field="context")
-    if shape.n_seq_max > shape.n_batch:
-        raise ProgramInvalid("must not be above n_batch: each sequence needs a row", field="context.n_seq_max")
-    if shape.n_seq_max > 256:
-        raise ProgramInvalid("llama.cpp takes at most 256 sequences", field="context.n_seq_max")
+    if shape.n_seq_max > min(shape.n_batch, 256):
+        what = "must not be above n_batch, as each sequence needs a row, nor above 256, which llama.cpp takes at most"
+        raise ProgramInvalid(what, field="context.n_seq_max")
     for name, code in (("type_k", shape.type_k), ("type_v", shape.type_v)):
         if code not in CACHE_TYPES:
             raise ProgramInvalid("is not supported", field=f"context.{name}", fix=f"give {' or '.join(CACHE_TYPES)}")
