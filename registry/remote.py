@@ -23,6 +23,8 @@ FORMS = Code(
     }
 )
 
+LIMITS = Code({"max_tokens": {"en": "max_tokens"}, "max_completion_tokens": {"en": "max_completion_tokens"}})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
@@ -54,6 +56,16 @@ class Remote:
             nl="Hoe de vorm wordt gevraagd",
             presence="omitted",
             doc="Whatever is chosen, each answer is checked here. Left out: json_schema.",
+        ),
+        default=None,
+    )
+    limit: str | None = field(
+        metadata=declared(
+            LIMITS,
+            en="How its length is limited",
+            nl="Hoe de lengte wordt begrensd",
+            presence="omitted",
+            doc="The member of a request that this endpoint knows. Left out: max_tokens.",
         ),
         default=None,
     )

@@ -44,12 +44,16 @@ class RemoteFailed(RuntimeFault):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a version's model is asked. `url` ends before `/chat/completions`; `form` as `asking.FORMS`."""
+    """Where a version's model is asked. `url` ends before `/chat/completions`; `form` as `asking.FORMS`.
+
+    `limit`: the member by which it takes the most tokens of an answer.
+    """
 
     url: str
     model: str
     form: str = "json_schema"
     stream: bool = False
+    limit: str = "max_tokens"
     key: str | None = field(default=None, repr=False)
 
 
@@ -228,7 +232,7 @@ def _body(question: Question, endpoint: Endpoint) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": endpoint.model,
         "messages": [dict(message) for message in question.messages],
-        "max_tokens": question.max_tokens,
+        endpoint.limit: question.max_tokens,
         "temperature": question.temperature_milli / 1000,
         "stream": endpoint.stream,
     }

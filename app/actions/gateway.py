@@ -118,8 +118,14 @@ def _prepare(g: Greffier, gate: Gate, request: Request) -> _Run:
 
 
 def _endpoint(g: Greffier, remote: Remote) -> Endpoint:
-    key = remote_keys.key_of(g.home, remote.provider)
-    return Endpoint(remote.endpoint, remote.model, remote.form or "json_schema", bool(remote.stream), key)
+    return Endpoint(
+        url=remote.endpoint,
+        model=remote.model,
+        form=remote.form or "json_schema",
+        stream=bool(remote.stream),
+        limit=remote.limit or "max_tokens",
+        key=remote_keys.key_of(g.home, remote.provider),
+    )
 
 
 def _take_steps(g: Greffier, run: _Run, wire: Wire) -> None:

@@ -72,6 +72,13 @@ def test_form_seed_and_stop_go_with_the_question(remote_stand: Any) -> None:
     assert all(request.header("authorization") is None for request in endpoint.received)
 
 
+def test_the_length_is_limited_by_the_member_that_the_endpoint_knows(remote_stand: Any) -> None:
+    with remote_stand.serving(*remote_stand.says("blue")) as endpoint:
+        ask(endpoint.url, limit="max_completion_tokens")
+    assert endpoint.received[0].json["max_completion_tokens"] == 16
+    assert "max_tokens" not in endpoint.received[0].json
+
+
 def test_a_stream_is_put_together_and_told_as_it_comes(remote_stand: Any) -> None:
     s = remote_stand
     usage = s.chunk(None, usage={"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}, choices=[])
