@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,22 @@ def test_devices_and_models_are_told_while_a_worker_runs(client: httpx.Client, p
     text = client.get("/metrics").text
     assert f'greffier_device_busy_seconds_total{{device="{device["device"]}"}}' in text
     assert "greffier_runtime_queue 0.0" in text
+
+
+def test_decisions_side_by_side_share_the_time_of_the_device(client: httpx.Client, portal: Any, portals: Any) -> None:
+    decide(client, portal, portals)  # the model is loaded
+    before = told(client, portal)["runtime"]["devices"][0]["busy_us"]
+    with ThreadPoolExecutor(6) as pool:
+        ids = set(pool.map(lambda _: decide(client, portal, portals), range(6)))
+    after = told(client, portal)["runtime"]["devices"][0]["busy_us"]
+    with portal.g.reading() as conn:
+        entries = [parse_entry(data) for _, data in log_store.iterate_entries(conn, 1, 0, portal.g.log.state().size)]
+        usages = [portal.g.vault.open(conn, one.id, one).values["usage"] for one in entries if one.id in ids]
+    busy = [usage["busy_us"] for usage in usages]
+    assert len(busy) == 6
+    assert after - before - len(busy) - 1 <= sum(busy) <= after - before + 1, "each is rounded down to a µs"
+    # € 0.18 an hour: what they cost is what the device's time costs.
+    assert abs(sum(usage["cost_millionths"] for usage in usages) - sum(busy) * 180_000 / 3_600_000_000) <= len(busy) / 2
 
 
 def test_no_figure_holds_an_id_an_outcome_or_a_word_of_anyone(client: httpx.Client, portal: Any, portals: Any) -> None:
