@@ -21,8 +21,16 @@ from runtime.capture import Generation, Piece
 from runtime.choice import Choice
 from runtime.counter import Counter
 from runtime.energy import Meter
-from runtime.errors import ContextFull, DeadlineExceeded, RuntimeFault, Stopped
-from runtime.figures import figures
+from runtime.errors import (
+    ContextFull,
+    DeadlineExceeded,
+    ModelAltered,
+    ModelMissing,
+    ModelUnusable,
+    RuntimeFault,
+    Stopped,
+)
+from runtime.figures import figures, in_line
 from runtime.hashing import Hasher
 from runtime.program import Request
 from runtime.running import Running
@@ -129,15 +137,11 @@ class Engine:
 
     def stats(self) -> dict[str, Any]:
         """What is there and what was done since the start: see `figures`."""
-        waiting = [one.handed_ns for one in self._queue]
+        now = self._clock()
         return {
             "device": self.device,
-            "uptime_ns": self._clock() - self._born_ns,
-            "queue": {
-                "waiting": len(waiting),
-                "room": self._queue.room,
-                "oldest_ns": self._clock() - min(waiting) if waiting else 0,
-            },
+            "uptime_ns": now - self._born_ns,
+            "queue": in_line(self._queue, now),
             "active": len(self._running),
             "reused_tokens": self._reused,
             **figures(self._shelf, self._admission.seats(), self.device),
@@ -165,6 +169,9 @@ class Engine:
 
         try:
             ask = self._admission.place(one, chosen, self._said if one.request.pieces else None)
+        except (ModelMissing, ModelAltered, ModelUnusable) as fault:
+            self._fail_all([other for other in self._queue if other.program == one.program], fault)
+            return True
         except RuntimeFault as fault:
             self._fail(one, fault)
             return True
@@ -259,9 +266,12 @@ class Engine:
 
     def _drop(self, seats: Seats, fault: RuntimeFault) -> None:
         """A context whose decode failed is in an unknown state: its requests fail, and it is not used again."""
-        for one in [one for one in self._running if one.seats is seats]:
-            self._fail(one, type(fault)(fault.message, field=fault.field, reason=fault.reason))
+        self._fail_all([one for one in self._running if one.seats is seats], fault)
         self._shelf.drop(seats.context)
+
+    def _fail_all(self, many: Sequence[Running], fault: RuntimeFault) -> None:
+        for one in many:
+            self._fail(one, type(fault)(fault.message, field=fault.field, fix=fault.fix, reason=fault.reason))
 
     def _expire(self) -> None:
         now = self._clock()

@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.program import Shape
+from runtime.running import Running
 from runtime.seats import Seats
 from runtime.shelf import Shelf
 from runtime.verdict import context_digest
+from runtime.waiting import Waiting
+
+
+def in_line(queue: Waiting[Running], now_ns: int) -> dict[str, int]:
+    """How many wait, how many may, and for how long the first has."""
+    handed = [one.handed_ns for one in queue]
+    return {"waiting": len(handed), "room": queue.room, "oldest_ns": now_ns - min(handed) if handed else 0}
 
 
 def figures(shelf: Shelf, seats: Sequence[tuple[str, Shape, Seats]], device: str) -> dict[str, Any]:
