@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime.answers import Ask, Tokens, common
-from runtime.batch import BatchRow
+from runtime.batch import Part
 from runtime.llama import Context
 from runtime.sampler import Row
 
@@ -31,12 +31,13 @@ class Ahead:
         self._wanted = self._wanted[: ask.keep] + ask.tokens
         along = tuple(expected[: len(self._wanted)]) == self._wanted
         path = tuple(expected)[: self._context.room] if along else self._wanted
-        shared = common(path, self._path)
-        self._ready = {position: row for position, row in self._ready.items() if position < shared}
-        self._path = path
+        if path != self._path:
+            shared = common(path, self._path)
+            self._ready = {position: row for position, row in self._ready.items() if position < shared}
+            self._path = path
 
     def take(self) -> Row | None:
-        """The wanted row, where it is there already."""
+        """The wanted row, where it is there already. It is the library's memory, gone with the next `decode`."""
         return self._ready.pop(len(self._wanted) - 1, None)
 
     def decode(self) -> None:
@@ -46,7 +47,7 @@ class Ahead:
         self._context.rewind(0, start)
         self._held = self._held[:start]
         taken = self._path[start : start + self._batch]
-        rows = [BatchRow(token, start + i, 0, start + i >= last) for i, token in enumerate(taken)]
-        found = self._context.decode(rows)
+        first = max(start, last)
+        found = self._context.run([Part(0, taken, max(start + len(taken) - first, 0))])
         self._held += taken
-        self._ready |= dict(zip(range(max(start, last), start + len(taken)), found, strict=True))
+        self._ready = dict(zip(range(first, start + len(taken)), found, strict=True))
