@@ -197,7 +197,11 @@ class Engine:
         here = [one for one in self._running if one.seats is seats]
         others = [one for one in self._running if one.seats is not seats]
         self._running = [*others, *here]
-        ready = [one for at, one in enumerate(here) if not one.follows(here[:at])]
+        try:
+            ready = [one for at, one in enumerate(here) if not one.follows(here[:at])]
+        except RuntimeFault as fault:
+            self._drop(seats, fault)
+            return
         given = share_batch([Claim(len(one.waiting), one.writing) for one in ready], seats.context.n_batch)
         batch = [(one, count) for one, count in zip(ready, given, strict=True) if count]
         # llama.cpp decodes at once what stands in the order of sequences without gaps, and the rest one after another.

@@ -127,6 +127,12 @@ def test_a_file_that_llama_cpp_refuses(model_file: ModelFile, tmp_path_factory: 
         llama.Model(str(path))
 
 
+def test_without_a_gpu_layers_stay_on_the_processor() -> None:
+    assert llama.device_name(0) == "cpu"
+    if llama.device_memory(1000) is None:
+        assert llama.device_name(1000) == "cpu"
+
+
 def test_what_a_boot_states() -> None:
     assert llama.RELEASE == "llama-cpp-python 0.3.36"
     assert llama.build_digest().startswith("sha256:")
