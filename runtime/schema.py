@@ -63,13 +63,15 @@ def _lint_sense(schema: Schema, where: str, *, inputs: bool) -> None:
             raise SchemaRefused(f"is above {most}, so that nothing fits", field=f"{where}.{least}", fix="swap them")
     if inputs:
         return
-    listed = [("const", [schema["const"]])] if "const" in schema else []
-    listed += [("enum", schema["enum"])] if "enum" in schema else []
+    listed = [("enum", schema["enum"])] if "enum" in schema else []
+    listed += [("const", [schema["const"]])] if "const" in schema else []
+    rest = _validator(dumps({name: schema[name] for name in schema if name not in ("enum", "const")}, sort_keys=True))
     for keyword, values in listed:
-        for value in values:
-            if not _is_plain(value) or not _validator(dumps(schema, sort_keys=True)).is_valid(value):
-                fix = "list only values that fit the rest of the schema"
-                raise SchemaRefused("lists a value that does not fit", field=f"{where}.{keyword}", fix=fix)
+        if keyword == "const" and schema["const"] not in schema.get("enum", values):
+            raise SchemaRefused("is not in the list beside it", field=f"{where}.const", fix="leave one of them out")
+        if not all(_is_plain(value) and rest.is_valid(value) for value in values):
+            fix = "list only values that fit the rest of the schema"
+            raise SchemaRefused("lists a value that does not fit", field=f"{where}.{keyword}", fix=fix)
 
 
 def _lint_value(keyword: str, value: Any, where: str, kind: str, *, inputs: bool) -> None:

@@ -122,7 +122,7 @@ def values(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     return st.booleans() if schema["type"] == "boolean" else st.integers(1 - 10**15, 10**15 - 1)
 
 
-@settings(_PACE, max_examples=20)
+@settings(_PACE, max_examples=12)
 @given(schema=SCHEMAS, seed=st.integers(0, 1 << 32), drawn=st.booleans())
 def test_what_is_written_is_valid_and_the_choice_of_the_full_mask(
     vocabulary: llama.Vocabulary, schema: dict[str, Any], seed: int, drawn: bool
@@ -132,7 +132,7 @@ def test_what_is_written_is_valid_and_the_choice_of_the_full_mask(
     form = form_of(vocabulary, schema)
     twin = form_of(vocabulary, schema)
     rng = np.random.default_rng(seed)
-    pen = Pen(0, draw, 5, 10, (), lambda _: None)
+    pen = Pen(0, draw, 5, 8, (), lambda _: None)
     generator = write(form, (1, 2), pen)
     next(generator)
     data, tokens = b"", 0

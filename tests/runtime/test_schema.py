@@ -17,6 +17,13 @@ def closed(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
+def deep(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "boolean"}
+    for _ in range(levels):
+        schema = {"type": "array", "items": schema}
+    return schema
+
+
 @pytest.mark.parametrize(
     "schema",
     [
@@ -59,6 +66,14 @@ def test_what_is_allowed(schema: dict[str, Any]) -> None:
         ({**closed(a={"type": "string"}), "required": ["b"]}, "s.required"),
         (closed(a={"type": "array", "uniqueItems": True}), "s.properties.a.uniqueItems"),
         (closed(a={"type": "array"}), "s.properties.a.items.type"),
+        ({"type": "string", "enum": ["ab", "abc"], "maxLength": 2}, "s.enum"),
+        ({"type": "string", "const": "x", "pattern": "^y$"}, "s.const"),
+        ({"type": "integer", "enum": [1, 2], "const": 3}, "s.const"),
+        ({"type": "integer", "enum": [1 << 60]}, "s.enum"),
+        ({"type": "array", "items": {"type": "boolean"}, "enum": [[1.0]]}, "s.enum"),
+        ({"type": "array", "items": {"type": "boolean"}, "minItems": 3, "maxItems": 2}, "s.minItems"),
+        ({"type": "string", "pattern": "^a\tb$"}, "s.pattern"),
+        (deep(17), "s" + ".items" * 17),
     ],
 )
 def test_what_is_refused_and_where(schema: dict[str, Any], field: str) -> None:
