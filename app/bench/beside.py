@@ -24,6 +24,7 @@ _ROOM: Final = 640
 
 def decode(folder: Path, file: ModelFile, model: llama.Model) -> dict[str, Any]:
     """What a token takes outside of llama.cpp's decode, µs of wall time, at so many slots."""
+    (folder / "run").mkdir(exist_ok=True)
     table: dict[str, Any] = {}
     for slots in (1, 8, 16):
         numbers = range(max(slots, 4))

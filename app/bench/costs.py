@@ -24,6 +24,7 @@ from runtime.steps import Desk, Paper, take_steps
 _GUMBEL: Final = Sampler("gumbel", 700)
 _REQUESTS: Final = 6
 _ROWS: Final = 8
+_WORDS: Final = 64
 _REPEATS: Final = 40
 
 
@@ -43,7 +44,7 @@ def _grammar(model: llama.Model, context: llama.Context, name: str) -> dict[str,
     """A token of a line, and of JSON, by the best score and under noise."""
     found = {}
     for form, sampler in ((f, s) for f in ("line", "json") for s in (GREEDY, _GUMBEL)):
-        program = contest.writing(name, contest.shape(_ROWS), sampler=sampler, grammar=form == "json")
+        program = contest.writing(name, contest.shape(_ROWS), words=_WORDS, sampler=sampler, grammar=form == "json")
         _drive(model, context, contest.request(program, 0))  # what is made once for a version, and the first use
         took = [us for n in range(_REQUESTS) for us in list(_drive(model, context, contest.request(program, n)))[1:-1]]
         found[f"{form}_{sampler.kind}"] = _figures(took)

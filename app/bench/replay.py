@@ -33,6 +33,7 @@ def run(decisions: int, rounds: int, *, report: Callable[[str], None] = lambda _
         folder = Path(name)
         report("making the Q4_0 file")
         shipped, model = contest.models(folder / "models")
+        (folder / "run").mkdir()
         counter = Counter(folder / "run", str(uuid.uuid4()))
         engine = Engine(folder / "models", counter, meter=Meter(), slots=detection.SLOTS)
         try:
