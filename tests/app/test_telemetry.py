@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.actions import external
+from app.actions import external, operations
 from app.bench import records_scene
 from app.bench.records_scene import SYSTEM, line
 from app.home import Greffier
@@ -19,6 +19,7 @@ from app.wiring import open_home
 from auditlog import figures
 from auditlog.errors import CannotRecord
 from auditlog.figures import CellKey
+from auditlog.store import amounts
 from auditlog.store.rollup import iterate_rollup
 
 
@@ -127,3 +128,27 @@ def test_names_of_cells_that_senders_make_up_do_not_fill_the_memory() -> None:
         telemetry.recorded([(CellKey("a", 1, "live", "2026-11-01"), {f"outcomes.o{n}": 1})], [])
     assert len(telemetry._kept) <= 4097
     assert telemetry.snapshot().cells == {}
+
+
+def test_sums_of_a_month_on_each_database(g: Greffier) -> None:
+    external.record(g, [line(n) for n in range(1, 31)])
+    found = operations.operations(g)
+    (mine,) = [one for one in found.systems if one.system == SYSTEM]
+    assert mine.records.amounts == mine.process.amounts
+    assert mine.records.versions == mine.process.versions
+    assert mine.records.amounts.decisions == 30
+    assert mine.records.amounts.without == {"energy.not_measured": 30}
+    assert mine.records.times.decisions == 0, "what others measured is theirs"
+    assert mine.records.full is not None
+    assert mine.records.full.marginal == mine.records.amounts.cost_millionths["EUR"]
+    first, until = operations.period(found.month)
+    with g.reading() as conn:
+        days = amounts.by_day(conn, SYSTEM, 1, first, until)
+        hours = amounts.by_hour(conn, SYSTEM, 1, f"{first}T00:00Z", f"{until}T00:00Z")
+        timed = amounts.timings(conn, SYSTEM, first, until, target_us=1)
+        assert amounts.amounts(conn, until, "9999-12-31", operations.CELLS) == {}
+        assert amounts.unfinished(conn, first, until) == {}
+    for name in ("decisions", "tokens.prompt", "tokens.output"):
+        assert sum(cells[name] for cells in days.values()) == sum(cells[name] for cells in hours.values())
+    assert timed == amounts.Timings(0, 0, 0, 0, 0, 0, 0)
+    assert operations.operations(g, systems=[]).systems == ()
