@@ -21,7 +21,7 @@ from runtime.capture import Generation, Piece, format_generation, format_piece
 from runtime.counter import Counter
 from runtime.energy import Meter
 from runtime.engine import Engine, Result
-from runtime.errors import PipeBroken, RuntimeFault, format_fault
+from runtime.errors import PipeBroken, RuntimeFault, Stopped, format_fault
 from runtime.frames import Frame, FrameReader, write_frame
 from runtime.program import parse_program, parse_request
 from runtime.replay import Replay
@@ -122,6 +122,8 @@ class Worker:
                 self._send(type="stats", id=frame["id"], stats=self._engine.stats())
             case "cancel":
                 self._engine.cancel(frame["id"])
+                if self._engine.background.cancel(frame["id"]):
+                    self._answer(frame["id"], Stopped("the replay was stopped"))
             case "close":
                 self._open = False
                 for key, stopped in self._engine.background.stop():

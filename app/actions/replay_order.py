@@ -121,7 +121,12 @@ def run(g: Greffier, order: ReplayOrder, wait: Wait) -> Replayed:
     """
     try:
         g.runtime.start()
-        return wait(g.runtime.replay(order))
+        future = g.runtime.replay(order)
+        try:
+            return wait(future)
+        except Unfinished:  # nobody waits for it any more
+            g.runtime.cancel(order.id)
+            raise
     except OSError as error:
         message = f"cannot be used ({error.strerror}): give the program its rights and space"
         raise CannotRecord(message, cause="unwritable", field="run") from error

@@ -328,3 +328,8 @@ def test_a_supervisor_measures_and_replays(supervisor: Supervisor, program: Prog
     order = ReplayOrder("replayed", small, LATE, made.run, made.output, made.outcome)
     assert supervisor.replay(order).result(timeout=120).verdict == "bit_exact"
     assert supervisor.replay(replace(order, id="other", outcome="x")).result(timeout=120).reason == "outcome"
+    first, second = (supervisor.replay(replace(order, id=name, passes="alone")) for name in ("first", "given up"))
+    supervisor.cancel("given up")
+    with pytest.raises(Stopped):
+        second.result(timeout=120)
+    assert first.result(timeout=120).verdict == "bit_exact"
