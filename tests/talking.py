@@ -26,9 +26,9 @@ _LOOP = (
 )
 
 
-def add(g: Greffier, *, tokens: int = 48) -> None:
-    """Register both and put them to use."""
-    for file in (_chat(tokens), _drawing()):
+def add(g: Greffier, *, tokens: int = 48, least: int = 1) -> None:
+    """Register both and put them to use. `least`: characters that an answer of the first has, unless it is cut."""
+    for file in (_chat(tokens, least), _drawing()):
         register.register(g, json.dumps(file).encode())
         for step in (*ON_THE_WAY, "active"):
             lifecycle.change_state(g, file["system"]["slug"], step)
@@ -42,13 +42,13 @@ def _file(slug: str) -> dict[str, Any]:
     return file
 
 
-def _chat(tokens: int) -> dict[str, Any]:
+def _chat(tokens: int, least: int) -> dict[str, Any]:
     file = _file(CHAT)
     version = file["version"]
     version["fields"] = [version["fields"][0] | {"id": "messages", "schema": _MESSAGES, "neutral": None}]
     version["steps"][0]["template"] = f"{_LOOP}Topic: "
     version["steps"][1] = {"output": "reply", "template": _LOOP, "max_tokens": tokens}
-    version["output_schema"]["properties"]["reply"] = {"type": "string", "minLength": 1}
+    version["output_schema"]["properties"]["reply"] = {"type": "string", "minLength": least}
     version |= {"streaming": True, "release": "immediate"}
     version["context"] |= {"n_ctx": 4096, "n_seq_max": 8}
     return file

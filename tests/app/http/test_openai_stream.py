@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import json
-import signal
 import socket
 import threading
 import time
@@ -21,7 +20,6 @@ import uvicorn
 
 from app.actions import access_file, decide, erase, lifecycle, lookup, reading
 from app.actions.reading import CLI, recount
-from app.wiring import open_home
 from auditlog.errors import Erased
 from auditlog.guard import parse_guard_line
 from auditlog.store import log as log_store
@@ -40,7 +38,7 @@ def portal(portals: Any, talking: Any, tmp_path_factory: pytest.TempPathFactory)
         settings.write("stream_stall_s = 2\nkey_concurrency = 6\n")
     with portals.served(home) as served:
         served.records = records
-        talking.add(served.g, tokens=LONG)
+        talking.add(served.g, tokens=LONG, least=4 * LONG)
         yield served
 
 
@@ -381,6 +379,21 @@ def test_more_streams_than_a_key_may_have_are_refused(ask: openai.OpenAI, portal
     raise AssertionError("places were not given back")
 
 
+def test_a_server_that_ends_states_how_far_its_streams_were(ask: openai.OpenAI, portal: Any, talking: Any) -> None:
+    before = size(portal)
+    words = texts(ask.chat.completions.create(model=talking.CHAT, messages=ASKED, stream=True))
+    got = [next(words), next(words)]
+    # What a server does with what still runs when its time is over.
+    (server,) = [one for one in gc.get_objects() if isinstance(one, uvicorn.Server) and one.started]
+    for task in list(server.server_state.tasks):
+        task.get_loop().call_soon_threadsafe(task.cancel)
+    with contextlib.suppress(openai.APIError, httpx2.HTTPError):
+        got.extend(words)
+    entry = wait_for(portal, before, "unfinished/1")
+    assert entry["reason"] == "stopped"
+    assert reached(portal, entry)["output"]["reply"].startswith("".join(got))
+
+
 def test_every_number_is_explained_and_every_content_opens(portal: Any) -> None:
     kinds = [entry for entry in entries(portal, 0) if entry["kind"] in ("decision/1", "unfinished/1", "opened/1")]
     ended = {(one["boot"], one["n"]): one["opened"] for one in kinds if one["kind"] != "opened/1"}
@@ -392,33 +405,6 @@ def test_every_number_is_explained_and_every_content_opens(portal: Any) -> None:
         assert mine == list(range(1, len(mine) + 1)), "a number has no entry"
     with portal.g.reading() as conn:
         assert list(check_vault(conn, portal.g.vault, portal.g.ledger)) == []
-
-
-def test_a_server_that_ends_states_how_far_its_streams_were(
-    portals: Any, talking: Any, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    home, _ = portals.copy_of_a_home(tmp_path_factory.mktemp("ending"))
-    with portals.served(home) as served:
-        talking.add(served.g, tokens=LONG)
-        token = served.key("client")["authorization"].removeprefix("Bearer ")
-        before = size(served)
-        client = openai.OpenAI(base_url=f"{served.url}/v1", api_key=token, max_retries=0, timeout=60)
-        # A worker that waits between two words: the stream is longer than the server's patience.
-        words = texts(client.chat.completions.create(model=talking.CHAT, messages=ASKED, stream=True))
-        got = [next(words)]
-        served.g.runtime._worker._process.send_signal(signal.SIGSTOP)
-        resumed = threading.Timer(11, lambda: served.g.runtime._worker._process.send_signal(signal.SIGCONT))
-        resumed.start()
-    resumed.join()
-    with contextlib.suppress(openai.APIError, httpx2.HTTPError):
-        got.extend(words)
-    with open_home(home) as g:
-        again = portals.Portal(g, "")
-        kinds = [entry["kind"] for entry in entries(again, before)]
-        assert kinds.count("opened/1") == kinds.count("decision/1") + kinds.count("unfinished/1") == 1
-        (entry,) = [one for one in entries(again, before) if one["kind"] == "unfinished/1"]
-        assert entry["reason"] == "stopped"
-        assert reached(again, entry)["output"]["reply"] == "".join(got)
 
 
 @pytest.mark.slow
