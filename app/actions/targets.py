@@ -2,7 +2,7 @@
 
 The record is included: it is integrated before an answer leaves (`decide.release`), so no record can hold this time.
 It is counted in this process (`app.telemetry`), by the monotonic clock from the first byte of an HTTP request where
-there was one. What records hold is `total_us`, the runtime's part; `recorded` counts breaches over them.
+there was one. What records hold is `total_us`, the runtime's part: `operations` counts those above the target.
 """
 
 from __future__ import annotations
