@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, erase, register, what_if
+from app.actions import decide, erase, register, replay_calibrate, what_if
 from app.actions.accesses import Reader
 from app.demo.run import CASES
 from app.errors import Refused, UsageError
@@ -83,3 +83,10 @@ def test_erased_ones_are_left_out(g: Any) -> None:
     erase.erase(g, record, ground="objection")
     found = what_if.what_if(g, AUDITOR, LOAN, 1, 4)
     assert (found.compared, found.skipped) == (3, 1)
+
+
+def test_a_calibration_needs_fifty(g: Any) -> None:
+    with pytest.raises(UsageError, match="50 or more"):
+        replay_calibrate.calibrate(g, AUDITOR, LOAN, 49)
+    with pytest.raises(UsageError, match="has 4 decisions that can be used"):
+        replay_calibrate.calibrate(g, AUDITOR, LOAN)
