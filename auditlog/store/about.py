@@ -73,7 +73,8 @@ _COLUMNS = tuple([field.name for field in fields(About)])
 def about_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[About]:
     """The rows of an `access/1`, `hold/1`, `correction/1` or `replay/1` at `place` (log, index), one for each record.
 
-    Pure; none for entries of other kinds, and for a replay whose record was erased before. Raises FormatError, with the field's name, for values of another shape.
+    Pure; none for entries of other kinds, and for a replay whose record was erased before. Raises FormatError, with the
+    field's name, for values of another shape.
     """
     if entry.kind == "correction/1":
         records: list[str] = [str(entry.members["record"])]

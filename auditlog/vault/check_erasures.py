@@ -23,8 +23,9 @@ def keys_without_order(
 ) -> Iterator[tuple[str, str]]:
     """Keys that were overwritten past the program; and content that is missing.
 
-    What is about a record (`unnamed`: reviews, accesses, holds, corrections and replays without content) goes with it, and no
-    tombstone names it: of those, no more can be gone than keys were overwritten by order for no record of their own.
+    What is about a record (`unnamed`: reviews, accesses, holds, corrections and replays without content) goes with it,
+    and no tombstone names it: of those, no more can be gone than keys were overwritten by order for no record of their
+    own.
     """
     try:
         erased = set(keys.erased())
