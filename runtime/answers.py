@@ -63,19 +63,21 @@ class Weighed:
 
 def weigh(answers: Answers, *, keep: bool = False) -> Generator[Ask, Logits, Weighed]:
     """Asks for the inner nodes of the trie, depth first; `keep` the row of each, by the path that leads there."""
-    inner = sorted({tokens[:i] for tokens in answers.continuations for i in range(len(tokens))})
+    inner: dict[Tokens, list[tuple[int, int]]] = {}
+    for number, tokens in enumerate(answers.continuations):
+        for at, token in enumerate(tokens):
+            inner.setdefault(tokens[:at], []).append((number, token))
     weighed = Weighed([[] for _ in answers.continuations], rows := {})
     now: Tokens = ()
     start = len(answers.prompt)
-    for path in inner:
+    for path, following in sorted(inner.items()):
         shared = common(now, path)
         logits = yield Ask(start + shared, path[shared:]) if path else Ask(0, answers.prompt)
         now = path
         if keep:
             rows[path] = logits
-        for tokens, found in zip(answers.continuations, weighed.logprobs, strict=True):
-            if len(tokens) > len(path) and tokens[: len(path)] == path:
-                found.append(logits.logprob(tokens[len(path)]))
+        for number, token in following:
+            weighed.logprobs[number].append(logits.logprob(token))
     return weighed
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from app.bench import bare_loop, contest
 from app.bench.contest import LANES, WORDS, ratios, spread
 from runtime import llama
+from runtime.capture import Generation
 from runtime.counter import Counter
 from runtime.energy import Meter
 from runtime.engine import Engine
@@ -58,7 +59,9 @@ def _answer(engine: Engine, requests: list[Request]) -> None:
     for request in requests:
         engine.submit(request)
     while engine.busy:
-        engine.step()
+        for _, result in engine.step():
+            if not isinstance(result, Generation):
+                raise result  # type: ignore[misc]
 
 
 def _busy_ns(engine: Engine) -> int:

@@ -65,7 +65,8 @@ def _case(number: int) -> str:
 
 def shape(slots: int = SLOTS, *, lane: str = "reproducible", room: int = ROOM) -> Shape:
     """The context: per-sequence streams and Q8_0 cells, or one stream of F16 cells for all."""
-    made = Shape(n_ctx=slots * room, n_seq_max=slots, threads=THREADS)
+    batch = min(512, slots * room)
+    made = Shape(n_ctx=slots * room, n_batch=batch, n_ubatch=batch, n_seq_max=slots, threads=THREADS)
     return made if lane == "reproducible" else replace(made, type_k="f16", type_v="f16", kv_unified=True)
 
 
