@@ -14,11 +14,12 @@ from app.actions import decide, lifecycle, register, replay
 from app.actions.reading import CLI
 from app.errors import Unfinished
 from app.home import Greffier
+from auditlog.canonical import Json
 
 VARIABLE: Final = "GREFFIER_DEMO_ENDPOINT"
 SLUG: Final = "tax-question-reply"
 FILE: Final = Path(__file__).parent / "cases" / f"{SLUG}-remote.json"
-QUESTION: Final = {"message": "May I pay next month instead of now?", "bill_year": 2026}
+QUESTION: Final[dict[str, Json]] = {"message": "May I pay next month instead of now?", "bill_year": 2026}
 
 
 def ask(g: Greffier, endpoint: str, step: Callable[[str, bool, str], None]) -> None:

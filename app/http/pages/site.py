@@ -18,7 +18,7 @@ from app.settings import PROFILE_FILE, AgencyProfile
 
 # Names are in the template, where the catalogue finds them; only pages that exist stand here.
 NAVIGATION: Final = (("register", "/register"), ("check", "/check"), ("reports", "/reports"))
-_MACHINES: Final = ("/api/", "/log/", "/mirror/", "/static/", "/health", "/metrics", "/openapi")
+_MACHINES: Final = ("/api/", "/log/", "/mirror/", "/static/", "/health", "/metrics", "/openapi", "/operator")
 _MACHINE_FILES: Final = (".json", ".csv")
 
 
