@@ -27,8 +27,8 @@ from auditlog.vault.erasure import Ledger
 from auditlog.vault.key_store import KeyStore
 from auditlog.vault.seal import Vault
 from reports.render import Renderer
-from runtime.gateway import Gateway
-from runtime.supervisor import Supervisor
+from runtime.gateway.gateway import Gateway
+from runtime.worker.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

@@ -9,8 +9,8 @@ from app.actions import boots, warming
 from app.home import Greffier
 from app.settings import Settings
 from runtime.program import Program
-from runtime.supervisor import BootFacts, Supervisor
 from runtime.verdict import Measured
+from runtime.worker.supervisor import BootFacts, Supervisor
 
 
 def make_supervisor(home: Path, settings: Settings, opened: Callable[[], Greffier], *, served: bool) -> Supervisor:

@@ -44,7 +44,7 @@ from auditlog.vault.index_keys import IndexKeys
 from auditlog.vault.key_store import KeyStore
 from auditlog.vault.seal import Vault
 from reports.render import Renderer
-from runtime.gateway import Gateway
+from runtime.gateway.gateway import Gateway
 
 ERASURES = "erasures"
 PAGE_TEMPLATES = Path(__file__).parent / "http" / "pages" / "templates"

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from runtime.errors import InputInvalid, InputUndeclared, ProgramInvalid, TemplateInvalid
-from runtime.json_grammar import check_written
 from runtime.messages import is_messages
+from runtime.output.json_grammar import check_written
+from runtime.output.schema import choices, lint, validate_field
 from runtime.prompt import PromptTemplate, Value, check_value
 from runtime.sampler import Sampler
-from runtime.schema import choices, lint, validate_field
 
 RESERVED_OUTCOMES = ("length", "invalid", "refusal")
 CACHE_TYPES = ("q8_0", "f16")

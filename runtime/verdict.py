@@ -11,7 +11,7 @@ from typing import Any
 from runtime.capture import Run, parse_run
 from runtime.program import Program, Shape, format_program, parse_program
 from runtime.prompt import Value
-from runtime.tolerance import Bars
+from runtime.replay.tolerance import Bars
 
 # Strongest first. A replay never says a bare "ok".
 VERDICTS = ("bit_exact", "token_exact", "within_tolerance", "mismatch", "not_replayable")

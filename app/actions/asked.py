@@ -15,7 +15,7 @@ from registry.manifest import Manifest
 from registry.store import systems as register_store
 from runtime.capture import Piece, TokenText
 from runtime.messages import ROLES, SYSTEM
-from runtime.schema import choices
+from runtime.output.schema import choices
 
 Message = Mapping[str, Json]
 _NOTES = ("title", "description")

@@ -11,8 +11,8 @@ from auditlog.errors import CannotRecord
 from auditlog.log import Unit
 from auditlog.record import Entry
 from runtime.errors import WorkerLost
-from runtime.supervisor import BootFacts
 from runtime.verdict import Measured
+from runtime.worker.supervisor import BootFacts
 
 
 def record(g: Greffier, facts: BootFacts) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from app.home import Greffier
 from runtime.capture import Run
 from runtime.errors import RuntimeFault
-from runtime.tolerance import Bars, Calibration, lane, parse_calibration
+from runtime.replay.tolerance import Bars, Calibration, lane, parse_calibration
 
 FOLDER: Final = "calibrations"
 

@@ -25,7 +25,7 @@ from registry.lifecycle import Gate
 from registry.manifest import Manifest
 from registry.store import systems as register_store
 from runtime.messages import is_messages
-from runtime.schema import choices
+from runtime.output.schema import choices
 
 FIELD = "x-greffier-conversation"
 

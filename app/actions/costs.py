@@ -24,8 +24,8 @@ from typing import Final
 
 from auditlog.canonical import Json
 from registry.system import AISystem, Tariff
-from runtime.accounts import shares
 from runtime.capture import Usage
+from runtime.engine.accounts import shares
 
 MILLION: Final = 1_000_000
 HOUR_US: Final = 3_600 * MILLION

@@ -1,7 +1,7 @@
 """The runtime as an operator sees it: what waits, what runs, which models are loaded, and how busy each device is.
 
-The worker tells its own counts (`runtime.engine.Engine.stats`), which begin at 0 with it; it is asked between two
-steps, and not waited for longer than a scrape may take. What it does not tell is None: nothing is guessed.
+The worker tells its own counts (`runtime.engine.engine.Engine.stats`), which begin at 0 with it; it is asked between
+two steps, and not waited for longer than a scrape may take. What it does not tell is None: nothing is guessed.
 """
 
 from __future__ import annotations

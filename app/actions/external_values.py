@@ -18,7 +18,7 @@ from registry.manifest import Manifest
 from registry.system import AISystem
 from runtime.capture import Usage
 from runtime.errors import RuntimeFault
-from runtime.schema import validate_field, validate_output
+from runtime.output.schema import validate_field, validate_output
 
 AHEAD: Final = timedelta(minutes=5)
 """How far a sender's clock may be before ours."""

@@ -21,13 +21,13 @@ from auditlog.errors import CannotRecord
 from registry.lifecycle import Gate
 from registry.manifest import Manifest
 from registry.remote import Remote
-from runtime.asking import Question, ask, certain, judge
 from runtime.capture import Usage
 from runtime.errors import CounterDamaged, NotRunning, RuntimeFault
+from runtime.gateway.asking import Question, ask, certain, judge
+from runtime.gateway.remote import Call, Endpoint, RemoteFailed, Wire
+from runtime.gateway.reply import NOT_DISCLOSED
 from runtime.program import Request, check_fields, check_seed
 from runtime.prompt import PromptTemplate, Value
-from runtime.remote import Call, Endpoint, RemoteFailed, Wire
-from runtime.reply import NOT_DISCLOSED
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from registry.lifecycle import Gate
 from runtime.capture import Generation, Piece
 from runtime.errors import Busy, CounterDamaged, DeadlineExceeded, RuntimeFault, Stopped, WorkerLost
 from runtime.program import Request
-from runtime.stream import Began
+from runtime.worker.stream import Began
 
 
 def generate(g: Greffier, gate: Gate, request: Request, told: Callable[[Piece], None] | None = None) -> Generated:

@@ -21,8 +21,8 @@ from auditlog.store import log as log_store
 from auditlog.vault.losses import Losses
 from registry.errors import RegistryError
 from registry.store import model_files as model_store
-from runtime import weights
 from runtime.errors import RuntimeFault
+from runtime.models import weights
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

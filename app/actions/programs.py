@@ -11,9 +11,9 @@ from auditlog.canonical import Json
 from registry.declaration import format_object
 from registry.manifest import Manifest
 from runtime.capture import Generation
+from runtime.output.schema import lint
 from runtime.program import Field, Outcome, Program, Shape, Step, check_fields, check_program
 from runtime.sampler import Sampler
-from runtime.schema import lint
 
 ELSEWHERE: Final = Shape(n_ctx=1 << 20)
 """The context of a model that runs elsewhere: what fits into it, its provider says."""

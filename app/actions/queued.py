@@ -86,9 +86,7 @@ class Queue:
         self._threads.submit(self._run, job, tag)
         return job.id
 
-    def fetch(
-        self, reader: reading.Reader, record_id: str, key: repeats.Key | None
-    ) -> decide.Answer | None:
+    def fetch(self, reader: reading.Reader, record_id: str, key: repeats.Key | None) -> decide.Answer | None:
         """The answer, or None while it waits. Raises what ended it otherwise, and UnknownRecord where nobody asked.
 
         An answer is taken from memory once, later from its record. For another key of the API than the one that asked

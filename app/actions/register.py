@@ -21,8 +21,8 @@ from registry.store import history as history_store
 from registry.store import model_files as model_store
 from registry.store import systems as store
 from registry.system import AISystem, record_digest
-from runtime import quantize, weights
 from runtime.errors import RuntimeFault
+from runtime.models import quantize, weights
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

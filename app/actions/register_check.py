@@ -11,7 +11,7 @@ from auditlog.record import Entry, OpaqueEntry
 from registry.store import history as history_store
 from registry.store import model_files as model_store
 from registry.store import rows as row_store
-from runtime import weights
+from runtime.models import weights
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

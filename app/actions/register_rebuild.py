@@ -23,7 +23,7 @@ from registry.store import model_files as model_store
 from registry.store import restore, tables
 from registry.store.model_files import RegisteredModel
 from registry.system import format_record
-from runtime import weights
+from runtime.models import weights
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -14,10 +14,10 @@ from app.actions.replay_order import How
 from app.errors import UsageError
 from app.home import Greffier
 from auditlog.errors import Erased, KeptElsewhere
-from runtime import tolerance
 from runtime.capture import Run
 from runtime.errors import RuntimeFault
-from runtime.tolerance import LEAST
+from runtime.replay import tolerance
+from runtime.replay.tolerance import LEAST
 from runtime.verdict import Replayed, ReplayOrder
 
 

@@ -26,7 +26,7 @@ from registry.lifecycle import Gate
 from registry.manifest import Manifest
 from registry.store import systems as register_store
 from runtime.capture import Generation, Piece
-from runtime.stream import Began, Event, Stream
+from runtime.worker.stream import Began, Event, Stream
 
 
 @dataclass(eq=False)

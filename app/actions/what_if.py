@@ -27,7 +27,7 @@ from registry.store import model_files as model_store
 from registry.store import systems as register_store
 from runtime.errors import InputInvalid, PromptTooLong, RuntimeFault
 from runtime.program import Request
-from runtime.supervisor import Supervisor
+from runtime.worker.supervisor import Supervisor
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from app.actions import boots
 from runtime.capture import Generation, Run, Usage
-from runtime.counter import Counter, unclosed
-from runtime.supervisor import BootFacts, Supervisor
+from runtime.worker.counter import Counter, unclosed
+from runtime.worker.supervisor import BootFacts, Supervisor
 
 if TYPE_CHECKING:
     from app.home import Greffier

@@ -18,8 +18,8 @@ from auditlog.record import parse_entry
 from auditlog.store.decisions import decision_rows
 from auditlog.store.sources import source_row
 from registry.store import systems as register_store
-from runtime.counter import counter_path
 from runtime.program import Request
+from runtime.worker.counter import counter_path
 
 if TYPE_CHECKING:
     from app.home import Greffier

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.bench.contest import WORDS, Answered
-from runtime.batch import Part
+from runtime.engine.batch import Part
 from runtime.llama import Context
 
 

@@ -12,12 +12,12 @@ from app.bench import bare_loop, contest
 from app.bench.contest import LANES, WORDS, ratios, spread
 from runtime import llama
 from runtime.capture import Generation
-from runtime.counter import Counter
 from runtime.energy import Meter
-from runtime.engine import Engine
+from runtime.engine.engine import Engine
+from runtime.models.weights import ModelFile
 from runtime.program import Program, Request
-from runtime.supervisor import Supervisor
-from runtime.weights import ModelFile
+from runtime.worker.counter import Counter
+from runtime.worker.supervisor import Supervisor
 
 _INSTRUCTIONS: Final = 400  # tokens
 _ROOM: Final = 640

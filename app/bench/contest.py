@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import UsageError
-from runtime import quantize
 from runtime.llama import Vocabulary
+from runtime.models import quantize
+from runtime.models.weights import ModelFile, add_model
 from runtime.program import GREEDY, Field, Outcome, Program, Request, Shape, Step
 from runtime.prompt import tokenize
 from runtime.sampler import Sampler
-from runtime.weights import ModelFile, add_model
 
 WORDS: Final = 64
 ROOM: Final = 384  # tokens of a sequence, prompt and answer

@@ -15,11 +15,11 @@ import numpy as np
 
 from app.bench import contest
 from runtime import llama
-from runtime.batch import Part
 from runtime.digests import chain, row_digest
+from runtime.engine.batch import Part
+from runtime.output.steps import Desk, Paper, take_steps
 from runtime.program import GREEDY, Field, Outcome, Program, Request, Step
 from runtime.sampler import Sampler, block_logits, micro_nats
-from runtime.steps import Desk, Paper, take_steps
 
 _GUMBEL: Final = Sampler("gumbel", 700)
 _REQUESTS: Final = 6

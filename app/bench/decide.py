@@ -22,9 +22,9 @@ from app.bench import bare_loop, beside, contest, costs, llama_server
 from app.bench.contest import LANES, SLOTS, WORDS, Answered, ratios, spread
 from runtime import llama
 from runtime.capture import Generation, Piece
+from runtime.models.weights import ModelFile
 from runtime.program import Program, Request
-from runtime.supervisor import Supervisor
-from runtime.weights import ModelFile
+from runtime.worker.supervisor import Supervisor
 
 _TARGETS: Final = {
     "tokens_per_s": "≥ 1.0 × llama-server at 1, 4 and 8 slots, ≥ 0.95 × at 16",

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from runtime.capture import Generation
-from runtime.engine import Engine
+from runtime.engine.engine import Engine
 from runtime.program import Field, Outcome, Program, Request, Shape, Step
-from runtime.replay import Replay
+from runtime.replay.replay import Replay
+from runtime.replay.tolerance import LEAST, Bars, calibrate
 from runtime.sampler import Sampler
-from runtime.tolerance import LEAST, Bars, calibrate
 from runtime.verdict import Replayed, ReplayOrder
 
 WAYS: Final[Mapping[str, dict[str, Any]]] = {"one_pass": {}, "alone": {"passes": "alone"}, "one_thread": {"threads": 1}}

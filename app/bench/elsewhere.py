@@ -23,12 +23,12 @@ from pathlib import Path
 
 from app.bench import detection
 from runtime import llama
-from runtime.counter import Counter
 from runtime.energy import Meter
-from runtime.engine import Engine
+from runtime.engine.engine import Engine
+from runtime.replay.tolerance import calibrate, format_calibration, parse_calibration
 from runtime.sampler import Sampler
-from runtime.tolerance import calibrate, format_calibration, parse_calibration
 from runtime.verdict import Replayed, format_order, parse_order
+from runtime.worker.counter import Counter
 
 GREEDY = Sampler("greedy")
 

@@ -15,11 +15,11 @@ from app.bench.contest import LANES, ratios, spread
 from app.bench.detection import Decided
 from runtime import llama
 from runtime.capture import Generation
-from runtime.counter import Counter
 from runtime.energy import Meter
-from runtime.engine import Engine
+from runtime.engine.engine import Engine
 from runtime.program import GREEDY
 from runtime.sampler import Sampler
+from runtime.worker.counter import Counter
 
 _WORDS: Final = (64, 256)
 _SAMPLERS: Final = (GREEDY, Sampler("gumbel", 700))

@@ -17,7 +17,7 @@ from app.home import Greffier
 from app.wiring import open_home
 from auditlog.store.replays import REPLAY
 from auditlog.vocabulary import VERDICTS
-from runtime.tolerance import LEAST
+from runtime.replay.tolerance import LEAST
 
 COLUMNS = ("system", "version", "verdict", "reason", "record", "id")
 _FOUND = 0

@@ -24,8 +24,8 @@ from app.actions.programs import program
 from registry.manifest import Manifest
 from registry.register_file import parse_register_file
 from runtime.program import Request
-from runtime.supervisor import Supervisor
-from runtime.weights import add_model
+from runtime.worker.supervisor import Supervisor
+from runtime.models.weights import add_model
 
 CASES = Path(__file__).parent / "cases"
 ROOM = (40, 150, 420, 800)

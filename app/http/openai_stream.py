@@ -26,7 +26,7 @@ from app.http.references import RECORD
 from auditlog.errors import CannotRecord
 from registry.errors import GateClosed
 from runtime.capture import Generation, Piece
-from runtime.stream import Began, Event
+from runtime.worker.stream import Began, Event
 
 T = TypeVar("T")
 

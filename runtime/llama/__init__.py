@@ -27,7 +27,7 @@ import llama_cpp
 import llama_cpp.llama_cpp as c
 from llama_cpp._ggml import libggml
 
-from runtime.batch import BatchRow, Part, Sheet
+from runtime.engine.batch import BatchRow, Part, Sheet
 from runtime.errors import CallRefused, ContextFull, ModelUnusable, ProgramInvalid
 from runtime.llama.vocabulary import Grammar, Vocabulary
 from runtime.program import Shape

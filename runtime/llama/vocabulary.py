@@ -11,7 +11,7 @@ import llama_cpp.llama_cpp as c
 import numpy as np
 
 from runtime.errors import CallRefused, InputInvalid, ProgramInvalid
-from runtime.lexicon import Lexicon, lexicon
+from runtime.output.lexicon import Lexicon, lexicon
 
 _GRAMMARS = 64
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])

@@ -60,7 +60,7 @@ class Server:
         with contextlib.suppress(OSError):
             for task in Path(f"/proc/{self.process.pid}/task").iterdir():
                 for child in (task / "children").read_text().split():
-                    if b"runtime.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    if b"runtime.worker.child" in Path(f"/proc/{child}/cmdline").read_bytes():
                         os.kill(int(child), signal.SIGKILL)
                         return True
         return False

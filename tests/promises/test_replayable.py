@@ -23,13 +23,13 @@ from app.bench.detection import WAYS, Decided
 from app.wiring import open_home
 from registry.store import systems as register_store
 from runtime import llama
-from runtime.counter import Counter
 from runtime.energy import Meter
-from runtime.engine import Engine
+from runtime.engine.engine import Engine
+from runtime.models.quantize import opened, quantize
+from runtime.models.weights import add_model
 from runtime.program import Request
-from runtime.quantize import opened, quantize
 from runtime.sampler import Sampler
-from runtime.weights import add_model
+from runtime.worker.counter import Counter
 
 GREEDY, DRAWN = Sampler("greedy"), Sampler("gumbel", 800)
 MADE, ALTERED = 24, 12  # of each sampler

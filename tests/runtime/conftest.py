@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from runtime import llama
+from runtime.models.weights import ModelFile, add_model, open_model
 from runtime.program import Field, Outcome, Program, Shape, Step
 from runtime.sampler import Sampler
-from runtime.supervisor import Supervisor
-from runtime.weights import ModelFile, add_model, open_model
+from runtime.worker.supervisor import Supervisor
 
 GOOD = {"type": "string", "enum": ["good", "uncertain", "poor"]}
 PAYS = {"type": "string", "enum": ["always on time", "sometimes late", "often too late"]}

@@ -13,10 +13,10 @@ from app.bench.contest import WORDS
 from app.errors import UsageError
 from runtime import llama
 from runtime.capture import Generation
-from runtime.counter import Counter
 from runtime.energy import Meter
-from runtime.engine import Engine
-from runtime.weights import ModelFile
+from runtime.engine.engine import Engine
+from runtime.models.weights import ModelFile
+from runtime.worker.counter import Counter
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from app.demo.run import CASES
 from app.errors import Refused, SettingsError, Unfinished
 from app.http.errors import PROBLEMS
 from registry.errors import FormatError
-from runtime.gateway import build
+from runtime.gateway.gateway import build
 
 pytestmark = pytest.mark.enable_socket
 
@@ -187,9 +187,7 @@ def test_a_provider_that_fails_leaves_an_unfinished_run_with_what_may_be_billed(
     assert endpoint.connections == 2
 
 
-def test_one_that_is_slow_ends_at_the_deadline(
-    remote_stand: Any, opened: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_is_slow_ends_at_the_deadline(remote_stand: Any, opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREFFIER_DEADLINE_S", "1")
     with remote_stand.serving(lambda _connection, _request: time.sleep(3)) as endpoint, opened(endpoint.url) as home:
         with pytest.raises(Unfinished) as caught:
@@ -331,9 +329,7 @@ def test_the_key_comes_from_the_environment_or_a_file_and_is_nowhere_else(
 
 
 @pytest.mark.parametrize("broken", ["open", "empty", "lines", "binary", "folder"])
-def test_a_key_that_cannot_be_used_is_named_and_nothing_is_asked(
-    remote_stand: Any, opened: Any, broken: str
-) -> None:
+def test_a_key_that_cannot_be_used_is_named_and_nothing_is_asked(remote_stand: Any, opened: Any, broken: str) -> None:
     with remote_stand.serving(*two_answers(remote_stand)) as endpoint, opened(endpoint.url) as home:
         file = home.g.home / "keys" / "remote" / "voorbeeld-ai-invented"
         file.parent.mkdir()

@@ -1,0 +1,1 @@
+"""Continuous batching: which requests run, on which sequences, and what each used of the device."""

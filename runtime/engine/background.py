@@ -1,0 +1,117 @@
+"""Work of low priority in the worker: self-tests and replays, a bounded piece at a time, while no request needs it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from runtime.engine.shelf import Shelf
+from runtime.errors import Busy, RuntimeFault, Stopped
+from runtime.llama import Context
+from runtime.program import Shape
+from runtime.verdict import Measured, Replayed
+
+MOST = 256  # jobs that may wait
+Done = Replayed | Measured | RuntimeFault
+
+
+class Spare:
+    """One context beside those that serve requests: kept from job to job while they ask for the same, then freed."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self._key: tuple[str, Shape, int] | None = None
+        self._context: Context | None = None
+
+    def context(self, model: str, shape: Shape, outputs: int) -> Context:
+        """A context of a model, with `outputs` rows of logits a batch. Raises ModelUnusable, ProgramInvalid, Busy."""
+        key = (model, shape, outputs)
+        if self._context is None or self._key != key:
+            self.drop()
+            self._context = self.shelf.open(model, shape, outputs=outputs)
+            self._key = key
+        return self._context
+
+    def drop(self) -> None:
+        """Frees the context, if there is one."""
+        if self._context is not None:
+            self.shelf.drop(self._context)
+        self._context = self._key = None
+
+
+class Job(Protocol):
+    """Something to be run in pieces."""
+
+    @property
+    def urgent(self) -> bool:
+        """Whether requests wait for it (a self-test), so that it goes before other jobs."""
+
+    def step(self, spare: Spare) -> Replayed | Measured | None:
+        """One piece of at most one batch; what came of it once it is complete. Raises RuntimeFault."""
+
+    def close(self) -> None:
+        """Frees what it holds, also where it was not completed."""
+
+
+class Background:
+    """The jobs that wait, urgent ones first, then in order. One that was begun goes on before others of its sort."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._spare = Spare(shelf)
+        self._jobs: deque[tuple[str, Job]] = deque()
+
+    @property
+    def busy(self) -> bool:
+        """Whether `step` has anything to do."""
+        return bool(self._jobs)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether the next job is one that requests wait for: then it gets its turn beside running requests, too."""
+        return any(job.urgent for _, job in self._jobs)
+
+    def submit(self, key: str, job: Job) -> None:
+        """Queues a job; its end is told under `key`. Raises Busy where no more may wait."""
+        if len(self._jobs) >= MOST:
+            raise Busy("no more replays may wait", field="replay", fix="ask again once some are done")
+        self._jobs.append((key, job))
+
+    def step(self) -> list[tuple[str, Done]]:
+        """Runs one piece of the next job."""
+        if not self._jobs:
+            return []
+        key, job = next((one for one in self._jobs if one[1].urgent), self._jobs[0])
+        try:
+            done: Done | None = job.step(self._spare)
+        except RuntimeFault as fault:
+            self._spare.drop()  # a context whose decode failed is in an unknown state
+            done = fault
+        if done is None:
+            return []
+        self._end(key, job)
+        return [(key, done)]
+
+    def cancel(self, key: str) -> bool:
+        """Ends a job without a result; False where there is none of that key."""
+        for name, job in self._jobs:
+            if name == key:
+                self._end(key, job)
+                return True
+        return False
+
+    def stop(self) -> list[tuple[str, Done]]:
+        """Ends what waits: the worker closes once requests are answered, and none of them waits for a job any more."""
+        keys = [key for key, _ in self._jobs]
+        self.close()
+        return [(key, Stopped("the runtime was closed", fix="ask again")) for key in keys]
+
+    def close(self) -> None:
+        """Drops what waits."""
+        for key, job in list(self._jobs):
+            self._end(key, job)
+
+    def _end(self, key: str, job: Job) -> None:
+        self._jobs.remove((key, job))
+        job.close()
+        if not self._jobs:  # idle: what a replay needed makes room for requests
+            self._spare.drop()

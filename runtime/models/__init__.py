@@ -1,0 +1,1 @@
+"""Model files: the content-addressed folder, headers, quantising at install."""
