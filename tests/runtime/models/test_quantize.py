@@ -76,7 +76,7 @@ def test_too_little_room_is_said_before_and_a_half_file_goes(
 def test_what_a_killed_one_left_goes_with_the_next(gguf: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
     script = (
-        "import sys\nfrom pathlib import Path\nfrom runtime import quantize\n"
+        "import sys\nfrom pathlib import Path\nfrom runtime.models import quantize\n"
         "with quantize.opened(Path(sys.argv[1])) as source:\n"
         "    quantize.quantize(source, Path(sys.argv[2]), 'Q4_K_M', lambda *_: print('on', flush=True))\n"
     )
