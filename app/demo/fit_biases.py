@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from app.actions.programs import program
 from registry.manifest import Manifest
 from registry.register_file import parse_register_file
+from runtime.models.weights import add_model
 from runtime.program import Request
 from runtime.worker.supervisor import Supervisor
-from runtime.models.weights import add_model
 
 CASES = Path(__file__).parent / "cases"
 ROOM = (40, 150, 420, 800)

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from app.actions import decide, erase, lifecycle, log, receipts, register, report, review, transparency
+from app.actions import decide, erase, lifecycle, log, receipts, register, replay, report, review, transparency
 from app.actions.reading import CLI
 from app.cli.report import parse_period
 from app.demo import elsewhere
@@ -87,6 +87,7 @@ def run(home: Path) -> int:
         _refuse_changed_model(g, story)
         _review(g, story, decided)
         _verify(g, story, decided)
+        _replay(g, story, decided)
         _erase(g, story, decided)
         _report(g, story, decided)
         if endpoint := os.environ.get(elsewhere.VARIABLE):
@@ -185,6 +186,13 @@ def _verify(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) 
     with change_byte_of_entry(tree, decided["social-loan-check"][0].index):
         told = _offline(audit)
     story.step("one byte of the export changed", told.returncode == 1, f"the audit says {_last_line(told)}")
+
+
+def _replay(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
+    """One decision of each system, by the worker of another boot."""
+    verdicts = [replay.replay(g, CLI, answers[-1].id).verdict for answers in decided.values()]
+    held = all(verdict == "bit_exact" for verdict in verdicts)
+    story.step("a decision of each system run again", held, ", ".join(verdicts))
 
 
 def _erase(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
