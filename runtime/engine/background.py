@@ -50,7 +50,7 @@ class Job(Protocol):
         """One piece of at most one batch; what came of it once it is complete. Raises RuntimeFault."""
 
     def close(self) -> None:
-        """Frees what it holds, also where it was not completed."""
+        """Frees what it holds, also where it was not completed. A job that is not urgent begins anew after it."""
 
 
 class Background:
@@ -59,6 +59,7 @@ class Background:
     def __init__(self, shelf: Shelf) -> None:
         self._spare = Spare(shelf)
         self._jobs: deque[tuple[str, Job]] = deque()
+        self._last: Job | None = None  # whose work is in the spare context
 
     @property
     def busy(self) -> bool:
@@ -81,6 +82,9 @@ class Background:
         if not self._jobs:
             return []
         key, job = next((one for one in self._jobs if one[1].urgent), self._jobs[0])
+        if self._last is not None and self._last is not job:
+            self._last.close()  # an urgent one goes first: it empties the context, or asks for another
+        self._last = job
         try:
             done: Done | None = job.step(self._spare)
         except RuntimeFault as fault:
@@ -113,5 +117,6 @@ class Background:
     def _end(self, key: str, job: Job) -> None:
         self._jobs.remove((key, job))
         job.close()
+        self._last = None if self._last is job else self._last
         if not self._jobs:  # idle: what a replay needed makes room for requests
             self._spare.drop()

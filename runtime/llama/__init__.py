@@ -213,11 +213,13 @@ class Context:
 
     def set_threads(self, threads: int) -> None:
         """Runs the batches that follow on so many threads."""
+        self._demand_open()
         c.llama_set_n_threads(self._handle, threads, threads)
         self.threads = threads
 
     def length(self, sequence: int) -> int:
         """How many tokens a sequence holds."""
+        self._demand_open()
         self._sheet.check_sequence(sequence)
         return self._lengths[sequence]
 
@@ -249,6 +251,7 @@ class Context:
         return self._run(self._sheet.fill(parts, self._lengths))
 
     def _run(self, lengths: list[int]) -> Block:
+        self._demand_open()
         self._batch.n_tokens = self._sheet.used
         status = c.llama_decode(self._handle, self._batch)
         if status == 1:
@@ -259,6 +262,10 @@ class Context:
         if not (count := int(self._sheet.wanted[: self._sheet.used].sum())):
             return np.empty((0, self._vocabulary_size), np.float32)
         return np.ctypeslib.as_array(c.llama_get_logits(self._handle), (count, self._vocabulary_size))
+
+    def _demand_open(self) -> None:
+        if not self._handle:
+            raise CallRefused("the context was freed", field="context")
 
     def close(self) -> None:
         """Frees cache and batch."""

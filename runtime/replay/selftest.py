@@ -100,7 +100,7 @@ class SelfTest:
 
     def _measure(self, spare: Spare, model: llama.Model) -> Work:
         shape = self._program.context
-        context = spare.context(self._program.model, shape, PIECE)
+        context = spare.context(self._program.model, shape, max(PIECE, shape.n_seq_max))
         texts = cut(model.vocabulary, context.room)
         trial, threads = Trial(context, shape.n_seq_max, texts), context.threads
         try:

@@ -64,6 +64,13 @@ def test_the_reproducible_lane_of_this_processor_repeats_to_the_bit(
     assert pieces > 40  # a request that comes meanwhile never waits for more than one batch
 
 
+def test_more_sequences_than_rows_of_a_piece_are_measured_too(
+    background: Background, small: Program, tmp_path: Path
+) -> None:
+    many = replace(small, context=Shape(n_ctx=32 * 130, n_batch=130, n_ubatch=64, n_seq_max=130, threads=2))
+    assert measure(background, many, tmp_path)[0].determinism == "bit"
+
+
 def test_texts_are_below_and_above_the_sizes_where_kernels_change(model: llama.Model) -> None:
     texts = cut(model.vocabulary, 2048)
     assert tuple(map(len, texts)) == LENGTHS
