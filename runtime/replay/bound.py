@@ -5,7 +5,7 @@ Pure. A record is someone's word: whatever is no such run ends in a verdict, nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from runtime.errors import RuntimeFault
 from runtime.program import check_seed
@@ -27,10 +27,15 @@ def flaws(order: ReplayOrder, vocabulary: int) -> Iterator[Finding]:
         if len(lists) != steps or not 1 <= steps <= len(order.program.steps):
             yield Finding("mismatch", name, (0, 0))
     yield from _of_steps(order, vocabulary)
-    if not _whole(run.alternatives.values()):
+    if not _complete(run.alternatives, [outcome.code for outcome in order.program.outcomes]):
         yield Finding("mismatch", "logprobs", (0, 0))
-    if not (run.max_tokens is None or _whole([run.max_tokens])) or any(type(text) is not str for text in run.stop):
+    limited = run.max_tokens is None or (_whole([run.max_tokens]) and run.max_tokens >= 1)
+    if not limited or any(type(text) is not str for text in run.stop):
         yield Finding("mismatch", "tokens", (0, 0))
+    if (run.digest is None) != (not run.rows):
+        yield Finding("mismatch", "rows")
+    if not _is_object(order.output):
+        yield Finding("mismatch", "outcome")
 
 
 def _of_steps(order: ReplayOrder, vocabulary: int) -> Iterator[Finding]:
@@ -42,6 +47,17 @@ def _of_steps(order: ReplayOrder, vocabulary: int) -> Iterator[Finding]:
     for step, (tokens, logprobs) in enumerate(zip(run.output_tokens, run.logprobs, strict=False)):
         if len(tokens) != len(logprobs) or not _whole(logprobs):
             yield Finding("mismatch", "logprobs", (step, 0))
+
+
+def _complete(alternatives: object, codes: list[str]) -> bool:
+    """Whether every outcome, and nothing else, has its log-probability."""
+    if not isinstance(alternatives, Mapping):
+        return False
+    return set(alternatives) == set(codes) and _whole(alternatives.values())
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 def _whole(values: Iterable[object]) -> bool:

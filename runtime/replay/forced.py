@@ -80,9 +80,21 @@ class Forced:
     @property
     def rows_agree(self) -> bool:
         """Whether every row was recorded, is equal, and no row is missing; the chain over whole digests included."""
-        counts = [len(step) for step in self.order.run.rows]
-        digest = "sha256:" + self._chain.hex()
-        return self.row_at is None and counts == self._asked and self.order.run.digest == digest
+        return self.row_at is None and self._as_many and self._same_chain
+
+    @property
+    def rows_contradict(self) -> bool:
+        """Whether no engine can have recorded such rows, whatever it computed: another number of them than the same
+        tokens ask for, or heads and a chain of which only one is that of this run."""
+        return bool(self.order.run.rows) and not (self._as_many and (self.row_at is None) == self._same_chain)
+
+    @property
+    def _as_many(self) -> bool:
+        return [len(step) for step in self.order.run.rows] == self._asked
+
+    @property
+    def _same_chain(self) -> bool:
+        return self.order.run.digest == "sha256:" + self._chain.hex()
 
     def differences(self, paper: Paper) -> list[int]:
         """Absolute differences of log-probabilities, of tokens and of the outcomes' texts, in micro-nats."""

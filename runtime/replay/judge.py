@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.output.answers import common
 from runtime.replay.forced import Forced
@@ -59,11 +60,18 @@ def judge(forced: Forced, paper: Paper, found: Numbers, bars: Bars | None, *, to
         return Finding("mismatch", "tokens", tokens_at)
     if forced.token_at is not None and not within:
         return Finding("mismatch", _why(forced), forced.token_at)
-    if paper.output != order.output or paper.outcome != order.outcome:
+    if not _same(paper.output, order.output) or paper.outcome != order.outcome:
         return Finding("mismatch", "outcome", forced.token_at or (max(len(paper.tokens) - 1, 0), 0))
+    if forced.rows_contradict:
+        return Finding("mismatch", "rows", forced.row_at)
     if forced.token_at is not None:
         return Finding("within_tolerance", "tokens", forced.token_at)
     return _of_equal_tokens(forced, paper, found, bars or UNCALIBRATED)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are one. Python's own equality takes 1 for true."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _of_equal_tokens(forced: Forced, paper: Paper, found: Numbers, bars: Bars) -> Finding:

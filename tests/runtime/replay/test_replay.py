@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from runtime.errors import Busy, Stopped
 from runtime.models.weights import ModelFile, model_path
 from runtime.program import Program, Request, Shape
 from runtime.replay.replay import PIECE, Replay
+from runtime.replay.selftest import SelfTest
 from runtime.replay.tolerance import Bars
 from runtime.sampler import Sampler
 from runtime.verdict import Replayed, ReplayOrder, format_order, parse_order
@@ -149,6 +150,10 @@ def _other(order: ReplayOrder, **run: Any) -> ReplayOrder:
     return replace(order, run=replace(order.run, **run))
 
 
+def _without(alternatives: Mapping[str, int]) -> dict[str, int]:
+    return dict([*alternatives.items()][1:])
+
+
 ALTERED: dict[str, tuple[Callable[[ReplayOrder], ReplayOrder], str, tuple[int, int] | None]] = {
     "a field": (lambda o: replace(o, fields={**o.fields, "room": 121}), "prompt", (0, 0)),
     "a field left out": (lambda o: replace(o, fields={"payment_record": "sometimes late"}), "prompt", (0, 0)),
@@ -182,6 +187,27 @@ ALTERED: dict[str, tuple[Callable[[ReplayOrder], ReplayOrder], str, tuple[int, i
         (0, 0),
     ),
     "an alternative that is none": (lambda o: _other(o, alternatives={"grant": "x"}), "logprobs", (0, 0)),
+    "an alternative that is missing": (
+        lambda o: _other(o, alternatives=_without(o.run.alternatives)),
+        "logprobs",
+        (0, 0),
+    ),
+    "an alternative too many": (lambda o: _other(o, alternatives={**o.run.alternatives, "x": -1}), "logprobs", (0, 0)),
+    "alternatives that are none": (lambda o: _other(o, alternatives=[1]), "logprobs", (0, 0)),
+    "an output that is none": (lambda o: replace(o, output=None), "outcome", None),
+    "a limit below one": (lambda o: _other(o, max_tokens=0), "tokens", (0, 0)),
+    # Heads and chain are of the same digests: one that changed without the other was not recorded by any engine.
+    "a digest": (lambda o: _other(o, digest="sha256:" + "0" * 64), "rows", None),
+    "a digest that is missing": (lambda o: _other(o, digest=None), "rows", None),
+    "rows that are missing": (lambda o: _other(o, rows=()), "rows", None),
+    "a row": (lambda o: _other(o, rows=(o.run.rows[0], ("0" * 16, *o.run.rows[1][1:]))), "rows", (1, 0)),
+    "fewer rows": (lambda o: _other(o, rows=(o.run.rows[0], o.run.rows[1][:-1])), "rows", None),
+    "more rows": (lambda o: _other(o, rows=(o.run.rows[0], (*o.run.rows[1], "0" * 16))), "rows", None),
+    "fewer rows and another digest": (
+        lambda o: _other(o, rows=(o.run.rows[0], o.run.rows[1][:-1]), digest="sha256:" + "0" * 64),
+        "rows",
+        None,
+    ),
     "a limit that is none": (lambda o: _other(o, max_tokens="x"), "tokens", (0, 0)),
     "the model's name": (lambda o: _other(o, model="0" * 64), "model", None),
     "the sampler": (lambda o: _other(o, sampler="gumbel/700"), "manifest", None),
@@ -213,14 +239,39 @@ def test_a_wrong_seed_is_told_from_a_wrong_token(engine: Engine, drawn: ReplayOr
 def test_equal_tokens_without_equal_rows_are_no_more_than_token_exact(engine: Engine, greedy: ReplayOrder) -> None:
     older = replay(engine, _other(greedy, rows=(), digest=None))
     assert (older.verdict, older.reason, older.rows_equal) == ("token_exact", "not_recorded", 0)
-    chained = replay(engine, _other(greedy, digest="sha256:" + "0" * 64))
-    assert (chained.verdict, chained.reason) == ("token_exact", "rows")
     row = list(greedy.run.rows[1])
     row[2] = "0" * 16
-    found = replay(engine, _other(greedy, rows=(greedy.run.rows[0], tuple(row))))
+    # As of a record from elsewhere: its rows are others, and so is the chain over them.
+    found = replay(engine, _other(greedy, rows=(greedy.run.rows[0], tuple(row)), digest="sha256:" + "0" * 64))
     assert (found.verdict, found.reason, found.position) == ("token_exact", "rows", (1, 2))
     assert found.rows_equal == found.rows - 1
-    assert replay(engine, _other(greedy, rows=(greedy.run.rows[0], tuple(row[:-1])))).verdict == "token_exact"
+
+
+def test_true_is_not_one(engine: Engine, replying: Callable[..., Program]) -> None:
+    """Python has them equal; in a record they are two values."""
+    (order,) = record(engine, Request("true", replying(schema={"type": "boolean"}), LATE))
+    assert isinstance(order.output["reply"], bool)
+    assert replay(engine, order).verdict == "bit_exact"
+    found = replay(engine, replace(order, output={**order.output, "reply": int(order.output["reply"])}))
+    assert (found.verdict, found.reason) == ("mismatch", "outcome")
+
+
+@pytest.mark.parametrize("shape", [Shape(n_ctx=64, n_batch=32, n_ubatch=32, threads=2), None])
+def test_a_self_test_that_goes_first_takes_nothing_from_a_replay(
+    engine: Engine, greedy: ReplayOrder, tmp_path: Path, shape: Shape | None
+) -> None:
+    """It needs the one spare context: the replay that had it begins again."""
+    engine.background.submit("low", Replay(replace(greedy, passes="alone"), engine.build))
+    for _ in range(4):
+        engine.step()
+    program = greedy.program if shape is None else replace(greedy.program, context=shape)
+    engine.background.submit("test", SelfTest(program, engine.build, tmp_path))
+    found: list[tuple[str, Any]] = []
+    while len(found) < 2:
+        found += engine.step()
+    assert [name for name, _ in found] == ["test", "low"]
+    assert found[0][1].determinism == "bit"
+    assert (found[1][1].verdict, found[1][1].rows) == ("bit_exact", sum(map(len, greedy.run.rows)))
 
 
 def test_only_elsewhere_is_a_difference_tolerated_and_only_within_bars(engine: Engine, greedy: ReplayOrder) -> None:
