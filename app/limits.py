@@ -65,5 +65,6 @@ class KeyLimits:
         """Keys that ask nothing take no room."""
         before = self._clock() - _MINUTE_S
         if len(self._uses) > 1024:
-            for key in [key for key, use in self._uses.items() if not use.running and use.came[-1] <= before]:
+            idle = [(key, use.came) for key, use in self._uses.items() if not use.running]
+            for key in [key for key, came in idle if not came or came[-1] <= before]:
                 del self._uses[key]

@@ -5,6 +5,7 @@ What was decided is in the log whether it is fetched or not, and is answered fro
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 import uuid
@@ -16,7 +17,7 @@ from datetime import datetime
 from typing import Final
 
 from app.actions import decide, reading, repeats
-from app.errors import UnknownRecord
+from app.errors import KeyConflict, UnknownRecord
 from app.home import Greffier
 from auditlog.canonical import Json
 from auditlog.vault.references import NO_REFS, Refs
@@ -60,7 +61,7 @@ class Queue:
         self._g, self._length = g, length
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="greffier-queue")
         self._jobs: OrderedDict[str, _Job] = OrderedDict()
-        self._keys: dict[bytes, str] = {}
+        self._keys: dict[bytes, tuple[str, bytes]] = {}  # of those that wait: id, digest of what was asked
         self._changed = threading.Condition()
         self._closed = False
 
@@ -68,29 +69,33 @@ class Queue:
         """Take a decision in; returns the id that its record will have.
 
         Asked again with the same key while it waits, it is the same one. Raises Busy where too many wait, UsageError
-        where it makes no sense.
+        where it makes no sense, KeyConflict where something else waits under its key.
         """
         g = self._g
         decide.demand_sense(g, asked.subjects, asked.refs, asked.lang)
         job = _Job(str(uuid.uuid4()), asked, g.clock())
-        tag = None if asked.key is None else g.vault.key_tag(asked.key.scope, asked.key.text)
+        tag, digest = _named(g, asked)
         with self._changed:
             self._forget()
-            if tag is not None and tag in self._keys:
-                return self._keys[tag]
+            if tag is not None and asked.key is not None and tag in self._keys:
+                waiting, other = self._keys[tag]
+                if other != digest:
+                    message = "waits with another request: send a new key with a new request"
+                    raise KeyConflict(message, field=asked.key.field)
+                return waiting
             if self._closed or sum(one.ended is None for one in self._jobs.values()) >= self._length:
                 raise Busy(f"{self._length} decisions wait already", fix="ask again later, or without waiting")
             self._jobs[job.id] = job
             if tag is not None:
-                self._keys[tag] = job.id
+                self._keys[tag] = job.id, digest
         self._threads.submit(self._run, job, tag)
         return job.id
 
     def fetch(self, reader: reading.Reader, record_id: str, key: repeats.Key | None) -> decide.Answer | None:
         """The answer, or None while it waits. Raises what ended it otherwise, and UnknownRecord where nobody asked.
 
-        An answer is taken from memory once, later from its record. For another key of the API than the one that asked
-        there is nothing here. `key`: the idempotency key that was sent with it, if one was.
+        An answer is taken from memory once, later from its record; Erased where that is gone. For another key of the
+        API than the one that asked there is nothing here. `key`: the idempotency key that was sent with it, if one was.
         """
         with self._changed:
             self._forget()
@@ -104,6 +109,7 @@ class Queue:
             if job is not None:
                 del self._jobs[record_id]
         if job is not None and job.answer is not None:
+            reading.find_live(self._g, job.answer.id)  # what was erased meanwhile is given to nobody
             return job.answer
         found = decide.answered(self._g, key or _own_key(record_id, reader), record_id)
         if found is None:
@@ -160,6 +166,17 @@ class Queue:
         before = time.monotonic() - KEPT_S
         for id_ in [id_ for id_, job in self._jobs.items() if job.ended is not None and job.ended < before]:
             del self._jobs[id_]
+
+
+def _named(g: Greffier, asked: Asked) -> tuple[bytes | None, bytes]:
+    """The tag of the key, and the digest of all that is asked under it; None where there is no key."""
+    key = asked.key
+    if key is None:
+        return None, b""
+    request = repeats.request(
+        g, key, asked.system, asked.inputs, subjects=asked.subjects, refs=asked.refs, parent=None, lang=asked.lang
+    )
+    return request.asked.tag, hashlib.sha256(request.form).digest()
 
 
 def _own_key(record_id: str, reader: reading.Reader) -> repeats.Key:

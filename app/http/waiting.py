@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.access.token import ApiKey, KeyRejected
 from app.actions import batches, decide, queued, repeats
 from app.http.auth import Caller, Installation, authorize, demand_scope, reader_of
+from app.http.bodies import read_body
 from app.http.decisions import (
     KEY_PARAMETER,
     PROBLEMS,
@@ -26,7 +26,6 @@ from app.http.decisions import (
 )
 from app.http.errors import described
 from app.http.threads import decision_threads, in_decision_thread
-from auditlog.canonical import parse_json
 from auditlog.vault.references import Refs
 
 router: Final = APIRouter(dependencies=[Depends(authorize)], tags=["decisions"])
@@ -63,6 +62,7 @@ class BatchRequest(BaseModel):
         **PROBLEMS,
         202: {"description": "It waits, or is being made: ask again after `Retry-After` seconds"},
         404: {"description": "Nothing of this id waits, and none was recorded for this key"},
+        410: {"description": "Its record was erased, or is being erased"},
     },
     openapi_extra={"parameters": [KEY_PARAMETER]},
 )
@@ -105,7 +105,7 @@ async def make_decisions(
 
     Each is recorded before its answer leaves, as any decision is. Turns of a conversation are asked for one by one.
     """
-    wanted = _parse(body)
+    wanted = read_body(BatchRequest, body)
     with limited(request, caller):
         results = await in_decision_thread(request, lambda: _decide(g, caller, request, wanted, key))
     return JSONResponse({"results": [_result(result) for result in results]}, headers={"cache-control": "no-store"})
@@ -128,13 +128,6 @@ def _result(result: decide.Answer | Exception) -> dict[str, Any]:
         return {"status": 201, "decision": dataclasses.asdict(result)}
     problem = described(result)
     return {"status": problem["status"], "problem": problem}
-
-
-def _parse(body: bytes) -> BatchRequest:
-    try:
-        return BatchRequest.model_validate(parse_json(body))
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_input=False, include_context=False)) from None
 
 
 def _key(caller: Caller) -> ApiKey:

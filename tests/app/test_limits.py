@@ -52,3 +52,15 @@ def test_a_failure_gives_its_place_back() -> None:
         raise ValueError("x")
     with limits.enter("a"):
         """There is room."""
+
+
+def test_keys_that_ask_nothing_are_forgotten_also_after_a_request_of_more_than_a_minute() -> None:
+    clock = Clock()
+    limits = KeyLimits(1, 100, clock=clock)
+    with contextlib.ExitStack() as others, limits.enter("slow"):
+        for number in range(1100):
+            others.enter_context(limits.enter(f"k{number}"))
+        clock.now += 61
+        with pytest.raises(TooMany), limits.enter("slow"):
+            raise AssertionError
+    assert len(limits._uses) <= 1024

@@ -7,16 +7,18 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from app.actions import decide, queued, reading
+from app.actions import decide, erase, queued, reading, repeats
 from app.actions.batches import MOST
+from app.errors import KeyConflict, UnknownRecord
 from app.wiring import open_home
-from auditlog.errors import CannotRecord
+from auditlog.errors import CannotRecord, Erased
 from auditlog.store import log as log_store
 from runtime.errors import Busy
 
@@ -153,6 +155,51 @@ def test_the_queue_has_an_end_and_a_close(loan_home: Path, loan_input: dict[str,
             queue.fetch(client, second, None)
         with pytest.raises(Exception, match="none was recorded"):
             queue.fetch(reading.Reader("client", "other000"), first, None)
+
+
+def test_a_key_that_waits_is_not_taken_for_another_request(loan_home: Path, loan_input: dict[str, Any]) -> None:
+    client = reading.Reader("client", "0a1b2c3d")
+    key = repeats.Key("key 0a1b2c3d", "K-1", "Idempotency-Key", client)
+    asked = queued.Asked("social-loan-check", loan_input, client, subjects=("TEST-1",), key=key)
+    free = threading.Event()
+    with open_home(loan_home) as g:
+        decide.decide(g, "social-loan-check", loan_input)
+        generate = g.runtime.generate
+
+        def slow(*given: Any, **named: Any) -> Any:
+            assert free.wait(60)
+            return generate(*given, **named)
+
+        g.runtime.generate = slow  # type: ignore[method-assign]
+        queue = queued.Queue(g, threads=1)
+        first = queue.put(asked)
+        assert queue.put(asked) == first
+        for other in (replace(asked, subjects=("TEST-2",)), replace(asked, lang="nl"), replace(asked, inputs={})):
+            with pytest.raises(KeyConflict) as caught:
+                queue.put(other)
+            assert caught.value.field == "Idempotency-Key"
+        free.set()
+        queue.close()
+        answer = queue.fetch(client, first, key)
+        assert answer is not None
+        assert answer.id == first
+
+
+def test_an_answer_that_nobody_fetched_goes_with_its_record(loan_home: Path, loan_input: dict[str, Any]) -> None:
+    client = reading.Reader("client", "0a1b2c3d")
+    with open_home(loan_home) as g:
+        queue = queued.Queue(g, threads=1)
+        waits = queue.put(queued.Asked("social-loan-check", loan_input, client))
+        deadline = time.monotonic() + 60
+        while queue.waiting:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        erase.erase(g, waits, ground="unlawful")
+        with pytest.raises(Erased):
+            queue.fetch(client, waits, None)
+        with pytest.raises(UnknownRecord):
+            queue.fetch(client, waits, None)
+        queue.close()
 
 
 def test_a_batch_gives_each_its_own_end_in_order(client: httpx.Client, portals: Any, portal: Any) -> None:
