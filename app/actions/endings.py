@@ -82,8 +82,23 @@ def owing(
     except (Refused, Unfinished, repeats.Duplicate):
         raise  # an entry says so
     except Exception:
-        g.owed.add(Owed(gate, boot, n, "not_recorded", reached, opened, refs, str(uuid.uuid4()), record_id))
+        owe(g, gate, boot, n, record_id, reached=reached, opened=opened, refs=refs)
         raise
+
+
+def owe(
+    g: Greffier,
+    gate: Gate,
+    boot: str,
+    n: int,
+    record_id: str,
+    *,
+    reached: Json = None,
+    opened: str | None = None,
+    refs: Refs | None = None,
+) -> None:
+    """Owe the `unfinished` entry of a number of which no record is known; where `record_id` is found then, it has one."""
+    g.owed.add(Owed(gate, boot, n, "not_recorded", reached, opened, refs, str(uuid.uuid4()), record_id))
 
 
 def settle(g: Greffier) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from app.actions import costs, remote_keys
-from app.actions.endings import refuse, unfinished
+from app.actions.endings import owe, refuse, unfinished
 from app.actions.generated import Generated
 from app.errors import Unfinished, UsageError
 from app.home import Greffier
@@ -79,15 +79,23 @@ def generate(g: Greffier, gate: Gate, request: Request) -> Generated:
         raise Unfinished(str(fault), reason="stopped") from None
     try:
         _take_steps(g, run, wire)
+        return _made(gate, run, boot, n)
     except RuntimeFault as fault:
         reason = fault.reason or "output_invalid"
         unfinished(g, gate, boot, n, reason=reason, reached=_reached(run))
         again = fault.retry_after_s if isinstance(fault, RemoteFailed) else None
         raise Unfinished(str(fault), reason=reason, retry_after_s=again) from None
+    except Exception:
+        # A fault of ours that nobody foresaw: its number has an entry all the same, and the provider may bill it.
+        owe(g, gate, boot, n, request.id, reached=_reached(run))
+        raise
     finally:
         g.gateway.end(request.id)
+
+
+def _made(gate: Gate, run: _Run, boot: str, n: int) -> Generated:
     return Generated(
-        id=request.id,
+        id=run.request.id,
         boot=boot,
         n=n,
         capture="gateway",

@@ -125,6 +125,7 @@ class Queue:
             if not self._changed.wait_for(lambda: not self._running(), _GRACE_S):
                 for job in self._running():
                     self._g.runtime.cancel(job.id)
+                    self._g.gateway.cancel(job.id)
         self._threads.shutdown(wait=True)
 
     @property

@@ -58,6 +58,7 @@ class Server(uvicorn.Server):
         self._g.ending = True
         while not self.ended.is_set():
             self._g.runtime.cancel_all()
+            self._g.gateway.cancel_all()
             self.ended.wait(0.5)
 
 

@@ -61,6 +61,13 @@ class Gateway:
         if wire is not None:
             wire.cut("stopped")
 
+    def cancel_all(self) -> None:
+        """Cuts whatever is under way."""
+        with self._lock:
+            wires = list(self._wires.values())
+        for wire in wires:
+            wire.cut("stopped")
+
     def reached(self) -> tuple[str, int] | None:
         """(boot, n) for a `pulse`; None before the first decision and after the last."""
         with self._lock:

@@ -164,13 +164,15 @@ def status(stand: Any, code: str) -> Any:
     return stand.sends(stand.json_body({"error": {"message": "no"}}, status=code))
 
 
-@pytest.mark.parametrize("failing", ["503 Busy", "429 Later", "html", "cut"])
+@pytest.mark.parametrize("failing", ["503 Busy", "429 Later", "html", "cut", "not UTF-8"])
 def test_a_provider_that_fails_leaves_an_unfinished_run_with_what_may_be_billed(
     remote_stand: Any, opened: Any, failing: str
 ) -> None:
     whole = remote_stand.json_body(remote_stand.completion("Sure." * 50))
+    whole_answer = whole.partition(b"\r\n\r\n")[2]
     bad = {
         "html": remote_stand.sends(remote_stand.response(b"<p>", kind="text/html")),
+        "not UTF-8": remote_stand.sends(remote_stand.response(whole_answer.replace(b"Sure", b"S\xffre"))),
         "cut": lambda connection, _request: connection.sendall(whole[:200]),
     }.get(failing) or status(remote_stand, failing)
     with remote_stand.serving(two_answers(remote_stand)[0], bad) as endpoint, opened(endpoint.url) as home:
@@ -187,6 +189,19 @@ def test_a_provider_that_fails_leaves_an_unfinished_run_with_what_may_be_billed(
     assert endpoint.connections == 2
 
 
+def test_one_that_is_down_leaves_an_unfinished_run(remote_stand: Any, opened: Any) -> None:
+    with remote_stand.serving(*two_answers(remote_stand)) as endpoint:
+        url = endpoint.url
+    with opened(url) as home:
+        with pytest.raises(Unfinished, match="cannot be reached") as caught:
+            decide.decide(home.g, TAX, INPUT)
+        assert caught.value.reason == "provider_failed"
+        assert url not in str(caught.value)
+        (entry,) = home.entries("unfinished/1")
+        assert (entry.members["reason"], entry.members["n"]) == ("provider_failed", 1)
+        assert not home.entries("decision/1")
+
+
 def test_one_that_is_slow_ends_at_the_deadline(remote_stand: Any, opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREFFIER_DEADLINE_S", "1")
     with remote_stand.serving(lambda _connection, _request: time.sleep(3)) as endpoint, opened(endpoint.url) as home:
@@ -194,6 +209,51 @@ def test_one_that_is_slow_ends_at_the_deadline(remote_stand: Any, opened: Any, m
             decide.decide(home.g, TAX, INPUT)
         assert caught.value.reason == "deadline"
         assert [entry.members["reason"] for entry in home.entries("unfinished/1")] == ["deadline"]
+
+
+def test_whatever_fails_after_the_number_was_taken_has_its_entry(
+    remote_stand: Any, opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No fault of ours that anybody foresaw: a machine without a thread to spare, for one."""
+
+    def none_left(_timer: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with remote_stand.serving(*two_answers(remote_stand)) as endpoint, opened(endpoint.url) as home:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Timer, "start", none_left)
+            with pytest.raises(RuntimeError):
+                decide.decide(home.g, TAX, INPUT)
+        decide.decide(home.g, TAX, INPUT)  # it is written by now
+        (entry,) = home.entries("unfinished/1")
+        assert (entry.members["n"], entry.members["reason"]) == (1, "not_recorded")
+        assert log.read_gaps(home.g).boots[0].missing == ()
+
+
+def test_a_server_that_ends_stops_what_is_asked_elsewhere(remote_stand: Any, opened: Any) -> None:
+    went_in, go_on = threading.Event(), threading.Event()
+
+    def waits(_connection: Any, _request: Any) -> None:
+        went_in.set()
+        go_on.wait(20)
+
+    with remote_stand.serving(waits) as endpoint, opened(endpoint.url) as home:
+        found: list[str] = []
+
+        def one() -> None:
+            try:
+                decide.decide(home.g, TAX, INPUT)
+            except Unfinished as ended:
+                found.append(ended.reason)
+
+        thread = threading.Thread(target=one)
+        thread.start()
+        assert went_in.wait(10)
+        home.g.gateway.cancel_all()
+        thread.join(5)
+        go_on.set()
+        assert found == ["stopped"]
+        assert [entry.members["reason"] for entry in home.entries("unfinished/1")] == ["stopped"]
 
 
 def test_what_is_stopped_meanwhile_does_not_leave(remote_stand: Any, opened: Any) -> None:
