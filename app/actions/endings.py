@@ -97,7 +97,7 @@ def owe(
     opened: str | None = None,
     refs: Refs | None = None,
 ) -> None:
-    """Owe the `unfinished` entry of a number of which no record is known; where `record_id` is found then, it has one."""
+    """Owe the `unfinished` entry of a number of which no record is known, unless `record_id` is found then."""
     g.owed.add(Owed(gate, boot, n, "not_recorded", reached, opened, refs, str(uuid.uuid4()), record_id))
 
 

@@ -50,9 +50,14 @@ class Live:
     ended: Future[Generation | Exception] = field(default_factory=Future)
 
     def listen(self, told: Callable[[Event | Exception], None]) -> None:
-        """Hand every event to `told`, in the thread that reads from the worker, and keep the end."""
+        """Hand every event to `told`, in the thread that reads from the worker, and keep number and end.
+
+        Whoever sees to the end knows the number then, whatever became of the one who was to hear of it.
+        """
 
         def heard(event: Event | Exception) -> None:
+            if isinstance(event, Began):
+                self.began = event
             if isinstance(event, Generation | Exception):
                 self.ended.set_result(event)
             told(event)
@@ -66,7 +71,6 @@ class Live:
 
     def open(self, began: Began) -> None:
         """Record that the stream was opened; returns when that is integrated. Raises CannotRecord, GateClosed."""
-        self.began = began
         gate = self.gate
         entry = self.g.make(
             "opened/1",

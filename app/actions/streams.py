@@ -144,9 +144,12 @@ class Streams:
                 self._changed.wait()
                 self._changed.clear()
                 continue
-            self._look(live)
-            if owed:
-                self._settle()
+            try:
+                self._look(live)
+                if owed:
+                    self._settle()
+            except Exception as error:  # a watch that ended would end no stream any more, and nobody would be told
+                logger.warning("not looked", error=type(error).__name__)
             self._changed.wait(LOOK_S if live else RETRY_S)
             self._changed.clear()
 

@@ -68,16 +68,18 @@ class EventStream(Response):
             self._slot.close()
 
     async def _begin(self) -> Live:
-        as_json = self._ask.schema is not None
-        live = await self._in(self._streams.beginning, lambda: self._streams.begin(self._case, as_json=as_json))
-        loop = asyncio.get_running_loop()
+        as_json, loop = self._ask.schema is not None, asyncio.get_running_loop()
 
         def heard(event: Event | Exception) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is gone; `Streams.close` sees to the end
                 loop.call_soon_threadsafe(self._events.put_nowait, event)
 
-        live.listen(heard)
-        return live
+        def begin() -> Live:
+            live = self._streams.begin(self._case, as_json=as_json)
+            live.listen(heard)  # here: where this task is dropped meanwhile, `Streams.close` waits for the end
+            return live
+
+        return await self._in(self._streams.beginning, begin)
 
     async def _serve(self, live: Live, send: Send, left: asyncio.Task[None]) -> None:
         began = await self._next(live, left)

@@ -18,12 +18,19 @@ import openai
 import pytest
 import uvicorn
 
-from app.actions import access_file, decide, erase, lifecycle, lookup, reading
+from app.actions import access_file, decide, erase, lifecycle, lookup, reading, streaming
 from app.actions.reading import CLI, recount
+from app.actions.streams import Streams
+from app.actions.wishes import Wishes
+from app.http.openai_answers import Form
+from app.http.openai_forms import parse_chat
+from app.http.openai_stream import EventStream
 from auditlog.errors import Erased
 from auditlog.guard import parse_guard_line
 from auditlog.store import log as log_store
 from auditlog.vault.check import check_vault
+from auditlog.vault.references import NO_REFS
+from runtime.worker.stream import Began
 
 pytestmark = pytest.mark.enable_socket
 
@@ -392,6 +399,90 @@ def test_a_server_that_ends_states_how_far_its_streams_were(ask: openai.OpenAI, 
     entry = wait_for(portal, before, "unfinished/1")
     assert entry["reason"] == "stopped"
     assert reached(portal, entry)["output"]["reply"].startswith("".join(got))
+
+
+def taken(portal: Any) -> int:
+    """How many numbers the runtime has given."""
+    return int(portal.g.runtime.reached()[1])
+
+
+def ends(portal: Any, since: int) -> list[dict[str, Any]]:
+    return [entry for entry in entries(portal, since) if entry["kind"] in ("unfinished/1", "decision/1")]
+
+
+def case_of(portal: Any, talking: Any) -> decide.Case:
+    messages: Any = {"messages": ASKED}
+    return streaming.new_case(
+        portal.g, talking.CHAT, messages, subjects=(), refs=NO_REFS, lang="en", wishes=Wishes(max_tokens=8)
+    )
+
+
+def test_a_stream_whose_client_left_between_its_number_and_its_opening_has_its_end(portal: Any, talking: Any) -> None:
+    before, streams, began = size(portal), Streams(portal.g), threading.Event()
+    try:
+        live = streams.begin(case_of(portal, talking))
+        live.listen(lambda event: began.set() if isinstance(event, Began) else None)
+        assert began.wait(30)
+        live.stop("client_left")
+        streams.end(live)
+    finally:
+        streams.close()
+    assert [entry.get("reason") for entry in ends(portal, before)] == ["client_left"]
+
+
+def test_a_stream_that_the_server_drops_while_it_begins_has_its_end(portal: Any, talking: Any) -> None:
+    before, number, streams = size(portal), taken(portal), Streams(portal.g)
+    begin, going, go_on = streams.begin, threading.Event(), threading.Event()
+
+    def slowly(*given: Any, **named: Any) -> Any:
+        going.set()
+        assert go_on.wait(30)
+        return begin(*given, **named)
+
+    streams.begin = slowly  # type: ignore[method-assign]
+
+    async def nothing(*_: Any) -> Any:
+        await asyncio.sleep(60)
+
+    async def dropped() -> None:
+        body = {"model": talking.CHAT, "messages": ASKED, "stream": True, "max_tokens": 8}
+        asked = parse_chat(json.dumps(body).encode())
+        answer = EventStream(streams, case_of(portal, talking), asked, Form(chat=True), contextlib.ExitStack())
+        serving = asyncio.create_task(answer({}, nothing, nothing))
+        await asyncio.to_thread(going.wait, 30)
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        go_on.set()
+
+    asyncio.run(dropped())
+    streams.close()
+    assert len(ends(portal, before)) == taken(portal) - number
+
+
+def test_a_look_at_the_gate_that_fails_is_not_the_last_one(
+    ask: openai.OpenAI, portal: Any, talking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    look = Streams._look
+
+    def once_not(self: Streams, live: Any) -> None:
+        looked.append(len(live))
+        if len(looked) == 1:
+            raise ValueError("unforeseen")
+        look(self, live)
+
+    streams = Streams(portal.g)
+    monkeypatch.setattr(Streams, "_look", once_not)
+    live = streams.begin(case_of(portal, talking))
+    live.listen(lambda _event: None)
+    deadline = time.monotonic() + 10
+    while len(looked) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    live.stop("stopped")
+    streams.end(live)
+    streams.close()
+    assert len(looked) >= 3
 
 
 def test_every_number_is_explained_and_every_content_opens(portal: Any) -> None:
