@@ -7,11 +7,12 @@ from typing import Protocol
 
 from runtime.engine.shelf import Shelf
 from runtime.errors import Busy, RuntimeFault, Stopped
-from runtime.llama import Context
+from runtime.llama import Context, Model
 from runtime.program import Shape
 from runtime.verdict import Measured, Replayed
 
 MOST = 256  # jobs that may wait
+_LOOK_S = 0.005  # so long a piece waits for a model that is being loaded: then those who run get their turn
 Done = Replayed | Measured | RuntimeFault
 
 
@@ -22,6 +23,13 @@ class Spare:
         self.shelf = shelf
         self._key: tuple[str, Shape, int] | None = None
         self._context: Context | None = None
+
+    def model(self, sha256: str) -> Model | None:
+        """A model; None while it is being loaded. Raises ModelMissing, ModelAltered, ModelUnusable, Busy."""
+        model = self.shelf.ready(sha256)
+        if model is None and not self.shelf.wait(_LOOK_S):
+            raise Busy("no memory is free for the model", field="model.sha256", fix="ask again later")
+        return model
 
     def context(self, model: str, shape: Shape, outputs: int) -> Context:
         """A context of a model, with `outputs` rows of logits a batch. Raises ModelUnusable, ProgramInvalid, Busy."""
@@ -77,8 +85,8 @@ class Background:
             raise Busy("no more replays may wait", field="replay", fix="ask again once some are done")
         self._jobs.append((key, job))
 
-    def step(self) -> list[tuple[str, Done]]:
-        """Runs one piece of the next job."""
+    def step(self, *, scarce: bool = False) -> list[tuple[str, Done]]:
+        """Runs one piece of the next job. `scarce`: requests wait for memory, which a job gives back at its end."""
         if not self._jobs:
             return []
         key, job = next((one for one in self._jobs if one[1].urgent), self._jobs[0])
@@ -93,6 +101,8 @@ class Background:
         if done is None:
             return []
         self._end(key, job)
+        if scarce:
+            self._spare.drop()
         return [(key, done)]
 
     def cancel(self, key: str) -> bool:

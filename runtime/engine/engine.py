@@ -124,7 +124,7 @@ class Engine:
         else:
             self._reading = None
         if not self._running or self.background.urgent:
-            self._results += self.background.step()
+            self._results += self.background.step(scarce=any(one.blocked_ns for one in self._queue))
         nothing = self._queue and not self._running and not self._results and not self.background.busy
         if nothing and not self._shelf.wait(_IDLE_S):
             time.sleep(_IDLE_S)
@@ -210,6 +210,8 @@ class Engine:
     def _try(self, seats: Seats, batch: Sequence[tuple[Running, int]]) -> None:
         """Decodes; where the cache is full, without what nobody needs, then in halves, and what fits not even alone
         fails for itself."""
+        if not batch:  # the context broke under those before
+            return
         try:
             self._run(seats, batch)
         except ContextFull as fault:
@@ -218,7 +220,7 @@ class Engine:
                 self._try(seats, batch)
             elif half:
                 self._try(seats, batch[:half])
-                self._try(seats, batch[half:])
+                self._try(seats, [pair for pair in batch[half:] if pair[0].seat is not None])
             elif batch[0][1] > 1:
                 self._try(seats, [(batch[0][0], batch[0][1] // 2)])
             else:

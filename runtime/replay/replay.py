@@ -70,7 +70,9 @@ class Replay:
         if order.program.model != order.run.model:
             return Finding("mismatch", "model")
         try:
-            model = spare.shelf.model(order.program.model)
+            model = spare.model(order.program.model)
+            if model is None:
+                return None
             self._device = model.device
             if unsound := next(flaws(order, model.vocabulary.size), None):
                 return unsound

@@ -60,7 +60,9 @@ class SelfTest:
     def step(self, spare: Spare) -> Measured | None:
         """One batch; or what an earlier boot of the same model, build and device has found. Raises RuntimeFault."""
         began = time.monotonic_ns()
-        model = spare.shelf.model(self._program.model)
+        model = spare.model(self._program.model)
+        if model is None:
+            return None
         if self._work is None:
             if kept := selftest_file.read(self._file, self._key(model)):
                 return kept

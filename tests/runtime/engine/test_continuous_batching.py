@@ -16,6 +16,7 @@ from runtime.energy import Meter
 from runtime.engine.accounts import shares
 from runtime.engine.engine import Engine, Result
 from runtime.engine.heads import heads
+from runtime.engine.running import Running
 from runtime.engine.shelf import Budget
 from runtime.errors import (
     Busy,
@@ -289,6 +290,24 @@ def test_a_context_that_breaks_takes_only_its_own_with_it(
         "bad1": CallRefused,
     }
     assert len(ask(engine, letters(bad, 1, "new"))) == 1  # in a new context
+
+
+def test_a_context_that_breaks_between_two_halves_fails_both(
+    engines: Callable[..., Engine], model_file: ModelFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engines()
+    for request in letters(sorting(model_file.sha256), 2):
+        engine.submit(request)
+
+    def breaks(_: llama.Context, parts: list[object]) -> object:
+        raise ContextFull("full", field="context") if len(parts) > 1 else CallRefused("broken", field="batch")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(llama.Context, "run", breaks)
+        patched.setattr(Running, "follows", lambda _self, _earlier: False)
+        results = finish(engine)
+    assert {name: type(result) for name, result in results.items()} == {"r0": CallRefused, "r1": CallRefused}
+    assert len(ask(engine, letters(sorting(model_file.sha256), 1, "new"))) == 1
 
 
 def test_what_does_not_fit_is_refused_before_it_is_loaded(

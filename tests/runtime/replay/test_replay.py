@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from runtime.capture import Generation
 from runtime.energy import Meter
 from runtime.engine.background import MOST
 from runtime.engine.engine import Engine
+from runtime.engine.shelf import Budget
 from runtime.errors import Busy, Stopped
 from runtime.models.weights import ModelFile, model_path
 from runtime.program import Program, Request, Shape
@@ -342,6 +344,53 @@ def test_requests_go_first_and_a_context_is_freed_when_nothing_waits(
     engine.step()
     assert [engine.background.cancel("dropped") for _ in range(2)] == [True, False]
     assert (engine.busy, spare._context) == (False, None)
+
+
+def test_a_request_that_needs_the_memory_waits_for_one_replay_not_for_all(
+    engine: Engine, greedy: ReplayOrder, program: Program, tmp_path: Path, model_file: ModelFile
+) -> None:
+    engine.background.submit("probe", Replay(greedy, engine.build))
+    engine.step()
+    size = engine._shelf.contexts[-1].size
+    engine.background.cancel("probe")
+    counter = Counter(tmp_path, str(uuid.uuid4()))
+    small = Engine(model_file.path.parent, counter, meter=Meter(), budget=Budget(1 << 32, size + (1 << 20)))
+    for name in ("first", "second"):
+        small.background.submit(name, Replay(greedy, engine.build))
+    while small.background._spare._context is None:
+        small.step()
+    small.submit(Request("high", program, LATE))
+    order: list[str] = []
+    while len(order) < 3:
+        order += [name for name, _ in small.step()]
+    assert order == ["first", "high", "second"]
+    small.close()
+    counter.close()
+
+
+def test_requests_are_answered_while_a_replay_waits_for_its_model(
+    engine: Engine, greedy: ReplayOrder, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, load = threading.Event(), engine._shelf._load
+    absent = "2" * 64
+
+    def slow(sha256: str, known: Any) -> Any:
+        if sha256 == absent:
+            go.wait(30)
+        return load(sha256, known)
+
+    monkeypatch.setattr(engine._shelf, "_load", slow)
+    order = replace(_other(greedy, model=absent), program=replace(greedy.program, model=absent))
+    engine.background.submit("low", Replay(order, engine.build))
+    engine.step()
+    engine.submit(Request("high", program, LATE))
+    found: list[str] = []
+    while not found:
+        found += [name for name, _ in engine.step()]
+    assert found == ["high"]
+    go.set()
+    while len(found) < 2:
+        found += [name for name, _ in engine.step()]
 
 
 def test_what_waits_is_bounded_and_ends_when_the_runtime_closes(engine: Engine, greedy: ReplayOrder) -> None:
