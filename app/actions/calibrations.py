@@ -6,12 +6,14 @@ come with the program (`runtime/data`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from app.home import Greffier
 from runtime.capture import Run
 from runtime.errors import RuntimeFault
-from runtime.replay.tolerance import Bars, Calibration, lane, parse_calibration
+from runtime.replay.tolerance import Bars, Calibration, bars_for, parse_calibration
+from runtime.worker.supervisor import BootFacts
 
 FOLDER: Final = "calibrations"
 
@@ -28,9 +30,6 @@ def read_all(g: Greffier) -> list[Calibration]:
     return found
 
 
-def bars_of(g: Greffier, run: Run) -> Bars | None:
-    """The home's bars for a recorded run: those from records of its build and device first; None where it has none."""
-    wanted = (run.model, run.sampler, lane(run))
-    fitting = [one for one in read_all(g) if (one.model, one.sampler, one.lane) == wanted]
-    exact = [one for one in fitting if (one.recorded_build, one.recorded_device) == (run.build, run.device)]
-    return next((one.bars for one in (*exact, *fitting)), None)
+def bars_of(home: Sequence[Calibration], run: Run, facts: BootFacts) -> Bars | None:
+    """The bars of a recorded run on a boot's build and device: see `bars_for`."""
+    return bars_for(run, facts.build, facts.device, home)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from app.actions import boots, calibrations, chat, programs, reading
@@ -75,7 +75,6 @@ def order_of(g: Greffier, record: reading.Record, version: SystemVersion, how: H
         outcome=values["outcome"],
         passes=how.passes,
         threads=how.threads,
-        bars=calibrations.bars_of(g, run),
     )
 
 
@@ -116,12 +115,13 @@ def patient(g: Greffier) -> Wait:
 def run(g: Greffier, order: ReplayOrder, wait: Wait) -> Replayed:
     """Hand an order to the runtime; nothing is recorded of it.
 
-    Raises CannotRecord where the worker cannot start, Unfinished where it ends or has no time, and the faults that say
-    something of the order.
+    Raises CannotRecord where the worker cannot start, Unfinished where it ends or has no time, the faults that say
+    something of the order, and RuntimeFault for a calibration that is none.
     """
+    home = calibrations.read_all(g)
     try:
-        g.runtime.start()
-        future = g.runtime.replay(order)
+        facts = g.runtime.start()
+        future = g.runtime.replay(replace(order, bars=calibrations.bars_of(home, order.run, facts)))
         try:
             return wait(future)
         except Unfinished:  # nobody waits for it any more

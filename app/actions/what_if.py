@@ -81,7 +81,14 @@ def what_if(
     tally = _Tally(manifest)
     # The boots and numbers of this worker are nobody's: they stay in a folder that goes.
     with tempfile.TemporaryDirectory(prefix="greffier-what-if-") as folder:
-        worker = Supervisor(g.models(), Path(folder), deadline_s=g.settings.deadline_s)
+        worker = Supervisor(
+            g.models(),
+            Path(folder),
+            gpu_layers=g.settings.gpu_layers,
+            memory_mib=g.settings.memory_mib,
+            kv_mib=g.settings.kv_mib,
+            deadline_s=g.settings.deadline_s,
+        )
         try:
             _demand_build(worker, manifest)
             for id_ in ids:

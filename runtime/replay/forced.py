@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from runtime.digests import START, chain, head, row_digest
 from runtime.output.schema import choices
+from runtime.replay.tolerance import REFUSED
 from runtime.sampler import Row, micro_nats
 from runtime.verdict import ReplayOrder
 
 if TYPE_CHECKING:
     from runtime.output.choice import Choice
     from runtime.output.steps import Paper
-
-_REFUSED = 10**12  # micro-nats: no margin at all would do, since nothing or no such text was allowed
 
 
 @dataclass(slots=True)
@@ -71,10 +70,10 @@ class Forced:
             self.outcome_at = (0, at)
         self.inner |= choice.at + 1 < self._length(choice.step) and not self._finite(choice.step)
         if recorded < 0 or choice.index < 0:
-            self.margin_max = _REFUSED
+            self.margin_max = REFUSED
             return None
         margin = choice.score(choice.index) - choice.score(recorded)
-        self.margin_max = max(self.margin_max, micro_nats(margin) if isfinite(margin) else _REFUSED)
+        self.margin_max = max(self.margin_max, micro_nats(margin) if isfinite(margin) else REFUSED)
         return recorded
 
     @property

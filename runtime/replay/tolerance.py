@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.verdict import Replayed
 
 LEAST = 50
+REFUSED = 10**12  # micro-nats: no margin at all would do, since nothing or no such text was allowed
 _FORMAT = 1
 _UNBOUND = ("manifest", "model", "prompt", "seed")  # none of these is a difference of arithmetic
 _FOLDER = Path(__file__).parent / "data"
@@ -60,6 +61,11 @@ class Calibration:
     honest: tuple[Bars, ...]
 
     @property
+    def at_home(self) -> bool:
+        """Whether records and replays were of one build and device."""
+        return (self.recorded_build, self.recorded_device) == (self.build, self.device)
+
+    @property
     def bars(self) -> Bars:
         """Half as much again as the largest of each number, rounded up."""
         rows = [astuple(one) for one in self.honest]
@@ -86,7 +92,7 @@ def calibrate(honest: Sequence[Replayed], run: Run) -> Calibration:
     found = []
     for one in honest:
         mean, most, margin = one.logprob_mean, one.logprob_max, one.margin_max
-        if one.reason in _UNBOUND or mean is None or most is None or margin is None:
+        if one.reason in _UNBOUND or mean is None or most is None or margin is None or margin >= REFUSED:
             fix = "leave out what is not replayable, and find out why a prompt or seed is another"
             raise RuntimeFault("a decision could not be compared to its end", field="decisions", fix=fix)
         found.append(Bars(mean, most, margin))
@@ -133,10 +139,11 @@ def bars_for(run: Run, build: str, device: str, more: Sequence[Calibration] = ()
     """The bars of a run that is replayed on a build and device: those measured between exactly these go first.
 
     Otherwise `more` (an installation's own) goes before those that are shipped. None where nobody measured this model,
-    sampler and lane: a calibration for greedy choice says nothing of a drawn one, nor the other way.
+    sampler and lane: a calibration for greedy choice says nothing of a drawn one, nor the other way. And what one build
+    and device gives again says nothing of others, nor the other way.
     """
-    wanted = (run.model, run.sampler, lane(run))
-    fitting = [one for one in (*more, *shipped()) if (one.model, one.sampler, one.lane) == wanted]
+    wanted = (run.model, run.sampler, lane(run), (run.build, run.device) == (build, device))
+    fitting = [one for one in (*more, *shipped()) if (one.model, one.sampler, one.lane, one.at_home) == wanted]
     between = (run.build, run.device, build, device)
     exact = [one for one in fitting if (one.recorded_build, one.recorded_device, one.build, one.device) == between]
     return next((one.bars for one in (*exact, *fitting)), None)

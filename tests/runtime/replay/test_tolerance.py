@@ -52,6 +52,7 @@ def test_bars_are_half_as_much_again_as_the_largest_rounded_up() -> None:
         [replayed(mean=None)],
         [replayed(reason="prompt")],
         [replayed(reason="seed")],
+        [replayed(margin=10**12)],  # what no engine would have written
         [replayed(build=THERE[0])],
         [replayed(device="another")],
     ],
@@ -86,6 +87,15 @@ def test_those_measured_on_the_very_builds_go_before_others_and_no_sampler_stand
     assert bars_for(run(), *HERE, more=[own]) == exact.bars
     for other in (run(sampler="gumbel/800"), run(model="another"), run(rows=False)):
         assert bars_for(other, *HERE) is None
+
+
+def test_what_one_build_gives_again_says_nothing_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reproducible lane repeats to the bit here: bars of nothing, by which an honest record from elsewhere fails."""
+    here, across = made([replayed(0, 0)] * LEAST, HERE), made([replayed()] * LEAST)
+    monkeypatch.setattr(tolerance, "shipped", lambda: (across,))
+    assert bars_for(run(("d", "cpu")), *HERE, more=[here]) == across.bars
+    assert bars_for(run(HERE), *HERE, more=[here]) == here.bars
+    assert bars_for(run(HERE), *HERE) is None
 
 
 def test_what_is_shipped_is_sound_and_names_different_builds() -> None:
