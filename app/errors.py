@@ -29,12 +29,15 @@ class UsageError(AppError):
 
 
 @contextlib.contextmanager
-def asked() -> Iterator[None]:
-    """Around what a caller gave: where it has not the form that it must have, the request is wrong, not the log."""
+def asked(where: str | None = None) -> Iterator[None]:
+    """Around what a caller gave: where it has not the form that it must have, the request is wrong, not the log.
+
+    `where`: the field that is named where the error names none.
+    """
     try:
         yield
     except FormatError as error:
-        raise UsageError(str(error).removeprefix(f"{error.field}: "), field=error.field) from None
+        raise UsageError(str(error).removeprefix(f"{error.field}: "), field=error.field or where) from None
 
 
 class Refused(AppError):

@@ -84,7 +84,8 @@ def parse_bill(lines: Iterable[str]) -> Iterator[Line]:
         columns = {name.strip(): place for place, name in enumerate(head)}
         missing = [name for name in REQUIRED if name not in columns]
         if missing:
-            raise UsageError(f"lacks the columns {', '.join(missing)}: export it in FOCUS 1.2", field="invoice")
+            what = f"lacks the columns {', '.join(missing)}: export it in FOCUS 1.2, with commas"
+            raise UsageError(what, field="invoice")
         if len(columns) != len(head):
             raise UsageError("names a column twice", field="invoice")
         number = 1
@@ -93,7 +94,8 @@ def parse_bill(lines: Iterable[str]) -> Iterator[Line]:
             if not any(row):
                 continue
             if len(row) != len(head):
-                raise UsageError("has another number of cells than the first line", field=f"line {number}")
+                what = "has another number of cells than the first line: quote a cell that holds a comma"
+                raise UsageError(what, field=f"line {number}")
             if number > MAX_LINES:
                 raise UsageError(f"has more than {MAX_LINES:,} lines: check it in parts", field="invoice")
             yield _line(number, {name: row[place].strip() for name, place in columns.items()})

@@ -139,7 +139,7 @@ class _Sums:
 def operations(g: Greffier, month: str | None = None, *, systems: Collection[str] | None = None) -> Operations:
     """Everything, or some systems alone. `month`: YYYY-MM, by default the present one. Raises UsageError for none."""
     now = g.clock()
-    days = period(month or f"{now:%Y-%m}")
+    days = period(f"{now:%Y-%m}" if month is None else month)
     snapshot = g.telemetry.snapshot()
     sums = _sums(g, snapshot, days, systems, now)
     health = log_action.health(g)
@@ -197,7 +197,7 @@ def period(month: str) -> tuple[str, str]:
         first = datetime.strptime(f"{month}-01", "%Y-%m-%d").replace(tzinfo=UTC)
         after = first + timedelta(days=calendar.monthrange(first.year, first.month)[1])
     except (ValueError, OverflowError):
-        raise UsageError("must be a month, YYYY-MM", field="month") from None
+        raise UsageError("must be a month, such as 2026-11", field="month") from None
     return f"{first:%Y-%m-%d}", f"{after:%Y-%m-%d}"
 
 

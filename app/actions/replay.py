@@ -117,7 +117,7 @@ def demand_replay(g: Greffier, replay_id: str) -> Entry:
     """The entry of a replay. Raises UnknownRecord, UsageError for another entry."""
     entry = reading.find(g, replay_id).entry
     if entry.kind != REPLAY:
-        raise UsageError("is not the id of a replay", field="id")
+        raise UsageError("is not the id of a replay: take one from GET /api/replays", field="id")
     return entry
 
 

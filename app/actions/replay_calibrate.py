@@ -56,8 +56,9 @@ def calibrate(
         if len(found) == count:
             break
     if first is None or len(found) < count:
-        fix = f"record at least {count} with one model, build and device, or name a smaller --sample"
-        raise UsageError(f"has {len(found)} decisions that can be used: {fix}", field="--calibrate")
+        fix = f"record at least {count} with one model, build and device"
+        fix += f", or give a --sample of {LEAST} or more" if count > LEAST else ""
+        raise UsageError(f"finds only {len(found)} that can be used: {fix}", field="--calibrate")
     return tolerance.format_calibration(tolerance.calibrate(found, first)).encode()
 
 

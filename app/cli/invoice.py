@@ -94,6 +94,6 @@ def _lines(source: Path) -> Iterator[TextIO]:
     try:
         file = source.open(encoding="utf-8-sig", newline="")
     except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", field="FILE") from None
+        raise UsageError(f"cannot be read ({error.strerror}): give the path of a CSV file", field="FILE") from None
     with file:
         yield file

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.actions import reading, replay, replay_calibrate, replay_health, replay_sample, what_if
+from app.actions import reading, register, replay, replay_calibrate, replay_health, replay_sample, what_if
 from app.actions.replay import Verdict
 from app.actions.replay_order import How
 from app.cli.options import AsJson, Home, ReadAs, plain, print_json, print_rows, progress, reader_as, reserved_file
@@ -18,6 +18,7 @@ from app.wiring import open_home
 from auditlog.store.replays import REPLAY
 from auditlog.vocabulary import VERDICTS
 from runtime.replay.tolerance import LEAST
+from runtime.verdict import PASSES
 
 COLUMNS = ("system", "version", "verdict", "reason", "record", "id")
 _FOUND = 0
@@ -48,14 +49,15 @@ def run_again(
     health: Annotated[
         bool, typer.Option("--health", help="How replays ended in the last year, and self-tests.")
     ] = False,
-    passes: Annotated[str, typer.Option(help="one_pass, or alone: generated anew.")] = "one_pass",
+    passes: Annotated[str | None, typer.Option(help="one_pass (the default), or alone: generated anew.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, max=512, help="Other than the version's number.")] = None,
     read_as: ReadAs = "auditor",
     as_json: AsJson = False,
 ) -> int:
     """Run recorded decisions again and record the verdict; exit 1 where one came out otherwise."""
-    _demand_one(ID=record_id, **{"--sample": None if other or calibrate else sample, "--what-if": other,
-                                 "--calibrate": calibrate, "--health": health or None})  # fmt: skip
+    mode = _demand_one(ID=record_id, **{"--sample": None if other or calibrate else sample, "--what-if": other,
+                                        "--calibrate": calibrate, "--health": health or None})  # fmt: skip
+    _demand_fit(mode, {"--sample": sample, "--system": system, "-o": output, "--passes": passes, "--threads": threads})
     reader = reader_as(read_as)
     if health:
         with open_home(home, tolerant=True) as g:
@@ -67,8 +69,8 @@ def run_again(
         if other is not None:
             return _what_if(g, reader, system, other, sample)
         if sample is not None:
-            return _sample(g, reader, sample, system, How(passes, threads, "sample"), as_json=as_json)
-        return _one(g, reader, str(record_id), How(passes, threads))
+            return _sample(g, reader, sample, system, How(passes or PASSES[0], threads, "sample"), as_json=as_json)
+        return _one(g, reader, str(record_id), How(passes or PASSES[0], threads))
 
 
 def _one(g: Greffier, reader: reading.Reader, id_: str, how: How) -> int:
@@ -112,6 +114,8 @@ def _calibrate(home: Path, reader: reading.Reader, system: str, output: Path | N
 
 
 def _show_health(g: Greffier, system: str | None, *, as_json: bool) -> None:
+    if system is not None:
+        register.show(g, system)
     rows = [plain(one) for one in replay_health.all_systems(g) if system in (None, one.system)]
     if as_json:
         print_json(rows)
@@ -136,6 +140,25 @@ def _code(verdicts: tuple[Verdict, ...] | list[Verdict]) -> int:
     return _DIFFERENT if any(one.verdict == "mismatch" for one in verdicts) else _FOUND
 
 
-def _demand_one(**given: object) -> None:
-    if sum(value is not None for value in given.values()) != 1:
+# What each way of asking takes beside itself.
+_TAKES = {
+    "ID": {"--passes", "--threads"},
+    "--sample": {"--sample", "--system", "--passes", "--threads"},
+    "--what-if": {"--sample", "--system"},
+    "--calibrate": {"--sample", "-o"},
+    "--health": {"--system"},
+}
+
+
+def _demand_fit(mode: str, options: dict[str, object]) -> None:
+    """Raise UsageError for an option that would change nothing: whoever gave it expects that it does."""
+    for name, value in options.items():
+        if value is not None and name not in _TAKES[mode]:
+            raise UsageError(f"is not taken with {mode}: leave it out", field=name)
+
+
+def _demand_one(**given: object) -> str:
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
         raise UsageError(f"give one of {', '.join(given)}", field="replay")
+    return named[0]

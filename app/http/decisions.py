@@ -9,9 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.concurrency import run_in_threadpool
 
 from app.access.token import KeyRejected
@@ -20,9 +19,9 @@ from app.errors import UsageError, asked
 from app.home import Greffier
 from app.http import references
 from app.http.auth import Caller, Installation, authorize, demand_scope, reader_of
+from app.http.bodies import read_body
 from app.http.threads import in_decision_thread
 from app.limits import KeyLimits
-from auditlog.canonical import parse_json
 from auditlog.store.cursor import DecisionFilter
 from auditlog.vault.references import Refs
 from auditlog.vocabulary import MAX_UINT
@@ -131,7 +130,7 @@ async def make_decision(
 
     `held` is true where an officer must look first: then outcome and output are null.
     """
-    wanted = parse_request(body)
+    wanted = read_body(DecisionRequest, body)
     demand_scope(caller, wanted.system)
     stated = references.given(request)
     subjects, refs = stated.with_body(wanted.subjects, wanted.case, wanted.conversation)
@@ -194,14 +193,6 @@ def prefers_async(request: Request) -> bool:
     lines = request.headers.getlist("prefer")
     tokens = (part.partition(";")[0].partition("=")[0].strip() for line in lines for part in line.split(","))
     return any(token.lower() == "respond-async" for token in tokens)
-
-
-def parse_request(body: bytes) -> DecisionRequest:
-    """Strict JSON first (no name twice, no lone surrogate), then the shape. FormatError or RequestValidationError."""
-    try:
-        return DecisionRequest.model_validate(parse_json(body))
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_input=False, include_context=False)) from None
 
 
 class ListQuery(BaseModel):

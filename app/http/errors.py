@@ -106,6 +106,8 @@ STATUSES: Final[Mapping[int, Problem]] = {
     415: Problem(415, "media-type", "This address takes another media type"),
     422: Problem(422, "invalid", "The request is not valid"),
 }
+# What was too long once is too long each time: nobody is told to try again.
+TOO_LONG: Final = Problem(413, "unfinished", "The decision was not finished: this is too long for the version")
 INTERNAL: Final = Problem(500, "internal", "Something is wrong on our side")
 
 
@@ -115,6 +117,8 @@ def problem_of(error: Exception) -> Problem:
         return STATUSES.get(error.status_code, Problem(error.status_code, "http", "The request was not served"))
     if isinstance(error, RequestValidationError):
         return STATUSES[422]
+    if isinstance(error, Unfinished) and error.reason == "too_large":
+        return TOO_LONG
     row = next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), INTERNAL)
     if row.code != "refused":
         return row
@@ -187,24 +191,44 @@ def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
     message is ours except where a parser quotes its input, hence the list of kinds whose message may be shown.
     """
     return [
-        {"field": _place(error["type"], error["loc"]), "message": _MESSAGES.get(error["type"], _OTHER)}
+        {"field": _place(error["type"], error["loc"]), "message": _message(error["type"], error.get("ctx") or {})}
         for error in errors
     ]
 
 
+def _message(kind: str, bounds: Mapping[str, Any]) -> str:
+    # `bounds` are our own declarations: the numbers and words that a field takes.
+    said = _BOUNDS.get(kind)
+    if said is not None and said[1] in bounds:
+        return said[0].format(bounds[said[1]])
+    return _MESSAGES.get(kind, _OTHER)
+
+
 _OTHER: Final = "is not valid: see /openapi.json for what it takes"
+_BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
+    "string_too_long": ("must have at most {} characters", "max_length"),
+    "too_long": ("must have at most {} items", "max_length"),
+    "too_short": ("must have at least {} items", "min_length"),
+    "greater_than_equal": ("must be at least {}", "ge"),
+    "less_than_equal": ("must be at most {}", "le"),
+    "literal_error": ("must be {}", "expected"),
+}
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is needed",
-    "extra_forbidden": "holds a member that is not declared",
+    "extra_forbidden": "holds a name that is not taken here: leave it out, or see /openapi.json",
     "string_type": "must be text",
     "string_too_long": "is too long",
     "string_too_short": "must not be empty",
-    "string_pattern_mismatch": "has characters that are not allowed here",
+    "string_pattern_mismatch": "has not the form that is taken here: see /openapi.json",
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "list_type": "must be a list",
     "too_long": "has too many items",
+    "too_short": "has too few items",
     "int_type": "must be an integer",
+    "int_from_float": "must be an integer",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "int_parsing": "must be an integer",
     "greater_than_equal": "is too small",
     "less_than_equal": "is too large",
@@ -220,4 +244,5 @@ def _place(kind: str, location: Sequence[str | int]) -> str:
     if kind == "extra_forbidden":
         parts = parts[:-1]
     # Below `input` the names are the caller's.
-    return ".".join(parts[:1] if parts[:1] == ["input"] else parts) or "body"
+    place = "query" if tuple(location[:1]) == ("query",) else "body"
+    return ".".join(parts[:1] if parts[:1] == ["input"] else parts) or place

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.access.token import Forbidden
 from app.actions import lookup
 from app.errors import UsageError
 from app.http.auth import Caller, Installation, authorize, reader_of
+from app.http.bodies import read_body
 from auditlog.canonical import Json, parse_json
 from auditlog.receipt import format_receipt
 
@@ -63,7 +63,7 @@ def look_up(g: Installation, caller: Caller, body: Annotated[bytes, Depends(_bod
     """
     if caller is None:
         raise Forbidden("this needs a key")
-    asked = parse_request(body)
+    asked = read_body(LookupRequest, body)
     reference = _reference(asked)
     answer = lookup.look_up(
         g, reader_of(caller), asked.purpose, reference, receipted=asked.receipts, within=caller.reaches
@@ -77,14 +77,6 @@ def look_up(g: Installation, caller: Caller, body: Annotated[bytes, Depends(_bod
         },
         headers={"cache-control": "no-store"},
     )
-
-
-def parse_request(body: bytes) -> LookupRequest:
-    """Strict JSON first, then the shape. FormatError or RequestValidationError."""
-    try:
-        return LookupRequest.model_validate(parse_json(body))
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_input=False, include_context=False)) from None
 
 
 def _reference(asked: LookupRequest) -> lookup.Reference:

@@ -155,16 +155,26 @@ def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
     elif status == 500 or isinstance(error, HTTPException) or problem.code in ("internal", "http", "incomplete"):
         field, message = None, problem.title
     else:
-        message = str(error)
+        message = _named(str(error), field, _PARAMETERS.get(str(field)))
     code = _code(error, problem.code)
+    if code == "model_not_found":
+        message = "model: is not the slug of a registered system: see GET /v1/models"
     return status, {
         "error": {
             "message": message,
             "type": _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),
-            "param": "model" if field == "system" else field,
+            "param": _PARAMETERS.get(str(field), field),
             "code": code,
         }
     }
+
+
+# Our names of what that API calls otherwise.
+_PARAMETERS: Final = {"system": "model", "lang": "x-greffier-lang"}
+
+
+def _named(message: str, ours: str | None, theirs: str | None) -> str:
+    return message if theirs is None else f"{theirs}: {message.removeprefix(f'{ours}: ')}"
 
 
 def _code(error: Exception, code: str) -> str:

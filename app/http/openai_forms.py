@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from app.errors import UsageError
-from auditlog.canonical import Json, parse_json
+from app.http.bodies import read_json
+from auditlog.canonical import Json
 
 MOST_STOPS: Final = 4
 MOST_ALTERNATIVES: Final = 20
@@ -68,17 +69,17 @@ REFUSED: Final[Mapping[str, str]] = {
 
 
 def parse_chat(body: bytes) -> Ask:
-    """The body of `/v1/chat/completions`. Raises UsageError or FormatError that names the parameter."""
+    """The body of `/v1/chat/completions`. Raises UsageError that names the parameter."""
     return _parse(body, {**_COMMON, **_CHAT}, ("model", "messages"))
 
 
 def parse_completion(body: bytes) -> Ask:
-    """The body of `/v1/completions`. Raises UsageError or FormatError that names the parameter."""
+    """The body of `/v1/completions`. Raises UsageError that names the parameter."""
     return _parse(body, {**_COMMON, **_COMPLETION}, ("model", "prompt"))
 
 
 def _parse(body: bytes, readers: Mapping[str, Read], needed: tuple[str, ...]) -> Ask:
-    value = parse_json(body)
+    value = read_json(body)
     if not isinstance(value, dict):
         raise UsageError("must be a JSON object", field="body")
     found: dict[str, Any] = {}
@@ -112,7 +113,7 @@ def _demand_fit(value: Mapping[str, Any], found: Mapping[str, Any]) -> None:
 
 def _model(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, str) or not 1 <= len(value) <= _SLUG_LONGEST:
-        raise UsageError("must be the slug of a system", field=name)
+        raise UsageError("must be the slug of a system: see GET /v1/models", field=name)
     return {"model": value}
 
 
@@ -148,7 +149,7 @@ def _only(wanted: Json, why: str) -> Read:
 def _stop(value: Any, name: str) -> dict[str, Any]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or len(texts) > MOST_STOPS:
-        raise UsageError(f"must be a text, or at most {MOST_STOPS}", field=name)
+        raise UsageError(f"must be a text, or a list of at most {MOST_STOPS} texts", field=name)
     if not all(isinstance(text, str) and 1 <= len(text) <= _LONGEST_STOP for text in texts):
         raise UsageError(f"must be texts of 1 to {_LONGEST_STOP} characters", field=name)
     return {"stop": tuple(dict.fromkeys(texts))}
@@ -156,11 +157,11 @@ def _stop(value: Any, name: str) -> dict[str, Any]:
 
 def _stream_options(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UsageError("must be an object", field=name)
+        raise UsageError("must be an object with include_usage: true or false", field=name)
     given = {key: item for key, item in value.items() if item is not None}
     # Padding against traffic analysis is not offered; asked not to have it, nobody misses it.
     if given.keys() - {"include_usage", "include_obfuscation"} or given.get("include_obfuscation"):
-        raise UsageError("may hold include_usage alone", field=name)
+        raise UsageError("may hold include_usage alone: leave the rest out", field=name)
     return {"include_usage": _flag(given.get("include_usage", False), f"{name}.include_usage")}
 
 
@@ -212,7 +213,7 @@ def _content(value: Any, where: str, *, empty: bool) -> str:
 def _prompt(value: Any, name: str) -> dict[str, Any]:
     text = value[0] if isinstance(value, list) and len(value) == 1 else value
     if not isinstance(text, str):
-        raise UsageError("must be one text", field=name)
+        raise UsageError("must be one text, not several and no tokens: ask once for each", field=name)
     return {"prompt": text}
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.actions import operations
 from app.http.auth import Caller, Installation, authorize
@@ -21,13 +22,22 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+class OperatorQuery(BaseModel):
+    """Of which month the records are summed. Its form is told by the action, in words."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    month: Annotated[
+        str | None,
+        Field(max_length=20, description="YYYY-MM in UTC; by default the present one", examples=["2026-11"]),
+    ] = None
+
+
 @router.get("/operator", response_class=JSONResponse, responses=_PROBLEMS)
 def read_operations(
     g: Installation,
     caller: Caller,
-    month: Annotated[
-        str | None, Query(pattern=r"^[0-9]{4}-[0-9]{2}$", description="YYYY-MM in UTC; by default the present one")
-    ] = None,
+    wanted: Annotated[OperatorQuery, Query()],
 ) -> Response:
     """Per system: results, tokens, energy by method, cost, times against the target, refusals, unfinished ones.
 
@@ -36,5 +46,5 @@ def read_operations(
     key for some systems sees those.
     """
     systems = None if caller is None else caller.systems
-    found = operations.operations(g, month, systems=systems)
+    found = operations.operations(g, wanted.month, systems=systems)
     return JSONResponse(dataclasses.asdict(found), headers={"cache-control": "no-store"})

@@ -19,9 +19,9 @@ from app.actions.external_stream import Lines, Numbered
 from app.errors import UsageError
 from app.home import Greffier
 from app.http.auth import Caller, Installation, authorize, demand_scope
+from app.http.bodies import read_json
 from app.http.errors import described
 from app.http.records_schema import BATCH, LINE
-from auditlog.canonical import parse_json
 from auditlog.errors import CannotRecord
 
 router: Final = APIRouter(dependencies=[Depends(authorize)], tags=["records"])
@@ -85,7 +85,7 @@ def read_source(
 
 
 def _take(g: Greffier, caller: ApiKey | None, body: bytes) -> Response:
-    value = parse_json(body)
+    value = read_json(body)
     if not (isinstance(value, dict) and "records" in value):
         batch = external.record(g, [value], reach=_reach(caller))
         result = batch.results[0]

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.access.token import KeyRejected
 from app.actions import reading, replay, replay_list
 from app.actions.replay_order import How
 from app.errors import asked
 from app.http.auth import Caller, Installation, authorize, demand_scope, reader_of
-from auditlog.canonical import parse_json
+from app.http.bodies import read_body
 from auditlog.store.cursor import DecisionFilter
 from auditlog.store.replays import REPLAY
 
@@ -81,7 +80,7 @@ def make_replay(g: Installation, caller: Caller, body: Annotated[bytes, Depends(
     """Run a decision again. The access to its content and the verdict are in the log before the answer."""
     if caller is None:
         raise KeyRejected("send an API key as `Authorization: Bearer grf_…`")
-    wanted = parse_request(body)
+    wanted = read_body(ReplayRequest, body)
     demand_scope(caller, str(reading.find(g, wanted.id).entry.members.get("system") or ""))
     verdict = replay.replay(g, reader_of(caller), wanted.id, How(wanted.passes, wanted.threads))
     headers = {"location": f"/api/replays/{verdict.id}", **_NO_STORE}
@@ -124,11 +123,3 @@ def read_replay(
         raise KeyRejected("send an API key as `Authorization: Bearer grf_…`")
     demand_scope(caller, str(replay.demand_replay(g, id).members["system"]))
     return JSONResponse(replay.as_json(replay.show(g, reader_of(caller), id)), headers=_NO_STORE)
-
-
-def parse_request(body: bytes) -> ReplayRequest:
-    """Strict JSON first, then the shape. FormatError or RequestValidationError."""
-    try:
-        return ReplayRequest.model_validate(parse_json(body))
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_input=False, include_context=False)) from None

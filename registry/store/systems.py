@@ -281,7 +281,7 @@ def _same_program(versions: list[SystemVersion], manifest: Manifest | None) -> i
 
 
 def _unknown() -> UnknownSystem:
-    return UnknownSystem("is not registered; see `greffier system list`", field="system")
+    return UnknownSystem("is not registered: see the register, or `greffier system list`", field="system")
 
 
 @lru_cache(maxsize=256)

@@ -81,9 +81,9 @@ class Desk:
         if not prompt:
             raise TemplateInvalid("the prompt is empty", field="steps")
         if length > self.room:
-            what = f"prompt and answer need {length} tokens, a sequence holds {self.room}"
-            fix = "shorten the text, or register a version with a larger n_ctx"
-            raise PromptTooLong(what, field="fields", fix=fix)
+            what = f"prompt and answer need {length} tokens, and this version has room for {self.room}"
+            fix = "shorten the input, or register a version with a larger n_ctx"
+            raise PromptTooLong(what, field="input", fix=fix)
 
 
 def take_steps(desk: Desk, paper: Paper) -> Work:

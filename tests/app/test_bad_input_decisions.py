@@ -92,7 +92,7 @@ def test_an_unknown_system_is_refused_without_its_name(
     with unchanged(home, refused="unknown_system"):
         told = command(*decide(home, case, system=slug))
     assert told.code == 3
-    assert told.line == "system: is not registered; see `greffier system list`"
+    assert told.line == "system: is not registered: see the register, or `greffier system list`"
 
 
 @pytest.mark.parametrize(("state", "reason"), [("suspended", "incident"), ("retired", "ended")])

@@ -12,7 +12,7 @@ import app.errors
 import auditlog.errors
 import registry.errors
 import runtime.errors
-from app.errors import Refused
+from app.errors import Refused, Unfinished
 from app.http import FAMILIES
 from app.http.errors import PROBLEMS, REASONS, error_response, problem_of
 from auditlog.errors import CannotRecord
@@ -47,6 +47,8 @@ def test_every_error_of_ours_is_handled_by_a_row_and_caught(error: type[Exceptio
         (UnknownSystem("no"), 404),
         (Suspended("no"), 409),
         (CannotRecord("disk full", cause="disk_full"), 503),
+        (Unfinished("no", reason="deadline"), 503),
+        (Unfinished("no", reason="too_large"), 413),
         (HTTPException(405), 405),
         (HTTPException(418), 418),
         (ZeroDivisionError("x"), 500),

@@ -13,7 +13,6 @@ from app.demo.run import CASES
 from app.errors import UsageError
 from app.http.openai_forms import REFUSED, parse_chat, parse_completion
 from app.http.openai_words import Growing, Spoken
-from auditlog.errors import FormatError
 from registry.manifest import Manifest, parse_draft
 from runtime.capture import Piece
 from runtime.messages import messages_schema
@@ -114,7 +113,7 @@ def test_what_is_wrong_is_named(more: dict[str, Any], field: str) -> None:
 
 @pytest.mark.parametrize("data", [b"\xff{}", b"{", b'{"model": "a", "model": "b"}', b'{"model": "\\ud800"}'])
 def test_what_is_no_json_is_refused(data: bytes) -> None:
-    with pytest.raises(FormatError):
+    with pytest.raises(UsageError, match=r"^body: "):
         parse_chat(data)
 
 

@@ -81,6 +81,11 @@ def foreign_tokens(values: Values) -> None:
     values["run"]["prompt_tokens"] = [[250_000 for _ in step] for step in values["run"]["prompt_tokens"]]
 
 
+def foreign_output(values: Values) -> None:
+    """Tokens that this model has no words for."""
+    values["run"]["output_tokens"] = [[250_000 for _ in step] or [250_000] for step in values["run"]["output_tokens"]]
+
+
 def other_model(values: Values) -> None:
     values["run"]["model"] = "0" * 64
 
@@ -95,6 +100,7 @@ ALTERED = {
     "the output": (other_output, {"outcome", "tokens"}),
     "the prompt": (other_prompt, {"prompt"}),
     "tokens of another tokenizer": (foreign_tokens, {"prompt"}),
+    "an output of another tokenizer": (foreign_output, {"tokens"}),
     "the model": (other_model, {"model"}),
     "the seed": (a_seed, {"seed"}),
 }

@@ -204,3 +204,36 @@ def test_a_mismatch_is_exit_1(loan_home: Path, loan_input: Any, capsys: pytest.C
     capsys.readouterr()
     assert run(["replay", record, "--home", str(loan_home)]) == 1
     assert json.loads(capsys.readouterr().out)["reason"] == "manifest"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "replay: give one of ID, --sample, --what-if, --calibrate, --health"),
+        (("ID", "--sample", "1"), "replay: give one of "),
+        (("ID", "--system", LOAN), "--system: is not taken with ID: leave it out"),
+        (("ID", "-o", "file"), "-o: is not taken with ID: leave it out"),
+        (("--sample", "1", "-o", "file"), "-o: is not taken with --sample: leave it out"),
+        (("--what-if", "1"), "--what-if: needs --system and --sample"),
+        (
+            ("--what-if", "1", "--system", LOAN, "--sample", "1", "--passes", "alone"),
+            "--passes: is not taken with --wh",
+        ),
+        (("--health", "--threads", "2"), "--threads: is not taken with --health: leave it out"),
+        (("--health", "--system", "nope"), "system: is not registered: see the register, or"),
+        (("--calibrate", LOAN), "-o: name a file for the calibration"),
+        (("--calibrate", LOAN, "-o", "file", "--sample", "49"), "--sample: must be 50 or more"),
+        (("ID", "--passes", "twice"), "passes: must be one of one_pass, alone"),
+        (("nope",), "id: no record with this reference in the log of this agency: check the reference"),
+        (("ID", "--as", "operator"), "role: is not for the role operator"),
+    ],
+)
+def test_options_that_do_not_fit_are_named_and_nothing_is_run(
+    home: Path, record_id: str, command: Any, unchanged: Any, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    given = [{"ID": record_id, "file": str(tmp_path / "file")}.get(one, one) for one in options]
+    with unchanged(home):
+        told = command("replay", *given, "--home", home)
+    assert told.code in {2, 3}
+    assert told.line.startswith(said)
+    assert not (tmp_path / "file").exists()
