@@ -162,6 +162,7 @@ class Model:
         self.trained_context = int(c.llama_model_n_ctx_train(self.handle))
         self.size = int(c.llama_model_size(self.handle))
         self.device = device_name(gpu_layers)
+        self.gpu_layers = gpu_layers
 
     def close(self) -> None:
         """Frees the weights; contexts of it must be closed before."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,13 +90,13 @@ def test_the_class_is_that_of_the_worst_row(model: llama.Model, small: Program) 
         pass
     assert trial.determinism == "bit"
     rows = [np.zeros(4, np.float32) for _ in range(OUTPUT)]
-    for row, (_, token) in zip(rows, trial._reference[0], strict=True):
+    for row, (_, token, likely) in zip(rows, trial._reference[0], strict=True):
         row.resize(token + 1, refcheck=False)
-        row[token] = 1.0
-    trial.compare(0, rows)  # the same best tokens from other numbers
+        row[token] = np.log(token * np.exp(likely) / (1 - np.exp(likely))) + 1e-5
+    trial.compare(0, rows)  # the same best tokens, all but as likely, from other numbers
     assert trial.determinism == "token"
-    rows[2][0] = 2.0
-    trial.compare(0, rows)
+    rows[2][rows[2].argmax()] += 0.5
+    trial.compare(0, rows)  # the same, from numbers by which another would often have been the best
     assert trial.determinism == "tolerance"
     context.close()
 
@@ -117,6 +118,30 @@ def test_a_result_is_kept_and_measured_anew_for_another_build_or_a_damaged_file(
     file.write_text(json.dumps(data))
     assert measure(background, small, tmp_path)[1] > 1
     assert measure(background, small, tmp_path)[1] == 1
+
+
+def test_a_result_of_something_else_under_this_key_is_not_believed(
+    background: Background, small: Program, tmp_path: Path
+) -> None:
+    small = replace(small, context=Shape(n_ctx=32, n_batch=32, n_ubatch=32, threads=2))
+    first, _ = measure(background, small, tmp_path)
+    (name,) = json.loads((tmp_path / "selftest.json").read_text())["results"]
+    for changes in ({"model": "m"}, {"context": "c"}, {"build": "b"}, {"device": "d"}):
+        selftest_file.write(tmp_path / "selftest.json", name, replace(first, **changes))  # type: ignore[arg-type]
+        found, pieces = measure(background, small, tmp_path)
+        assert (found.model, found.context, found.build, found.device) == (
+            first.model,
+            first.context,
+            first.build,
+            first.device,
+        )
+        assert pieces > 1
+
+
+def test_a_model_that_lies_on_a_device_in_part_is_another_case(small: Program, tmp_path: Path) -> None:
+    test = SelfTest(small, BUILD, tmp_path)
+    keys = {test._key(SimpleNamespace(device="CUDA0", gpu_layers=n)) for n in (5, 99)}  # type: ignore[arg-type]
+    assert len(keys) == 2
 
 
 @pytest.mark.parametrize(
