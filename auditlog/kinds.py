@@ -199,8 +199,9 @@ _TABLE = (
             ),
             Committed(
                 "run",
-                "prompt_tokens, output_tokens, logprobs (millionths of a nat), alternatives, seed, sampler, threads, "
-                "build, model: what a replay needs; through the gateway what its provider said instead: remote, calls",
+                "prompt_tokens (prompt_digests in a later turn of a conversation), output_tokens, "
+                "logprobs (millionths of a nat), alternatives, seed, sampler, threads, build, model: what a replay "
+                "needs; through the gateway what its provider said instead: remote, calls",
             ),
             Committed("times", "received, decided, recorded, in microseconds of UTC"),
         ),

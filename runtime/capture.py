@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,6 +38,7 @@ class Run:
     values, little-endian), in the order of asking, as hex; `digest` chains the whole digests: h = SHA-256(h + row's),
     from 32 zero bytes, over all steps. Both are empty in the throughput lane. `occupancy`: the most requests that
     shared a batch with this one, itself included; `reused`: tokens of the first prompt that were not decoded again.
+    `prompt_digests` stand for the prompts' tokens (then empty lists) in a record that does not keep them.
     `max_tokens` and `stop` are the request's own limits. `determinism` is the class that was measured, for this model,
     context, build and device.
     """
@@ -57,6 +59,7 @@ class Run:
     rows: tuple[tuple[str, ...], ...] = ()
     digest: str | None = None
     determinism: str = "not_measured"
+    prompt_digests: tuple[str, ...] = ()
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
 
@@ -118,7 +121,8 @@ def parse_run(data: Mapping[str, Any]) -> Run:
     run = dict(data)
     for name in ("prompt_tokens", "output_tokens", "logprobs", "rows"):
         run[name] = tuple(tuple(step) for step in run.get(name, ()))
-    run["stop"] = tuple(run.get("stop", ()))
+    for name in ("stop", "prompt_digests"):
+        run[name] = tuple(run.get(name, ()))
     return Run(**run)
 
 
@@ -134,3 +138,8 @@ def parse_piece(data: Mapping[str, Any]) -> Piece:
         for one in data["tokens"]
     )
     return Piece(data["id"], data["output"], data["text"], tuple(tokens))
+
+
+def token_digest(tokens: Iterable[int]) -> str:
+    """SHA-256 (hex) over token ids, four bytes each, little-endian."""
+    return hashlib.sha256(b"".join(token.to_bytes(4, "little") for token in tokens)).hexdigest()

@@ -154,6 +154,9 @@ def record(
     """Record a result, and give what may leave then. `values`: all declared fields; raises as `recording.record`."""
     decided = micro(g.clock())
     kept = values if turn is None else turn.kept
+    # The turns before keep their own words: here they would outlive them, as tokens.
+    goes_on = turn is not None and turn.values != turn.kept
+    run = programs.without_prompts(generated.run) if goes_on else generated.run
     with endings.owing(
         g,
         gate,
@@ -171,7 +174,7 @@ def record(
             "outcome": generated.outcome,
             "parent": parent,
             "usage": generated.usage,
-            "run": generated.run,
+            "run": run,
             "times": {"received": micro(case.received), "decided": decided, "recorded": micro(g.clock())},
         }
         integrated = recording.record(g, gate, generated, content, subjects=case.subjects, refs=refs, request=request)

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from auditlog.canonical import Json
 from registry.declaration import format_object
 from registry.manifest import Manifest
-from runtime.capture import Generation
+from runtime.capture import Generation, token_digest
 from runtime.output.schema import lint
 from runtime.program import Field, Outcome, Program, Shape, Step, check_fields, check_program
 from runtime.sampler import Sampler
@@ -59,7 +59,18 @@ def seed(manifest: Manifest) -> str | None:
 
 def run_facts(generation: Generation) -> dict[str, Json]:
     """The replay facts of a record, as JSON: tokens, log-probabilities, seed, sampler, threads, build, model."""
-    return cast("dict[str, Json]", to_json(asdict(generation.run)))
+    facts = cast("dict[str, Json]", to_json(asdict(generation.run)))
+    if not generation.run.prompt_digests:
+        del facts["prompt_digests"]
+    return facts
+
+
+def without_prompts(run: Mapping[str, Json]) -> dict[str, Json]:
+    """Replay facts with digests of the prompts instead of their tokens: what stands in them is kept elsewhere."""
+    prompts = cast("list[list[int]]", run.get("prompt_tokens") or [])
+    if not prompts:  # of a model that runs elsewhere
+        return dict(run)
+    return {**run, "prompt_tokens": [[] for _ in prompts], "prompt_digests": [*map(token_digest, prompts)]}
 
 
 def to_json(value: Any) -> Json:

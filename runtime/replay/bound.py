@@ -26,6 +26,8 @@ def flaws(order: ReplayOrder, vocabulary: int) -> Iterator[Finding]:
     for name, lists in (("prompt", run.prompt_tokens), ("tokens", run.output_tokens), ("logprobs", run.logprobs)):
         if len(lists) != steps or not 1 <= steps <= len(order.program.steps):
             yield Finding("mismatch", name, (0, 0))
+    if run.prompt_digests and len(run.prompt_digests) != steps:
+        yield Finding("mismatch", "prompt", (0, 0))
     yield from _of_steps(order, vocabulary)
     if not _complete(run.alternatives, [outcome.code for outcome in order.program.outcomes]):
         yield Finding("mismatch", "logprobs", (0, 0))

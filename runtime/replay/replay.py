@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+from runtime.capture import Run, token_digest
 from runtime.engine.background import Spare
 from runtime.errors import ModelAltered, ModelMissing, ModelUnusable, RuntimeFault
 from runtime.llama import Context, Model
@@ -36,6 +37,7 @@ class _Bound:
     paper: Paper
     forced: Forced
     ahead: Ahead
+    prompt: Tokens = ()
 
 
 class Replay:
@@ -125,9 +127,9 @@ class Replay:
     def _ask(self, bound: _Bound, ask: Ask) -> Finding | None:
         """Hands on what is asked for next; a step's first ask is its whole prompt, which must be the record's."""
         run, step = self._order.run, len(bound.paper.prompts)
-        prompt = run.prompt_tokens[step] if step < len(run.prompt_tokens) else ()
-        if ask.keep == 0 and ask.tokens != prompt:
+        if ask.keep == 0 and not _is_prompt(run, step, ask.tokens):
             return other_prompt(bound.forced, step)
+        prompt = bound.prompt = ask.tokens if ask.keep == 0 else bound.prompt
         expected: Tokens = ()
         if self._order.passes == "one_pass":
             expected = prompt + run.output_tokens[step][:-1]
@@ -167,6 +169,15 @@ class Replay:
             passes=self._order.passes,
             elapsed_us=self._spent_ns // 1000,
         )
+
+
+def _is_prompt(run: Run, step: int, tokens: Tokens) -> bool:
+    """Whether these are the recorded prompt of a step, or those that its digest stands for."""
+    if step >= len(run.prompt_tokens):
+        return False
+    if run.prompt_digests:
+        return token_digest(tokens) == run.prompt_digests[step]
+    return tokens == run.prompt_tokens[step]
 
 
 def alone(shape: Shape, threads: int | None) -> Shape:

@@ -10,8 +10,8 @@ from typing import Any
 import openai
 import pytest
 
-from app.actions import chat, erase, lifecycle
-from app.actions.reading import recount
+from app.actions import chat, erase, lifecycle, replay
+from app.actions.reading import CLI, recount
 from auditlog.store import log as log_store
 from auditlog.vault.check import check_vault
 
@@ -178,8 +178,13 @@ def test_a_turn_keeps_what_is_new_and_the_thread_comes_together(ask: openai.Open
         (one["role"], one["content"]) if isinstance(one, dict) else (one.role, one.content) for one in thread
     ]
     # What was read is what the prompt had: the model's tokens of the third turn are more than the first's.
-    prompts = [len(record.values["run"]["prompt_tokens"][-1]) for record in kept]
+    prompts = [record.values["usage"]["prompt_tokens"] for record in kept]
     assert prompts[0] < prompts[1] < prompts[2]
+    # What the turns before keep is not kept again as tokens; a digest binds it, so that each turn is run again.
+    assert all(kept[0].values["run"]["prompt_tokens"])
+    for record in kept[1:]:
+        assert record.values["run"]["prompt_tokens"] == [[], []]
+        assert replay.replay(portal.g, CLI, record.entry.id).verdict in ("bit_exact", "token_exact")
     with pytest.raises(openai.BadRequestError, match="begin a new conversation"):
         talk(ask, talking.CHAT, reference, [{"role": "user", "content": "Something else"}])
 
@@ -201,7 +206,9 @@ def test_an_erased_turn_ends_its_conversation(ask: openai.OpenAI, portal: Any, t
     more = [*ASKED, first.choices[0].message, {"role": "user", "content": "Why?"}]
     second = talk(ask, talking.CHAT, reference, more)
     erase.erase(portal.g, first.id, ground="objection")
-    assert first.choices[0].message.content not in json.dumps(record_of(portal, second.id).values["in_messages"])
+    left = record_of(portal, second.id).values
+    assert first.choices[0].message.content not in json.dumps(left["in_messages"])
+    assert left["run"]["prompt_tokens"] == [[], []]
     with pytest.raises(openai.BadRequestError, match="erased"):
         talk(ask, talking.CHAT, reference, [*more, second.choices[0].message, *ASKED])
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runtime import llama
-from runtime.capture import Generation
+from runtime.capture import Generation, token_digest
 from runtime.energy import Meter
 from runtime.engine.background import MOST
 from runtime.engine.engine import Engine
@@ -223,6 +223,16 @@ def test_what_a_record_got_wrong_is_a_mismatch_and_says_where(engine: Engine, gr
     assert (found.verdict, found.reason) == ("mismatch", reason)
     assert position is None or found.position == position
     assert found.build == engine.build
+
+
+def test_a_prompt_of_which_the_digest_alone_is_kept_is_bound_by_it(engine: Engine, greedy: ReplayOrder) -> None:
+    digests = tuple(map(token_digest, greedy.run.prompt_tokens))
+    kept = _other(greedy, prompt_tokens=((),) * len(digests), prompt_digests=digests)
+    assert replay(engine, parse_order(json.loads(json.dumps(format_order(kept))))).verdict == "bit_exact"
+    assert replay(engine, replace(kept, passes="alone")).verdict == "bit_exact"
+    for other, where in (((digests[1], digests[1]), (0, 0)), ((digests[0], digests[0]), (1, 0)), (digests[:1], (0, 0))):
+        found = replay(engine, _other(kept, prompt_digests=other))
+        assert (found.verdict, found.reason, found.position) == ("mismatch", "prompt", where)
 
 
 def test_a_wrong_seed_is_told_from_a_wrong_token(engine: Engine, drawn: ReplayOrder) -> None:
