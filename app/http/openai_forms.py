@@ -94,8 +94,9 @@ def _parse(body: bytes, readers: Mapping[str, Read], needed: tuple[str, ...]) ->
             if name in REFUSED:
                 raise UsageError(REFUSED[name], field=name)
             # Its name is the caller's word, unless it looks like one of a parameter.
-            what = f"is not supported here: use only {', '.join(sorted(readers))}"
-            raise UsageError(what, field=name if _PLAIN.fullmatch(name) else "body")
+            plain = _PLAIN.fullmatch(name) is not None
+            what = "is not supported here" if plain else "holds a parameter that is not supported here"
+            raise UsageError(f"{what}: use only {', '.join(sorted(readers))}", field=name if plain else "body")
         found |= read(given, name)
     _demand_fit(value, found)
     return Ask(**found)
