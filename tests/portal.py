@@ -51,6 +51,7 @@ class Portal:
     g: Greffier
     url: str
     records: Records = field(default_factory=Records)
+    server: uvicorn.Server | None = None
 
     def key(self, role: str, *systems: str) -> dict[str, str]:
         """A header with a new key of that role."""
@@ -128,7 +129,7 @@ def served(home: Path, *, tolerant: bool = False) -> Iterator[Portal]:
         thread = threading.Thread(target=server.run, name="portal", daemon=True)
         thread.start()
         try:
-            yield Portal(g, _address(server))
+            yield Portal(g, _address(server), server=server)
         finally:
             server.should_exit = True
             thread.join(timeout=15)

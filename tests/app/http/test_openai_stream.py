@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import socket
 import threading
@@ -16,7 +15,6 @@ import httpx
 import httpx2
 import openai
 import pytest
-import uvicorn
 
 from app.actions import access_file, decide, erase, lifecycle, lookup, reading, streaming
 from app.actions.reading import CLI, recount
@@ -343,8 +341,7 @@ def test_a_reader_that_does_not_read_is_left(portal: Any, talking: Any) -> None:
     head += f"authorization: {portal.key('client')['authorization']}\r\n\r\n"
     host, port = portal.url.removeprefix("http://").split(":")
     # The system's own buffers would take the whole answer: small ones make a slow network of this machine.
-    (server,) = [one for one in gc.get_objects() if isinstance(one, uvicorn.Server) and one.started]
-    server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    portal.server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     with socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         slow.connect((host, int(port)))
@@ -391,8 +388,7 @@ def test_a_server_that_ends_states_how_far_its_streams_were(ask: openai.OpenAI, 
     words = texts(ask.chat.completions.create(model=talking.CHAT, messages=ASKED, stream=True))
     got = [next(words), next(words)]
     # What a server does with what still runs when its time is over.
-    (server,) = [one for one in gc.get_objects() if isinstance(one, uvicorn.Server) and one.started]
-    for task in list(server.server_state.tasks):
+    for task in list(portal.server.server_state.tasks):
         task.get_loop().call_soon_threadsafe(task.cancel)
     with contextlib.suppress(openai.APIError, httpx2.HTTPError):
         got.extend(words)
