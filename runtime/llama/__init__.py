@@ -19,9 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Threads that spin at a barrier starve each other once anything else runs: at load 10 on 2 cores 121 ms a token, 27 ms
-# with sleeping ones (docs/performance.md). OpenMP reads this when it is loaded; an operator's own setting stays.
+# Threads that spin at a barrier starve each other once anything else runs; threads that sleep at once lose half the
+# speed of a batch. So they spin for some microseconds, then sleep: 141 tokens a second asleep, 262 so, at 8 slots on 2
+# idle cores, and at load 3 no slower than asleep (docs/performance.md). OpenMP reads these when it is loaded; an
+# operator's own settings stay.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import llama_cpp
 import llama_cpp.llama_cpp as c
