@@ -96,7 +96,8 @@ def running(program: str, model: Path, slots: int = SLOTS) -> Iterator[LlamaServ
     command += ["--threads", str(THREADS), "--threads-batch", str(THREADS)]
     command += ["--ctx-size", str(slots * ROOM), "--parallel", str(slots), "--no-webui"]
     # Our own default for threads that wait is not the server's.
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    ours = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # what runtime.llama sets for its own threads
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         server, until = LlamaServer(port), time.monotonic() + _START_S
