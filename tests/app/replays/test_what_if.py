@@ -88,5 +88,5 @@ def test_erased_ones_are_left_out(g: Any) -> None:
 def test_a_calibration_needs_fifty(g: Any) -> None:
     with pytest.raises(UsageError, match="50 or more"):
         replay_calibrate.calibrate(g, AUDITOR, LOAN, 49)
-    with pytest.raises(UsageError, match="has 4 decisions that can be used"):
+    with pytest.raises(UsageError, match="finds only 4 that can be used"):
         replay_calibrate.calibrate(g, AUDITOR, LOAN)
