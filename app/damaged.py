@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app import database, wiring
-from app.actions.rebuild import Damaged
+from app.actions.keeping.rebuild import Damaged
 from app.settings import read_settings
 from app.vault_keys import open_key_store, read_request_key
-from auditlog.keys import KeyFolder
 from auditlog.vault.blobs import open_objects
 from auditlog.vault.erasure import Ledger
 from auditlog.vault.index_keys import IndexKeys
 from auditlog.vault.losses import Losses
 from auditlog.vault.seal import Vault
+from auditlog.writing.keys import KeyFolder
 
 
 @contextlib.contextmanager

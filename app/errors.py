@@ -83,7 +83,10 @@ class InProgress(Unfinished):
 
 
 class TooMany(AppError):
-    """An API key asks more than its limits allow; nothing was begun. `retry_after_s`: when to ask again."""
+    """More is asked than a limit allows: of a key, an address, a record or an account; nothing was begun.
+
+    `retry_after_s`: when to ask again.
+    """
 
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message)

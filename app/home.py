@@ -10,22 +10,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.errors import AppError, UsageError
 from app.owed import Debts
 from app.settings import AgencyProfile, Settings
 from app.telemetry import Telemetry
 from app.turns import Turns
+from auditlog.entries.record import Entry, make_entry
 from auditlog.errors import CannotRecord, FormatError
-from auditlog.guard import Guard
-from auditlog.keyring import KeyRing
-from auditlog.keys import KeyFolder
-from auditlog.log import Log
-from auditlog.publish import Publisher
-from auditlog.record import Entry, make_entry
-from auditlog.store.engine import cannot_record, is_database_error, reading
+from auditlog.formats.keyring import KeyRing
+from auditlog.store.engine import cannot_record, does_not_fit, is_database_error, reading, writing
 from auditlog.store.logs import with_rotations
 from auditlog.vault.erasure import Ledger
 from auditlog.vault.key_store import KeyStore
 from auditlog.vault.seal import Vault
+from auditlog.writing.guard import Guard
+from auditlog.writing.keys import KeyFolder
+from auditlog.writing.log import Log
+from auditlog.writing.publish import Publisher
 from reports.render import Renderer
 from runtime.gateway.gateway import Gateway
 from runtime.worker.supervisor import Supervisor
@@ -81,14 +82,28 @@ class Greffier:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A short read transaction. A database that cannot be read is CannotRecord: nothing may be decided on it."""
+        """A short read transaction. A database that cannot be read is CannotRecord: nothing may be decided on it.
+
+        UsageError for a value that no row can have.
+        """
         try:
             with reading(self.engine) as conn:
                 yield conn
         except Exception as error:
             if not is_database_error(error):
                 raise
-            raise cannot_record(error) from error
+            raise _meant(error) from error
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A write transaction of an action's own, for what the log need not witness. Errors as `reading`."""
+        try:
+            with writing(self.engine) as conn:
+                yield conn
+        except Exception as error:
+            if not is_database_error(error):
+                raise
+            raise _meant(error) from error
 
     def make(self, kind: str, **members: Any) -> Entry:
         """An entry of this agency at the present minute, with a fresh random id unless one is given."""
@@ -116,3 +131,10 @@ class Greffier:
     def models(self) -> Path:
         """The content-addressed folder of model files."""
         return self.home / "models"
+
+
+def _meant(error: Exception) -> AppError | CannotRecord:
+    """What an error of the database means for whoever asked."""
+    if does_not_fit(error):
+        return UsageError("holds a character (NUL) or a number that no record has: leave it out")
+    return cannot_record(error)

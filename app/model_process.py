@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from app.actions import boots, warming
+from app.actions.deciding import boots, warming
 from app.home import Greffier
 from app.settings import Settings
 from runtime.program import Program

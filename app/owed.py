@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from auditlog.canonical import Json
+from auditlog.formats.canonical import Json
 from auditlog.vault.references import Refs
 from registry.lifecycle import Gate
 

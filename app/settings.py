@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import json
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import SettingsError
 from app.made import write_durably
-from auditlog.canonical import parse_json
 from auditlog.errors import FormatError
+from auditlog.formats.canonical import parse_json
 
 SLUG = r"^[a-z0-9-]{1,64}$"
 ORIGIN = r"^[a-z0-9][a-z0-9./-]{0,200}$"
 SETTINGS_FILE = "greffier.toml"
 PROFILE_FILE = "agency.json"
+ACCESSIBILITY_FILE = "accessibility.json"
 
 Text = dict[str, str]
+
+
+def _known_zone(name: str) -> str:
+    """A time zone that this machine knows, such as Europe/Amsterdam."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise PydanticCustomError("time_zone", "must be the name of a time zone, such as Europe/Amsterdam") from None
+    return name
 
 
 class AuthorityProfile(BaseModel):
@@ -53,6 +66,40 @@ class AgencyProfile(BaseModel):
         return self.names.get(lang) or next(iter(self.names.values()))
 
 
+class AccessibilityFinding(BaseModel):
+    """Something on the site that not everybody can use, by the three grounds of the model statement."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    what: Text
+    why: Literal["non_compliance", "disproportionate_burden", "out_of_scope"]
+    instead: Text = {}
+
+
+class AccessibilityProfile(BaseModel):
+    """What the agency states about its site (Implementing Decision (EU) 2018/1523), from `accessibility.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Literal["full", "partial", "none"]
+    audited: date | None = None
+    auditor: str = ""
+    report: str | None = None
+    findings: tuple[AccessibilityFinding, ...] = ()
+    prepared: date
+    reviewed: date
+    enforcement: Text
+    enforcement_url: str | None = None
+
+    @model_validator(mode="after")
+    def _audited(self) -> AccessibilityProfile:
+        if self.status == "full" and (self.audited is None or self.findings):
+            raise ValueError("status: full needs an audit by a person (audited, auditor), and no findings")
+        if (self.audited is None) != (self.auditor == ""):
+            raise ValueError("audited and auditor: give both, or none")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings, each with its default; paths are relative to the home."""
 
@@ -79,9 +126,21 @@ class Settings(BaseSettings):
     key_passphrase_file: Path | None = None
     base_url: str = "http://127.0.0.1:8000"
     languages: tuple[str, ...] = ("en", "nl")
+    theme: Path | None = None
+    session_idle_min: Annotated[int, Field(ge=1, le=720)] = 30
+    session_hours: Annotated[int, Field(ge=1, le=24)] = 10
     entries_public: bool = False
     metrics_on_loopback: bool = True
     self_test: bool = True
+    fitness: Literal["enforced", "reported"] = "enforced"
+    four_eyes: Literal["enforced", "reported"] = "enforced"
+    gate_contested: Literal["warn", "refuse"] = "warn"
+    rules_file: Path | None = None
+    client_address_header: Annotated[str | None, Field(pattern=r"^[a-z0-9-]{1,40}$")] = None
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Amsterdam"
+    blind_share: Annotated[int, Field(ge=0, le=100)] = 10
+    request_months: Annotated[int, Field(ge=1, le=240)] = 24
+    fresh_decision_days: Annotated[int, Field(ge=1, le=180)] = 14
     replay_daily: Annotated[int, Field(ge=0, le=1_000)] = 3
     deadline_s: Annotated[int, Field(ge=1, le=3_600)] = 120
     gpu_layers: Annotated[int, Field(ge=0, le=1_000)] = 0
@@ -130,16 +189,25 @@ def read_settings(home: Path) -> Settings:
 
 def read_profile(home: Path) -> AgencyProfile | None:
     """Read `agency.json`, if the agency has written it."""
-    path = home / PROFILE_FILE
+    return _read_json(home, PROFILE_FILE, AgencyProfile)
+
+
+def read_accessibility(home: Path) -> AccessibilityProfile | None:
+    """Read `accessibility.json`, if the agency has written it."""
+    return _read_json(home, ACCESSIBILITY_FILE, AccessibilityProfile)
+
+
+def _read_json(home: Path, name: str, model: type[M]) -> M | None:
+    path = home / name
     if not path.exists():
         return None
     try:
         values = parse_json(path.read_bytes())
     except OSError as error:
-        raise SettingsError(f"cannot be read: {error.strerror}", field=PROFILE_FILE) from None
+        raise SettingsError(f"cannot be read: {error.strerror}", field=name) from None
     except FormatError as error:
-        raise SettingsError(str(error), field=PROFILE_FILE) from None
-    return _checked(AgencyProfile, values, PROFILE_FILE)
+        raise SettingsError(str(error), field=name) from None
+    return _checked(model, values, name)
 
 
 def new_settings(agency: str, origin: str, database_url: str | None) -> Settings:

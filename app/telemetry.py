@@ -1,8 +1,8 @@
 """What this process has recorded since it began: counts by system and version, and times. In memory, bounded, exact.
 
-Counts are the very cells that the log's writer added to its roll-up (`auditlog.cells`), so they are the sum over the
-records of this process to the token and the millionth; outcomes and reviews are left out. Times are those that no
-record can hold: an answer's own, from the request's receipt to its release, is over only after its record.
+Counts are the very cells that the log's writer added to its roll-up (`auditlog.counting.cells`), so they are the sum
+over the records of this process to the token and the millionth; outcomes and reviews are left out. Times are those that
+no record can hold: an answer's own, from the request's receipt to its release, is over only after its record.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from auditlog.figures import LATENCY_BOUNDS_MS, Cells, Counted
-from auditlog.record import Entry
+from auditlog.counting.figures import LATENCY_BOUNDS_MS, Cells, Counted
+from auditlog.entries.record import Entry
 
 TIMES: Final = ("answered", "queue", "first_token", "per_token", "total")
 """What is timed of each answer: the whole of it, the wait for a slot, the first token, the mean of the others, and all
@@ -75,7 +75,7 @@ class Telemetry:
         self._kept: dict[str, bool] = {}
 
     def recorded(self, counted: Sequence[Counted], entries: Sequence[Entry]) -> None:
-        """What one integrated group of the log added (`auditlog.log`)."""
+        """What one integrated group of the log added (`auditlog.writing.log`)."""
         with self._lock:
             for key, cells in counted:
                 mine = self._cells.setdefault((key.system, key.version, key.mode or ""), {})

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from app.settings import Settings
-from auditlog.keys import Unlock, read_unlock
-from auditlog.keyseal import PASSPHRASE_VARIABLE
+from auditlog.writing.keys import Unlock, read_unlock
+from auditlog.writing.keyseal import PASSPHRASE_VARIABLE
 
 
 def unlock_of(home: Path, settings: Settings) -> Unlock | None:

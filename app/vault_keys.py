@@ -8,13 +8,13 @@ from typing import Final
 
 from app.made import write_durably
 from app.settings import Settings
-from auditlog import durable
 from auditlog.errors import VaultError
 from auditlog.vault import index_keys
 from auditlog.vault.key_database import DatabaseKeys, demand_apart, is_url
 from auditlog.vault.key_encryption import read_kek
 from auditlog.vault.key_store import KeyStore
 from auditlog.vault.record_keys import RecordKeys
+from auditlog.writing import durable
 
 INDEX_KEY_FILE: Final = index_keys.FILE
 REQUEST_KEY_FILE: Final = "request.key"

@@ -12,7 +12,9 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from app.actions import boots, migrate, opening, publish, succession
+from app.actions.deciding import boots
+from app.actions.keeping import migrate
+from app.actions.logs import opening, publish, succession
 from app.database import engine_of
 from app.errors import SettingsError
 from app.home import Clock, Greffier, guard_name, utc_now
@@ -20,6 +22,7 @@ from app.made import is_half_made, removed_on_failure
 from app.model_process import make_supervisor
 from app.settings import SETTINGS_FILE, Settings, new_settings, read_profile, read_settings, write_settings
 from app.telemetry import Telemetry
+from app.theme import STYLESHEET, read_theme
 from app.unlock import unlock_of
 from app.vault_keys import (
     INDEX_KEY_FILE,
@@ -30,12 +33,8 @@ from app.vault_keys import (
     read_request_key,
     write_tag_keys,
 )
+from auditlog.entries.record import Entry, make_entry
 from auditlog.errors import AuditLogError, CannotRecord, GuardError
-from auditlog.guard import Guard
-from auditlog.keys import VKEY_FILE, KeyFolder
-from auditlog.log import Log, Sequenced, Unit
-from auditlog.record import Entry, make_entry
-from auditlog.signing import SigningKeys
 from auditlog.store.engine import cannot_record, database_file, demand_file, reading
 from auditlog.store.logs import insert_log, read_logs
 from auditlog.vault.blobs import open_objects
@@ -43,12 +42,15 @@ from auditlog.vault.erasure import Ledger
 from auditlog.vault.index_keys import IndexKeys
 from auditlog.vault.key_store import KeyStore
 from auditlog.vault.seal import Vault
+from auditlog.writing.guard import Guard
+from auditlog.writing.keys import VKEY_FILE, KeyFolder
+from auditlog.writing.log import Log, Sequenced, Unit
+from auditlog.writing.signing import SigningKeys
 from reports.render import Renderer
 from runtime.gateway.gateway import Gateway
 
 ERASURES = "erasures"
 PAGE_TEMPLATES = Path(__file__).parent / "http" / "pages" / "templates"
-STYLESHEET = Path(__file__).parent / "static" / "greffier.css"
 SOFTWARE = "greffier 0.1.0"
 
 
@@ -219,7 +221,9 @@ def _build(home: Path, clock: Clock, number: int | None = None, *, served: bool 
         ),
         runtime=make_supervisor(home, settings, lambda: g, served=served),
         gateway=Gateway(home / "run", on_boot=lambda facts: boots.record(g, facts)),
-        renderer=Renderer(clock, templates=(PAGE_TEMPLATES,), stylesheet=STYLESHEET.read_text("utf-8")),
+        renderer=Renderer(
+            clock, templates=(PAGE_TEMPLATES,), stylesheet=STYLESHEET.read_text("utf-8") + read_theme(home, settings)
+        ),
         clock=clock,
         telemetry=telemetry,
     )

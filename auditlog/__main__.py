@@ -13,12 +13,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from auditlog import verifier
-from auditlog.canonical import printable
+from auditlog.checking import verifier
+from auditlog.checking.policy_text import explain_policy
 from auditlog.errors import AuditLogError, FormatError, NotPublished
-from auditlog.keyring import KeyRing, parse_key_ring
-from auditlog.policy import Policy, parse_policy
-from auditlog.policy_text import explain_policy
+from auditlog.formats.canonical import printable
+from auditlog.formats.keyring import KeyRing, parse_key_ring
+from auditlog.formats.policy import Policy, parse_policy
 
 HOLDS, FAILS, USAGE = 0, 1, 2
 
@@ -122,7 +122,7 @@ def _add_trust(command: argparse.ArgumentParser) -> None:
 
 
 def _parse_reached(texts: list[str]) -> dict[str, int]:
-    from auditlog.sources import parse_reached  # noqa: PLC0415  (verify starts faster without)
+    from auditlog.checking.sources import parse_reached  # noqa: PLC0415  (verify starts faster without)
 
     try:
         return parse_reached(texts)

@@ -1,9 +1,10 @@
-"""Alembic's environment: the tables of every package, and the connection that `app.actions.migrate` hands in."""
+"""Alembic's environment: every package's tables, and the connection that `app.actions.keeping.migrate` hands in."""
 
 from __future__ import annotations
 
 from alembic import context
 
+from app.access import store_accounts, store_secrets, store_sessions
 from app.access.store import metadata as access_metadata
 from auditlog.store import (
     about,
@@ -23,6 +24,7 @@ from auditlog.store import (
     views,
 )
 from auditlog.store import metadata as auditlog_metadata
+from casework.store import metadata as casework_metadata
 from registry.store import metadata as registry_metadata
 
 # Importing a store is what tells its tables to the metadata.
@@ -42,6 +44,9 @@ _STORES = (
     timestamps,
     vault,
     views,
+    store_accounts,
+    store_secrets,
+    store_sessions,
 )
 
 
@@ -50,7 +55,7 @@ def run() -> None:
     connection = context.config.attributes["connection"]
     context.configure(
         connection=connection,
-        target_metadata=[auditlog_metadata, registry_metadata, access_metadata],
+        target_metadata=[auditlog_metadata, registry_metadata, access_metadata, casework_metadata],
         compare_type=True,
         transactional_ddl=True,
         render_as_batch=connection.dialect.name == "sqlite",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, NoReturn, TypeAlias, cast
 
 import rfc8785
@@ -15,6 +16,7 @@ from registry.errors import FormatError
 
 Json: TypeAlias = Any  # None | bool | int | str | list[Json] | dict[str, Json]
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1
@@ -84,7 +86,7 @@ def _check(value: Json, path: str, depth: int) -> None:
 
 def _check_scalar(value: Json, path: str) -> None:
     if isinstance(value, str):
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if not value.isascii() and _SURROGATE.search(value):
             raise FormatError("holds half a surrogate pair; write the whole character", field=path)
     elif isinstance(value, int):
         if abs(value) > MAX_INTEGER:

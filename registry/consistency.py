@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from math import prod
 from typing import TYPE_CHECKING
 
 from registry.errors import FormatError
+from registry.fitness import DEFAULT, Thresholds
 from registry.remote import verify_remote
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ _LOOP = re.compile(
     r"\{%\s*for\s+([a-z_][a-z0-9_]{0,39})\s+in\s+([a-z0-9_]{1,40})\s*%\}(.*?)\{%\s*endfor\s*%\}", re.DOTALL
 )
 _MARKUP = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|#\}")
+MOST_CASES = 2_000
 RESERVED_OUTCOMES = frozenset({"length", "invalid", "refusal"})
 """Outcomes that come by themselves: the answer was cut off, did not fit its schema, or the model would give none."""
 
@@ -50,6 +53,8 @@ def verify_manifest(manifest: Manifest, path: str) -> None:
     _verify_answer(manifest, path)
     _verify_place(manifest, path)
     _verify_choice(manifest, path)
+    _verify_wordings(manifest, path)
+    _verify_fitness(manifest, path)
 
 
 def verify_together(system: AISystem, manifest: Manifest | None) -> None:
@@ -68,11 +73,19 @@ def verify_together(system: AISystem, manifest: Manifest | None) -> None:
         verify_remote(system, manifest, "version")
     if manifest.undeclared is not None and system.capture != "external":
         raise FormatError("is for records from elsewhere (capture external); leave it out", field="version.undeclared")
+    _verify_tested(system, manifest)
     if manifest.streaming and system.classification.annex_iii:
         raise FormatError(
             "is true for a system of Annex III; write false: a result leaves whole, after its record",
             field="version.streaming",
         )
+
+
+def _verify_tested(system: AISystem, manifest: Manifest) -> None:
+    for name in ("wordings", "fitness"):
+        if getattr(manifest, name) is not None and system.capture != "runtime":
+            what = "is for a system that decides here (capture runtime); leave it out"
+            raise FormatError(what, field=f"version.{name}")
 
 
 def _verify_fields_and_steps(manifest: Manifest, path: str) -> None:
@@ -185,6 +198,59 @@ def _verify_choice(manifest: Manifest, path: str) -> None:
         raise FormatError(
             "is true, and a result waits for review; write false, or release immediate", field=f"{path}.streaming"
         )
+
+
+def _verify_wordings(manifest: Manifest, path: str) -> None:
+    """Another wording asks the same: the same fields, in an order and in words of its own."""
+    if manifest.wordings and manifest.model is None:
+        raise FormatError("is for a model that runs here; leave it out", field=f"{path}.wordings")
+    first = manifest.steps[0].template
+    asked = set(variables(first, f"{path}.steps[0].template"))
+    seen = {first: "is the first step's own prompt; reword it, or leave it out"}
+    for index, wording in enumerate(manifest.wordings or ()):
+        place = f"{path}.wordings[{index}].template"
+        named = set(variables(wording.template, place))
+        if wording.template in seen:
+            raise FormatError(seen[wording.template], field=place)
+        seen[wording.template] = "is another wording's prompt, too; keep one of them"
+        if named - asked:
+            raise FormatError(f"uses {min(named - asked)}, which the first step does not; leave it out", field=place)
+        if asked - named:
+            raise FormatError(f"leaves out {min(asked - named)}, which the first step uses; name it", field=place)
+
+
+def _verify_fitness(manifest: Manifest, path: str) -> None:
+    """Invented cases of declared fields. That their values are allowed, the runtime says."""
+    fitness, place = manifest.fitness, f"{path}.fitness"
+    if fitness is None:
+        return
+    if manifest.model is None:
+        raise FormatError("is for a model that runs here; leave it out", field=place)
+    if not fitness.grid and not fitness.cases:
+        raise FormatError("has no cases; give grid or cases", field=place)
+    _verify_thresholds(fitness.thresholds, f"{place}.thresholds")
+    known = {item.id for item in manifest.fields}
+    _once((item.id for item in fitness.grid or ()), f"{place}.grid", "id")
+    for index, item in enumerate(fitness.grid or ()):
+        if item.id not in known:
+            raise FormatError("is no declared field; declare it in fields", field=f"{place}.grid[{index}].id")
+    for index, case in enumerate(fitness.cases or ()):
+        if set(case) - known:
+            raise FormatError("has a member that is no declared field; leave it out", field=f"{place}.cases[{index}]")
+    count = prod(len(item.values) for item in fitness.grid) if fitness.grid else 0
+    count += len(fitness.cases or ())
+    if count > MOST_CASES:
+        raise FormatError(f"has {count} cases; leave values out, {MOST_CASES} are the most", field=place)
+
+
+def _verify_thresholds(wanted: Thresholds | None, path: str) -> None:
+    """What holds a version back is not the version's to loosen: for that there is an override, which is public."""
+    if wanted is not None and wanted.same_outcome_most > DEFAULT.same_outcome_most:
+        fix = f"write {DEFAULT.same_outcome_most} or less"
+        raise FormatError(f"is looser than the gate; {fix}", field=f"{path}.same_outcome_most")
+    if wanted is not None and wanted.sensitive_least < DEFAULT.sensitive_least:
+        fix = f"write {DEFAULT.sensitive_least} or more"
+        raise FormatError(f"is looser than the gate; {fix}", field=f"{path}.sensitive_least")
 
 
 def _once(values: Iterable[str], path: str, member: str) -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
+from json import dumps
 from typing import Any, Literal, TypeVar
 
 from registry.canonical import Json
@@ -155,9 +156,12 @@ class Many:
         if not self.fewest <= len(value) <= self.most:
             raise FormatError(f"has {len(value)} values; give {self.fewest} to {self.most}", field=path)
         found = tuple(self.kind.parse(item, f"{path}[{index}]") for index, item in enumerate(value))
+        seen: set[str] = set()
         for index, item in enumerate(found):
-            if item in found[:index]:
+            form = dumps(self.kind.format(item), sort_keys=True)
+            if form in seen:
                 raise FormatError("stands in the list twice; keep one of them", field=f"{path}[{index}]")
+            seen.add(form)
         return found
 
     def format(self, value: tuple[Any, ...]) -> Json:

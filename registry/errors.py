@@ -31,6 +31,10 @@ class TransitionRefused(RegistryError):
     """The table of transitions does not have this step, or what the step needs is missing."""
 
 
+class AnswersChanged(TransitionRefused):
+    """The answers about the class of a system are not those that the log tells of: nothing is opened by them."""
+
+
 class UnknownVersion(RegistryError):
     """The system has no version of that number."""
 

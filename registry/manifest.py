@@ -9,6 +9,7 @@ from registry import consistency, declaration
 from registry.canonical import Json, digest, format_canonical, parse_json
 from registry.declaration import Many, Part, declared
 from registry.errors import FormatError
+from registry.fitness import Fitness, Wording
 from registry.remote import Remote
 from registry.values import NAME, SLUG, AnyValue, Code, Flag, Integer, Multilingual, Text, Words
 
@@ -89,6 +90,27 @@ class InputField:
         metadata=declared(
             Many(Part(ValueWords), 1, 256), en="Values in words", nl="Waarden in woorden", presence="omitted"
         )
+    )
+    protected: bool | None = field(
+        metadata=declared(
+            Flag(),
+            en="Protected characteristic",
+            nl="Beschermd kenmerk",
+            presence="omitted",
+            article="Charter of Fundamental Rights 21",
+            doc="Never proposed as a change; if changing it alone changes the result, the result is set aside.",
+        ),
+        default=None,
+    )
+    group: str | None = field(
+        metadata=declared(
+            _NAME,
+            en="Group",
+            nl="Groep",
+            presence="omitted",
+            doc="Details of one group are also taken away together when a result is explained.",
+        ),
+        default=None,
     )
 
     def words(self, value: Json) -> Words | None:
@@ -187,6 +209,19 @@ class Manifest:
     remote: Remote | None = field(metadata=declared(Part(Remote), en="Remote", nl="Op afstand", presence="nullable"))
     undeclared: str | None = field(
         metadata=declared(UNDECLARED, en="Undeclared data", nl="Gegevens die niet zijn opgegeven", presence="omitted")
+    )
+    wordings: tuple[Wording, ...] | None = field(
+        metadata=declared(
+            Many(Part(Wording), 1, 8),
+            en="Other wordings",
+            nl="Andere bewoordingen",
+            presence="omitted",
+            doc="Prompts that mean the same as the first step's. An explanation must hold in all of them.",
+        ),
+        default=None,
+    )
+    fitness: Fitness | None = field(
+        metadata=declared(Part(Fitness), en="Tested on", nl="Getoetst op", presence="omitted"), default=None
     )
 
     def outcome(self, code: str) -> Outcome | None:

@@ -213,5 +213,25 @@ class AnyValue:
         return str(value)
 
 
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A JSON object with members of any name and value."""
+
+    def parse(self, value: Json, path: str) -> Json:
+        if not isinstance(value, dict) or not value:
+            raise FormatError("is no object with members; write them between { and }", field=path)
+        return value
+
+    def format(self, value: Json) -> Json:
+        return value
+
+    def schema(self) -> dict[str, Json]:
+        return {"type": "object", "minProperties": 1}
+
+    def text(self, value: Json, _lang: str) -> str:
+        members = value if isinstance(value, dict) else {}
+        return ", ".join(f"{name}: {item}" for name, item in members.items())
+
+
 def _either(codes: list[str]) -> str:
     return codes[0] if len(codes) == 1 else ", ".join(codes[:-1]) + " or " + codes[-1]

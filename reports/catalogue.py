@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -49,10 +50,16 @@ def read_translations(lang: str, folders: Sequence[Path]) -> Translations:
     for path in (folder / "locale" / lang / "messages.po" for folder in folders):
         if not path.exists():
             continue
-        for message, forms in _translated(read_catalogue(path)):
+        for message, forms in _sentences(path, path.stat().st_mtime_ns):
             if sentences.setdefault(message, forms) != forms:
                 raise CatalogueError(f"{path}: a second translation of: {message}")
     return Translations(lang, sentences)
+
+
+@cache
+def _sentences(path: Path, _changed_ns: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What a file says, read once until it changes: every home that is opened asks for all of them."""
+    return tuple(_translated(read_catalogue(path)))
 
 
 def read_catalogue(path: Path) -> Catalog:

@@ -25,3 +25,10 @@ class ContextError(ReportError):
 
 class TwinError(ReportError):
     """A document's form for machines is not what it must be, or does not hold."""
+
+
+class PdfError(ReportError):
+    """No PDF can be made: of this document, or on this machine."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"pdf: {message}")

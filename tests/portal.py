@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import os
+import secrets
 import shutil
 import tempfile
 import threading
@@ -16,18 +18,24 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from app.access import keys
-from app.actions import decide, erase, lifecycle, receipts, register
-from app.actions.reading import CLI
+from app.access import accounts, keys, session
+from app.access.changing import changing
+from app.access.roles import KEY_ROLES
+from app.actions.deciding import decide
+from app.actions.erasing import erase
+from app.actions.proving import receipts
+from app.actions.records.reading import CLI
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES, LIVE, ON_THE_WAY, model_path
 from app.home import Clock, Greffier, utc_now
+from app.http import cookies
 from app.http.server import config
 from app.settings import PROFILE_FILE, SETTINGS_FILE
 from app.wiring import create_home, open_home
-from auditlog.receipt import format_receipt
+from auditlog.entries.receipt import format_receipt
 
 SYSTEM = "tax-question-reply"
-INPUT = {"message": "May I pay next month instead of now?", "bill_year": 2026}
+INPUT = {"message": "May I pay next month rather than now?", "bill_year": 2026}
 HELD_SYSTEM = "social-loan-check"
 HELD_INPUT = {"payment_record": "always on time", "income": "a steady job", "debts": "no debts", "room": 250}
 SUBJECT = "TEST-0999"  # an invented person
@@ -54,9 +62,19 @@ class Portal:
     server: uvicorn.Server | None = None
 
     def key(self, role: str, *systems: str) -> dict[str, str]:
-        """A header with a new key of that role."""
+        """A header with a new key of that role; headers of a session where only people have the role."""
+        if role not in KEY_ROLES:
+            return self.staff(role, *systems)
         made = keys.create_key(self.g.engine, role=role, systems=systems, now=self.g.clock())
         return {"authorization": f"Bearer {made.secret}"}
+
+    def staff(self, role: str, *systems: str) -> dict[str, str]:
+        """Headers of a new account of that role that has signed in: its cookie, and the token of its forms."""
+        login = f"test.{secrets.token_hex(6)}"
+        made = accounts.add(self.g, login=login, name="Tess Voorbeeld", role=role, systems=systems, by=None)
+        with changing(self.g) as conn:
+            token = session.begin(self.g, conn, made.account, "full")
+        return {"cookie": f"{cookies.SESSION}={token}", "x-csrf-token": session.form_token(token)}
 
     def client(self) -> httpx.Client:
         """A client of this server alone: nothing of the environment's proxies."""
@@ -115,7 +133,16 @@ def copy_of_a_home(folder: Path) -> tuple[Path, Records]:
         with open_home(home) as g:
             _made.append((home, decide_some(g)))
     home, records = _made[0]
-    return Path(shutil.copytree(home, folder / "home")), records
+    return Path(shutil.copytree(home, folder / "home", copy_function=_link_models)), records
+
+
+def _link_models(name: str, to: str) -> None:
+    """Model files are large and never written; from another disk they are copied."""
+    if name.endswith(".gguf"):
+        with contextlib.suppress(OSError):
+            os.link(name, to)
+            return
+    shutil.copy2(name, to)
 
 
 _made: list[tuple[Path, Records]] = []

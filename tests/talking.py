@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app.actions import lifecycle, register
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES, ON_THE_WAY
 from app.home import Greffier
 
@@ -45,6 +45,7 @@ def _file(slug: str) -> dict[str, Any]:
 def _chat(tokens: int, least: int) -> dict[str, Any]:
     file = _file(CHAT)
     version = file["version"]
+    del version["wordings"], version["fitness"]  # they are of the demo's field
     version["fields"] = [version["fields"][0] | {"id": "messages", "schema": _MESSAGES, "neutral": None}]
     version["steps"][0]["template"] = f"{_LOOP}Topic: "
     version["steps"][1] = {"output": "reply", "template": _LOOP, "max_tokens": tokens}

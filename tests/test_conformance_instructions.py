@@ -19,13 +19,13 @@ from typing import Any
 
 import pytest
 
-from auditlog.export import export_log
-from auditlog.guard import Guard
-from auditlog.keyring import KeyRing
-from auditlog.note import COSIGNATURE, Signer
-from auditlog.policy import Policy, Witness, format_policy
-from auditlog.receipt import format_receipt
+from auditlog.entries.receipt import format_receipt
+from auditlog.formats.keyring import KeyRing
+from auditlog.formats.note import COSIGNATURE, Signer
+from auditlog.formats.policy import Policy, Witness, format_policy
+from auditlog.recovery.export import export_log
 from auditlog.store.log import Head, read_head, reading, write_head, writing
+from auditlog.writing.guard import Guard
 
 ROOT = Path(__file__).parents[1]
 WITNESS = Signer.generate("archive.example/witness", COSIGNATURE, b"archive!" * 4)

@@ -13,8 +13,8 @@ import typer
 from app.access.roles import ROUTES
 from app.cli import app as cli
 from app.settings import Settings
-from auditlog.kinds import KINDS
-from auditlog.records_page import describe
+from auditlog.entries.kinds import KINDS
+from auditlog.entries.records_page import describe
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -23,7 +23,7 @@ DOCS = ROOT / "docs"
 def commands() -> list[str]:
     found = []
     root = typer.main.get_command(cli)
-    for name, command in root.commands.items():  # type: ignore[attr-defined]
+    for name, command in root.commands.items():
         below = getattr(command, "commands", None)
         found += [f"{name} {inner}" for inner in below] if below else [name]
     return sorted(found)

@@ -9,8 +9,8 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from app.actions import migrate
-from auditlog.record import parse_entry
+from app.actions.keeping import migrate
+from auditlog.entries.record import parse_entry
 from auditlog.store.decisions import find_decision, find_reviews, reviewed_row, row_from
 from auditlog.store.engine import open_engine, reading, writing
 from auditlog.store.log import find_entry

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from app.actions import migrate
+from app.actions.keeping import migrate
 from app.errors import SettingsError
 from auditlog.store.log import open_engine, writing
 

@@ -199,13 +199,13 @@ class Authority:
     def served(self, answer: str = "good") -> Iterator[str]:
         """A loopback server; yields its URL. `answer`: good, or one of `_Handler.bad`."""
         server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        server.authority, server.answer, server.done = self, answer, threading.Event()  # type: ignore[attr-defined]
+        server.authority, server.answer, server.done = self, answer, threading.Event()
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}/stamp"
         finally:
-            server.done.set()  # type: ignore[attr-defined]
+            server.done.set()
             server.shutdown()
             server.server_close()
             thread.join()
@@ -224,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
         assert self.headers["content-type"] == "application/timestamp-query"
         server = self.server
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            getattr(self, f"_{server.answer}")(server.authority, request)  # type: ignore[attr-defined]
+            getattr(self, f"_{server.answer}")(server.authority, request)
 
     def _send(self, data: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)
@@ -268,14 +268,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(b"", 307, location="/elsewhere")
 
     def _silent(self, _authority: Authority, _request: bytes) -> None:
-        self.server.done.wait(30)  # type: ignore[attr-defined]
+        self.server.done.wait(30)
 
     def _dripping(self, _authority: Authority, _request: bytes) -> None:
         self.send_response(200)
         self.send_header("content-length", "5000")
         self.end_headers()
         end = time.monotonic() + 30
-        while time.monotonic() < end and not self.server.done.wait(0.1):  # type: ignore[attr-defined]
+        while time.monotonic() < end and not self.server.done.wait(0.1):
             self.wfile.write(b"0")
             self.wfile.flush()
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from app.access import store
-from app.access.roles import parse_role
+from app.access.roles import parse_key_role
 from app.access.token import ApiKey, IssuedKey, issue_key, parse_prefix, verify_token
 from app.errors import UsageError
 
@@ -28,7 +28,7 @@ def create_key(
 
     Raises UsageError for an unknown role or a name that is no slug.
     """
-    issued = issue_key(parse_role(role), systems=systems or None, now=now, random=random)
+    issued = issue_key(parse_key_role(role), systems=systems or None, now=now, random=random)
     with engine.begin() as connection:
         store.insert_key(connection, issued.key)
     return issued

@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from app.access.roles import ROLES, parse_role
+from app.access.roles import KEY_ROLES, parse_role
 from app.access.token import ApiKey
 
 metadata: Final = MetaData()
@@ -36,7 +36,7 @@ access_key: Final = Table(
     Column("systems", Text, nullable=True),
     Column("created", String(20), nullable=False),
     Column("revoked", String(20), nullable=True),
-    CheckConstraint("role IN (" + ", ".join(f"'{role}'" for role in ROLES) + ")", name="access_key_role"),
+    CheckConstraint("role IN (" + ", ".join(f"'{role}'" for role in KEY_ROLES) + ")", name="access_key_role"),
 )
 
 
@@ -48,8 +48,8 @@ def insert_key(connection: Connection, key: ApiKey) -> None:
             digest=key.digest,
             role=key.role,
             systems=None if key.systems is None else json.dumps(list(key.systems)),
-            created=_format_time(key.created),
-            revoked=None if key.revoked is None else _format_time(key.revoked),
+            created=format_time(key.created),
+            revoked=None if key.revoked is None else format_time(key.revoked),
         )
     )
 
@@ -69,7 +69,7 @@ def list_keys(connection: Connection) -> list[ApiKey]:
 def revoke_key(connection: Connection, prefix: str, when: datetime) -> bool:
     """Withdraw a key at once; False where no such key was in use. The row stays, so that lists tell what was."""
     statement = update(access_key).where(access_key.c.prefix == prefix, access_key.c.revoked.is_(None))
-    return bool(connection.execute(statement.values(revoked=_format_time(when))).rowcount)
+    return bool(connection.execute(statement.values(revoked=format_time(when))).rowcount)
 
 
 def _key_from_row(row: Row[Any]) -> ApiKey:
@@ -78,14 +78,16 @@ def _key_from_row(row: Row[Any]) -> ApiKey:
         digest=bytes(row.digest),
         role=parse_role(row.role),
         systems=None if row.systems is None else tuple(json.loads(row.systems)),
-        created=_parse_time(row.created),
-        revoked=None if row.revoked is None else _parse_time(row.revoked),
+        created=parse_time(row.created),
+        revoked=None if row.revoked is None else parse_time(row.revoked),
     )
 
 
-def _format_time(time: datetime) -> str:
+def format_time(time: datetime) -> str:
+    """A time as the tables of this folder have it, to the second."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _parse_time(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
+    """And back."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

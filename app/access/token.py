@@ -32,8 +32,20 @@ class KeyRejected(AccessError):
     """No key, or none that is valid: the caller is not known."""
 
 
+class NotSignedIn(KeyRejected):
+    """No session, or one that is over: sign in again."""
+
+
+class SignInRefused(KeyRejected):
+    """Something of what was given to sign in is wrong; nobody is told what."""
+
+
 class Forbidden(AccessError):
     """The caller is known, but the role or the scope of the key does not reach this."""
+
+
+class ForeignForm(Forbidden):
+    """A request with a session that did not come from a form of that session."""
 
 
 @dataclass(frozen=True, slots=True)

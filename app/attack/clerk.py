@@ -11,7 +11,7 @@ import uuid
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from app.actions import boots
+from app.actions.deciding import boots
 from runtime.capture import Generation, Run, Usage
 from runtime.worker.counter import Counter, unclosed
 from runtime.worker.supervisor import BootFacts, Supervisor

@@ -10,13 +10,14 @@ from pathlib import Path
 from app.attack.attacks import attack_on_copy
 from app.attack.forgery import origin, stripped
 from app.attack.scene import Scene
-from auditlog.audit import read_entries
-from auditlog.canonical import format_base64
-from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.keyring import format_key_ring, key_ring
-from auditlog.merkle import leaf_hash, root_hash
-from auditlog.note import ED25519, ML_DSA_44, Signer
-from auditlog.tiles import (
+from auditlog.checking.audit import read_entries
+from auditlog.checking.tree import format_sums, parse_sums, tree_reader
+from auditlog.formats.canonical import format_base64
+from auditlog.formats.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.formats.keyring import format_key_ring, key_ring
+from auditlog.formats.merkle import leaf_hash, root_hash
+from auditlog.formats.note import ED25519, ML_DSA_44, Signer
+from auditlog.formats.tiles import (
     entry_bundles_of_size,
     format_entries_path,
     format_entry_bundle,
@@ -24,7 +25,6 @@ from auditlog.tiles import (
     grow,
     tiles_of_size,
 )
-from auditlog.tree import format_sums, parse_sums, tree_reader
 
 BUNDLE = 256
 

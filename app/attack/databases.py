@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 
-from app.actions import erase, lifecycle
+from app.actions.erasing import erase
+from app.actions.systems import lifecycle
 from app.attack.attacks import DATABASE, attack
 from app.attack.forgery import database, entries, execute, forget_witness, restore, without_guard
 from app.attack.scene import HOUR, SYSTEM, Scene, advance, append, decide_one
@@ -45,6 +46,7 @@ def manifest_exchanged(s: Scene) -> None:
     with database(s.home) as conn:
         manifest = json.loads(conn.execute("SELECT manifest FROM registry_version").fetchone()[0])
     manifest["steps"][0]["template"] = "Topic: "
+    manifest.pop("wordings", None)  # of the prompt that stood there
     text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     execute(s.home, "UPDATE registry_version SET manifest = ?", text)
     with s.opened() as g:
@@ -150,7 +152,7 @@ def erased_put_back(s: Scene) -> None:
     tables = ("auditlog_sealed", "auditlog_subject", "auditlog_decision")
     kept = (s.home / "keys" / "records.keys").read_bytes()
     with database(s.home) as conn:
-        rows = {name: conn.execute(f"SELECT * FROM {name} WHERE id = ?", (s.ids[2],)).fetchall() for name in tables}  # noqa: S608
+        rows = {name: conn.execute(f"SELECT * FROM {name} WHERE id = ?", (s.ids[2],)).fetchall() for name in tables}
     with s.opened() as g:
         erase.erase(g, s.ids[2], ground="objection")
     path = s.home / "keys" / "records.keys"
@@ -158,4 +160,4 @@ def erased_put_back(s: Scene) -> None:
     with database(s.home) as conn:
         for name, found in rows.items():
             for row in found:
-                conn.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+                conn.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)

@@ -12,27 +12,27 @@ from typing import Any, Final
 
 from app.attack.scene import NAME
 from app.home import guard_name
-from auditlog.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
-from auditlog.guard import Guard
-from auditlog.keys import KeyFolder
-from auditlog.merkle import leaf_hash, root_hash
-from auditlog.note import Note, Signer, format_note, parse_note
-from auditlog.record import Entry, parse_entry, parse_time
-from auditlog.record import make_entry as _make
+from auditlog.entries.record import Entry, parse_entry, parse_time
+from auditlog.entries.record import make_entry as _make
+from auditlog.formats.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
+from auditlog.formats.merkle import leaf_hash, root_hash
+from auditlog.formats.note import Note, Signer, format_note, parse_note
+from auditlog.formats.tiles import grow
 from auditlog.store.engine import open_engine, writing
 from auditlog.store.witness import create_tables, read_keys, read_ledger, replace_keys
-from auditlog.tiles import grow
+from auditlog.writing.guard import Guard
+from auditlog.writing.keys import KeyFolder
 
 DATABASE: Final = "greffier.db"
 # Rows that name an entry's place follow it (first out of the way, since a place is held once); what has no entry goes.
 _PLACED: Final = ("decision", "review", "about", "event", "source", "tally", "publication", "sample")
 _KEYED: Final = (*((name, "id") for name in (*_PLACED, "sealed", "subject")), ("idempotency", "record"))
 _ROWS_TO_MATCH: Final = (
-    *(f"UPDATE auditlog_{name} SET idx = -1 - idx" for name in _PLACED),  # noqa: S608
-    *(f"UPDATE auditlog_{name} AS r SET idx = e.idx FROM auditlog_entry AS e WHERE e.id = r.id" for name in _PLACED),  # noqa: S608
+    *(f"UPDATE auditlog_{name} SET idx = -1 - idx" for name in _PLACED),
+    *(f"UPDATE auditlog_{name} AS r SET idx = e.idx FROM auditlog_entry AS e WHERE e.id = r.id" for name in _PLACED),
     "UPDATE auditlog_decision AS r SET n = json_extract(CAST(e.data AS TEXT), '$.n') "
     "FROM auditlog_entry AS e WHERE e.id = r.id",
-    *(f"DELETE FROM auditlog_{name} WHERE {key} NOT IN (SELECT id FROM auditlog_entry)" for name, key in _KEYED),  # noqa: S608
+    *(f"DELETE FROM auditlog_{name} WHERE {key} NOT IN (SELECT id FROM auditlog_entry)" for name, key in _KEYED),
 )
 
 

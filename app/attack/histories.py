@@ -7,7 +7,8 @@ import shutil
 from datetime import timedelta
 from typing import Any
 
-from app.actions import figures_sums, rotation, succession
+from app.actions.figures import figures_sums
+from app.actions.logs import rotation, succession
 from app.attack.attacks import HISTORY, attack
 from app.attack.databases import PULSE, first_meeting, go_on
 from app.attack.forgery import (
@@ -26,10 +27,10 @@ from app.attack.forgery import (
 )
 from app.attack.scene import HOUR, Scene, advance, append, pulse
 from app.wiring import succeed_home
-from auditlog.keyring import KeyRing, LogKey
-from auditlog.keys import KeyFolder, read_key_ring
-from auditlog.merkle import leaf_hash, root_hash
-from auditlog.note import ML_DSA_44, Note, format_note, parse_note
+from auditlog.formats.keyring import KeyRing, LogKey
+from auditlog.formats.merkle import leaf_hash, root_hash
+from auditlog.formats.note import ML_DSA_44, Note, format_note, parse_note
+from auditlog.writing.keys import KeyFolder, read_key_ring
 
 
 def _without_a_decision(s: Scene) -> list[bytes]:

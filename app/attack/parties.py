@@ -14,19 +14,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from app.actions import log as log_action
-from app.actions import mirror, monitor, publish, timestamp
+from app.actions.logs import log as log_action
+from app.actions.logs import mirror, monitor, publish, timestamp
 from app.attack.forgery import database, origin
 from app.attack.scene import MAX_AGE, Scene, advance, portal
 from app.errors import AppError
 from app.home import Greffier
 from auditlog.__main__ import main as verifier
-from auditlog.audit import read_entries
+from auditlog.checking.audit import read_entries
+from auditlog.checking.tree import tree_reader
 from auditlog.errors import AuditLogError, CannotRecord, GuardError
-from auditlog.keyring import format_key_ring
+from auditlog.formats.keyring import format_key_ring
 from auditlog.peers.fetch import Unreachable, Withheld
 from auditlog.peers.mirror import name_of
-from auditlog.tree import tree_reader
 
 AUDIT: Final = "audit"
 CHECKPOINT: Final = "older checkpoint"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.actions import log as log_action
+from app.actions.logs import log as log_action
 from app.attack import copies, databases, histories, recordings, servings
 from app.attack.attacks import ATTACKS, COPY, Attack
 from app.attack.parties import PARTIES, examine, examine_exports

@@ -6,17 +6,18 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from app.actions import programs, reading
+from app.actions.deciding import programs
+from app.actions.records import reading
 from app.attack.attacks import RECORDS, attack
 from app.attack.clerk import Clerk
 from app.attack.databases import PULSE
 from app.attack.forgery import edited
 from app.attack.scene import HOUR, SYSTEM, Scene, advance, append, decide_one, pulse
-from auditlog.cells import counted
-from auditlog.log import Sequenced, Unit
-from auditlog.record import parse_entry
+from auditlog.counting.cells import counted
+from auditlog.entries.record import parse_entry
 from auditlog.store.decisions import decision_rows
 from auditlog.store.sources import source_row
+from auditlog.writing.log import Sequenced, Unit
 from registry.store import systems as register_store
 from runtime.program import Request
 from runtime.worker.counter import counter_path

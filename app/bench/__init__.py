@@ -16,4 +16,7 @@ KINDS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"append": append.run}
 OF_SIZE: Final[dict[str, Callable[[int], dict[str, Any]]]] = {"audit": audit.run, "seal": seal.run}
 ON_DATABASE: Final[dict[str, Callable[..., dict[str, Any]]]] = {"query": query.run}
 OVER_HTTP: Final[dict[str, Callable[..., dict[str, Any]]]] = {"records": records.run}
-NAMES: Final = (*KINDS, *OF_SIZE, *ON_DATABASE, *OVER_HTTP, "decide", "replay")
+ALONE: Final = {"register": 10_000, "site": 10_000, "report": 1_000_000}
+"""Name → its size. Each is a module `app.bench.<name>` that is imported when it runs, since it holds what no other
+needs: `run(size, database URL or None, report=…)`."""
+NAMES: Final = (*KINDS, *OF_SIZE, *ON_DATABASE, *OVER_HTTP, "decide", "replay", "explain", *ALONE)

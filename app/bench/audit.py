@@ -22,16 +22,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from auditlog.audit import CHECKPOINT, audit
-from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.keyring import KeyRing, format_key_ring, key_ring
-from auditlog.kinds import KINDS
-from auditlog.merkle import leaf_hash, prove_inclusion
-from auditlog.note import ED25519, ML_DSA_44, Signer
-from auditlog.proof import LogProof
-from auditlog.receipt import Receipt, format_receipt
-from auditlog.record import make_entry
-from auditlog.tiles import (
+from auditlog.checking.audit import CHECKPOINT, audit
+from auditlog.checking.tree import SUMS, format_sums, tree_reader
+from auditlog.entries.kinds import KINDS
+from auditlog.entries.receipt import Receipt, format_receipt
+from auditlog.entries.record import make_entry
+from auditlog.formats.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.formats.keyring import KeyRing, format_key_ring, key_ring
+from auditlog.formats.merkle import leaf_hash, prove_inclusion
+from auditlog.formats.note import ED25519, ML_DSA_44, Signer
+from auditlog.formats.proof import LogProof
+from auditlog.formats.tiles import (
     TILE_WIDTH,
     entry_bundles_of_size,
     format_entries_path,
@@ -42,7 +43,6 @@ from auditlog.tiles import (
     root_from_edge,
     tiles_of_size,
 )
-from auditlog.tree import SUMS, format_sums, tree_reader
 
 ROUNDS: Final = 3
 COLD_STARTS: Final = 5

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from app.bench import bare_loop, contest
 from app.bench.contest import LANES, WORDS, ratios, spread
+from app.bench.ended import ended
 from runtime import llama
 from runtime.capture import Generation
 from runtime.energy import Meter
@@ -60,8 +61,7 @@ def _answer(engine: Engine, requests: list[Request]) -> None:
         engine.submit(request)
     while engine.busy:
         for _, result in engine.step():
-            if not isinstance(result, Generation):
-                raise result  # type: ignore[misc]
+            ended(Generation, result)
 
 
 def _busy_ns(engine: Engine) -> int:

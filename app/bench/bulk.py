@@ -29,7 +29,7 @@ def insert_columns(conn: Connection, table: Table, columns: Mapping[str, Any]) -
     driver: Any = conn.connection.driver_connection
     if conn.dialect.name == "sqlite":
         places = ", ".join("?" * len(names))
-        driver.executemany(f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({places})", rows)  # noqa: S608
+        driver.executemany(f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({places})", rows)  # noqa: S608 (our names)
         return
     with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
         for row in rows:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from auditlog.canonical import Json
-from auditlog.figures import LATENCY_BOUNDS_MS, REVIEW_BOUNDS_MIN
+from auditlog.counting.figures import LATENCY_BOUNDS_MS, REVIEW_BOUNDS_MIN
+from auditlog.formats.canonical import Json
 from auditlog.vault.subjects import normalise
 
 Columns = dict[str, list[Any]]
@@ -73,7 +73,7 @@ Key = tuple[str, int, str, str, str]
 
 
 def cells_of_day(day: int, version: int, drawn: Columns, reviews: Columns) -> dict[Key, int]:
-    """The cells of a day's decisions, and of their reviews: as `auditlog.cells` counts them one by one."""
+    """The cells of a day's decisions, and of their reviews: as `auditlog.counting.cells` counts them one by one."""
     date = f"{FIRST + timedelta(days=day):%Y-%m-%d}"
     systems, outcomes = np.array(drawn["system"]), np.array(drawn["outcome"])
     buckets = np.searchsorted(LATENCY_BOUNDS_MS, -(-np.array(drawn["total_us"]) // 1000))

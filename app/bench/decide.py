@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,7 +100,7 @@ def _contenders(
     found: dict[str, Contender] = {}
     for lane in LANES:
         program = contest.writing(file.sha256, contest.shape(lane=lane))
-        found[f"engine_{lane}"] = lambda numbers, many, program=program: _ask(engine, program, numbers, many)  # type: ignore[misc]
+        found[f"engine_{lane}"] = partial(_ask, engine, program)
     context = llama.Context(model, contest.shape(lane="throughput"), outputs=SLOTS)
     stack.callback(context.close)
     prompts = {n: contest.tokens(model.vocabulary, n) for n in range(4 * SLOTS)}

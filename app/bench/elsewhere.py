@@ -58,7 +58,7 @@ def _record(engine: Engine, args: Namespace) -> int:
     orders = [("honest", one.order()) for one in made]
     if args.other:
         others = detection.decide(engine, detection.program(args.other, GREEDY), args.decisions, _said)
-        rng = random.Random(7)  # noqa: S311 - which token is altered is no secret
+        rng = random.Random(7)
         for at, one in enumerate(made):
             near = made[(at + len(detection.PAYS)) % len(made)]
             orders += list(detection.alterations(one, near, others[at], rng))

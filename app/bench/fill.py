@@ -48,13 +48,13 @@ from app.bench.content import (
     values_of,
 )
 from app.bench.scene import ORIGIN
-from auditlog.canonical import Json
-from auditlog.record import Entry, make_entry
+from auditlog.entries.record import Entry, make_entry
+from auditlog.formats.canonical import Json
+from auditlog.formats.tiles import Growth, grow
 from auditlog.store.decisions import decision_table, review_table
 from auditlog.store.log import entry_table, write_tiles
 from auditlog.store.rollup import EVENT_CODES, event_table, rollup_table
 from auditlog.store.vault import sealed_table, subject_table
-from auditlog.tiles import Growth, grow
 from auditlog.vault.seal import Vault
 
 

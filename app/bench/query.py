@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -25,9 +25,8 @@ from app.bench.bulk import loading
 from app.bench.content import ACTIONS, DAYS, FIRST, OUTCOMES, REAL, SYSTEMS, boot_of, reference_of
 from app.bench.fill import Filler
 from app.bench.scene import ORIGIN, Scene, scene
-from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.guard import Guard
-from auditlog.keys import KeyFolder
+from auditlog.formats.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.formats.note import Signer
 from auditlog.store.cursor import DecisionFilter, format_cursor
 from auditlog.store.decisions import decision_table, review_table
 from auditlog.store.engine import open_engine, reading
@@ -40,6 +39,8 @@ from auditlog.store.rollup import event_table, rollup_table
 from auditlog.store.vault import sealed_table, subject_table
 from auditlog.vault.erasure import Erasure, Ledger, erase_set
 from auditlog.vault.seal import Vault
+from auditlog.writing.guard import Guard
+from auditlog.writing.keys import KeyFolder
 
 TIMES: Final = 40
 _EXPORTED: Final = 1_000_000
@@ -92,22 +93,13 @@ def fill(place: Scene, decisions: int, report: Callable[[str], None] = lambda _:
     engine = open_engine(place.url)
     try:
         with place.vault() as vault:
-            given = _give_slots(place.folder / "record.keys", decisions)
-            with loading(engine, _LOADED) as conn:
-                filler = Filler(conn, vault, bytes(_SLOT), decisions)
-                filler.run(report)
-                report("indices")
-                loaded = time.perf_counter() - began
-                size, root = filler.growth.size, filler.growth.root
-                insert_log(conn, 1, ORIGIN)
-                note = sign_checkpoint(Checkpoint(ORIGIN, size, root), signers)
-                write_head(conn, 1, Head(size, note), old=None)
-            assert filler.slot <= given, "fewer slots than records"
-            vault.keys.sync()
+            filler, loaded = load(engine, vault, place.folder / "record.keys", signers, decisions, report)
+        size, root = filler.growth.size, filler.growth.root
         Guard(place.folder / "guard").create(ORIGIN, size=size, root=root)
     finally:
         engine.dispose()
     took = time.perf_counter() - began
+    loaded -= began
     return {
         "seconds": round(took, 1),
         "loaded_per_second": round(decisions / loaded),
@@ -116,6 +108,32 @@ def fill(place: Scene, decisions: int, report: Callable[[str], None] = lambda _:
         "bytes": stored_bytes(place),
         "persons": filler.persons,
     }
+
+
+def load(  # noqa: PLR0917 (what a log consists of)
+    engine: Engine,
+    vault: Vault,
+    slots: Path,
+    signers: Sequence[Signer],
+    decisions: int,
+    report: Callable[[str], None] = lambda _: None,
+) -> tuple[Filler, float]:
+    """Load a log of so many decisions into empty tables, with its signed head. `slots`: the file of the vault's keys.
+
+    Returns what filled it, and at which time the rows were there, before their indices. The guard is the caller's.
+    """
+    given = _give_slots(slots, decisions)
+    with loading(engine, _LOADED) as conn:
+        filler = Filler(conn, vault, bytes(_SLOT), decisions)
+        filler.run(report)
+        report("indices")
+        loaded = time.perf_counter()
+        insert_log(conn, 1, ORIGIN)
+        note = sign_checkpoint(Checkpoint(ORIGIN, filler.growth.size, filler.growth.root), signers)
+        write_head(conn, 1, Head(filler.growth.size, note), old=None)
+    assert filler.slot <= given, "fewer slots than records"
+    vault.keys.sync()
+    return filler, loaded
 
 
 def _give_slots(path: Path, decisions: int) -> int:
@@ -131,7 +149,7 @@ Turn = Callable[[Connection, random.Random], object]
 
 
 def _timed(engine: Engine, turn: Turn) -> dict[str, float]:
-    rng, took = random.Random(3), []  # noqa: S311 (which questions are asked, no secret)
+    rng, took = random.Random(3), []
     for _ in range(TIMES + 1):
         with reading(engine) as conn:
             before = time.perf_counter()

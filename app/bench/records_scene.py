@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from app.actions import lifecycle, register
-from app.actions.external_lines import FIXED
+from app.actions.elsewhere.external_lines import FIXED
+from app.actions.systems import lifecycle, register
 from app.wiring import create_home, open_home
 
 SYSTEM: Final = "permit-advice"
@@ -26,9 +26,10 @@ def make_home(home: Path, database_url: str | None = None, *, version: Mapping[s
     """Make the installation, with the system active. `version`: members of its version that differ."""
     create_home(home, AGENCY, "bench.example/log", database_url=database_url)
     with open_home(home) as g:
-        register.register(g, system_file(version))
+        register.register(g, system_file(version), account="maker")
         for state in _STEPS:
-            lifecycle.change_state(g, SYSTEM, state)
+            account = "maker" if state == "in_review" else "approver"
+            lifecycle.change_state(g, SYSTEM, state, account=account)
 
 
 def line(n: int, /, **changes: Any) -> dict[str, Any]:

@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from app.actions import external, external_unit
-from app.actions.external_lines import Line, Told, parse_line
-from app.actions.external_register import Register
+from app.actions.elsewhere import external, external_unit
+from app.actions.elsewhere.external_lines import Line, Told, parse_line
+from app.actions.elsewhere.external_register import Register
 from app.bench.records_scene import line, sent_line
 from app.home import Greffier
-from auditlog.canonical import parse_json
-from auditlog.log import Integrated
+from auditlog.formats.canonical import parse_json
 from auditlog.vault.seal import Prepared
+from auditlog.writing.log import Integrated
 
 T = TypeVar("T")
 ROUNDS: Final = 5

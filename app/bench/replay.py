@@ -13,6 +13,7 @@ from typing import Any, Final
 from app.bench import contest, detection
 from app.bench.contest import LANES, ratios, spread
 from app.bench.detection import Decided
+from app.bench.ended import ended
 from runtime import llama
 from runtime.capture import Generation
 from runtime.energy import Meter
@@ -82,9 +83,7 @@ def _decide(engine: Engine, request: Any) -> Decided:
     engine.submit(request)
     while True:
         for _, result in engine.step():
-            if not isinstance(result, Generation):
-                raise result  # type: ignore[misc]
-            return Decided(request, result)
+            return Decided(request, ended(Generation, result))
 
 
 def _detection(engine: Engine, model: str, other: str, decisions: int, report: Callable[[str], None]) -> dict[str, Any]:

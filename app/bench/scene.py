@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from auditlog.canonical import Json
-from auditlog.guard import Guard
-from auditlog.keys import KeyFolder
-from auditlog.log import Log, Sequenced, Unit
-from auditlog.record import Entry, make_entry
-from auditlog.signing import SigningKeys
+from auditlog.entries.record import Entry, make_entry
+from auditlog.formats.canonical import Json
 from auditlog.store import metadata
 from auditlog.store.decisions import decision_rows
 from auditlog.store.engine import open_engine, writing
 from auditlog.store.insert import Row
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault
+from auditlog.writing.guard import Guard
+from auditlog.writing.keys import KeyFolder
+from auditlog.writing.log import Log, Sequenced, Unit
+from auditlog.writing.signing import SigningKeys
 
 ORIGIN: Final = "bench.example/log/1"
 _AGENCY: Final = "bench-agency"

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.bench.scene import Scene, decision_subject, decision_values
-from auditlog.canonical import Json
-from auditlog.commitment import commit_forms
+from auditlog.formats.canonical import Json
+from auditlog.formats.commitment import commit_forms
 from auditlog.store.vault import SealedRow
 from auditlog.vault.forms import canonical_forms
 from auditlog.vault.payload import format_payload, frame

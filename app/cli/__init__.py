@@ -14,26 +14,36 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from app.cli import (
+    account,
     ask,
     backup,
+    classify,
     conversation,
     decide,
     decisions,
+    duties,
     erase,
     evidence,
+    exchange,
+    explain,
     find,
+    fitness,
     home,
+    incident,
     invoice,
     log,
     log_import,
     log_keys,
     log_life,
     log_time,
+    notice,
     peers,
     reconcile,
     record,
     replay,
     report,
+    request,
+    review,
     sample,
     system,
     tally,
@@ -41,9 +51,11 @@ from app.cli import (
     witness,
 )
 from app.errors import AppError, Refused, SettingsError, Unfinished, UnknownRecord, UsageError
-from auditlog.canonical import printable
 from auditlog.errors import AuditLogError, CannotRecord, Erased, FormatError, Held, NotFound, VaultError, VerifyError
+from auditlog.formats.canonical import printable
 from auditlog.peers.fetch import Unreachable
+from casework.errors import CaseworkError
+from casework.review import ReviewInvalid
 from registry.errors import FormatError as RegistryFormatError
 from registry.errors import RegistryError
 from reports.errors import ReportError, TwinError
@@ -59,6 +71,8 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (Refused, REFUSED),
     (Erased, REFUSED),
     (Held, REFUSED),
+    (ReviewInvalid, USAGE),
+    (CaseworkError, REFUSED),
     (RegistryFormatError, USAGE),
     (RegistryError, REFUSED),
     (VerifyError, CHECK_FAILED),
@@ -102,11 +116,19 @@ find.add_commands(app)
 conversation.add_commands(app)
 erase.add_commands(app)
 replay.add_commands(app)
+explain.add_commands(app)
 report.add_commands(app)
+notice.add_commands(app)
 evidence.add_commands(app)
 reconcile.add_commands(app)
 peers.add_commands(app)
 backup.add_commands(app)
+fitness.add_commands(system.app)
+duties.add_commands(app)
+classify.add_commands(app)
+app.add_typer(incident.app, name="incident")
+exchange.add_commands(system.app)
+app.add_typer(account.app, name="account")
 app.add_typer(system.app, name="system")
 app.add_typer(system.models, name="model")
 log_life.add_commands(log.app)
@@ -119,6 +141,8 @@ app.add_typer(vault.app, name="vault")
 app.add_typer(witness.app, name="witness")
 app.add_typer(sample.app, name="sample")
 app.add_typer(tally.app, name="tally")
+app.add_typer(request.app, name="request")
+app.add_typer(review.app, name="reviews")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

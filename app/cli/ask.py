@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from app.actions import questions
-from app.actions.files import csv_cell
+from app.actions.records import questions
+from app.actions.records.files import csv_cell
 from app.cli.options import ReadAs, plain, print_json, print_rows, print_text, progress, reader_as
 from app.errors import UsageError
 from app.wiring import open_home

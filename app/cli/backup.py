@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from app.actions import backup as backups
-from app.actions import restore as restores
-from app.actions.restore import Restored
+from app.actions.keeping import backup as backups
+from app.actions.keeping import restore as restores
+from app.actions.keeping.restore import Restored
 from app.cli.options import AsJson, Home, plain, print_json, print_text, progress
 from app.damaged import open_damaged
 from app.wiring import open_home
@@ -94,7 +94,8 @@ def _lines(restored: Restored) -> list[str]:
             )
     lines += [f"register, {place}: {message}" for place, message in restored.register]
     lines.append(
-        "no API keys are in a backup: make them anew with `greffier key add`; model files: `greffier model add`"
+        "no API keys are in a backup: make them anew with `greffier key add`; model files: `greffier model add`; "
+        "accounts of staff are, but not what opens them: `greffier account reset`"
     )
     return lines
 

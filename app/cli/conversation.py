@@ -6,14 +6,14 @@ from typing import Annotated, cast
 
 import typer
 
-from app.actions import conversations
-from app.actions.reading import Purpose
+from app.actions.chats import conversations
+from app.actions.records.reading import Purpose
 from app.cli.options import Home, ReadAs, print_json, reader_as
 from app.errors import UsageError
 from app.wiring import open_home
-from auditlog.canonical import Json
+from auditlog.entries.vocabulary import INPUT_PREFIX, PURPOSES
+from auditlog.formats.canonical import Json
 from auditlog.vault.conversations import Turn
-from auditlog.vocabulary import INPUT_PREFIX, PURPOSES
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -8,11 +8,15 @@ from typing import Annotated
 
 import typer
 
-from app.actions import decide, lifecycle, receipt_page, receipts, repeats, review
-from app.actions.reading import CLI
+from app.actions.cases import review
+from app.actions.deciding import decide, repeats
+from app.actions.proving import receipt_page, receipts
+from app.actions.records.reading import CLI
+from app.actions.systems import lifecycle
 from app.cli import log_time
 from app.cli.find import read_reference
 from app.cli.options import (
+    Account,
     Home,
     ReadAs,
     plain,
@@ -24,9 +28,9 @@ from app.cli.options import (
 )
 from app.errors import UsageError
 from app.wiring import open_home
-from auditlog.canonical import Json, parse_json
+from auditlog.entries.receipt import format_receipt
 from auditlog.errors import FormatError
-from auditlog.receipt import format_receipt
+from auditlog.formats.canonical import Json, parse_json
 from auditlog.vault.references import Refs
 
 RecordId = Annotated[str, typer.Argument(metavar="ID", help="The record's id, as on the letter.")]
@@ -130,17 +134,17 @@ def review_one(
     print_json({"review": review_id, "record": record_id})
 
 
-def stop_system(home: Home, slug: Slug, reason: StopReason = "incident") -> None:
+def stop_system(home: Home, slug: Slug, reason: StopReason = "incident", account: Account = None) -> None:
     """Stop a system at once."""
     with open_home(home) as g:
-        lifecycle.stop(g, slug, reason=reason)
+        lifecycle.stop(g, slug, reason=reason, account=account)
     progress(f"{slug} is stopped")
 
 
-def resume_system(home: Home, slug: Slug) -> None:
-    """Bring a stopped system back."""
+def resume_system(home: Home, slug: Slug, account: Account = None) -> None:
+    """Bring a stopped system back: by another account than the one that stopped it."""
     with open_home(home) as g:
-        state = lifecycle.resume(g, slug).state
+        state = lifecycle.resume(g, slug, account=account).state
     progress(f"{slug} is {state} again")
 
 

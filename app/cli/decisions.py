@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from app.actions import files, query, questions
-from app.actions.reading import Reader
+from app.actions.records import files, query, questions
+from app.actions.records.reading import Reader
 from app.cli.options import (
     AsJson,
     Home,

@@ -8,16 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from app.actions import corrections, erase, erased, expire, holds
-from app.actions.erase import Joint, Plan
-from app.actions.reading import Reader
+from app.actions.erasing import erase, erased, expire, holds
+from app.actions.erasing.erase import Joint, Plan
+from app.actions.records import corrections
+from app.actions.records.reading import Reader
 from app.cli.find import read_reference
 from app.cli.options import Home, plain, print_json, read_file
 from app.errors import UsageError
 from app.wiring import open_home
-from auditlog.canonical import parse_json
+from auditlog.entries.vocabulary import GROUNDS, ROLES
 from auditlog.errors import FormatError
-from auditlog.vocabulary import GROUNDS, ROLES
+from auditlog.formats.canonical import parse_json
 
 _RECORD_HELP = "The record's id, as on the letter."
 RecordId = Annotated[str, typer.Argument(metavar="ID", help=_RECORD_HELP)]

@@ -12,8 +12,10 @@ from typing import Annotated, cast
 
 import typer
 
-from app.actions import access_file, lookup
-from app.actions.reading import Purpose
+from app.actions.disclosing import report
+from app.actions.disclosing.access_document import access_document
+from app.actions.records import access_file, lookup
+from app.actions.records.reading import Purpose
 from app.cli.options import (
     AsJson,
     Home,
@@ -28,8 +30,8 @@ from app.cli.options import (
 )
 from app.errors import UsageError
 from app.wiring import open_home
-from auditlog.receipt import format_receipt
-from auditlog.vocabulary import PURPOSES
+from auditlog.entries.receipt import format_receipt
+from auditlog.entries.vocabulary import PURPOSES
 
 COLUMNS = ("id", "log", "index", "time", "system", "version", "mode")
 _MAX_FILE = 4096
@@ -96,17 +98,27 @@ def write_access_file(
     home: Home,
     subject_file: SubjectFile = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write it.")] = None,
+    output_format: Annotated[str, typer.Option("--format", help="json, with receipts; html or pdf, to read.")] = "json",
+    lang: Annotated[str, typer.Option(help="en or nl, of html and pdf.")] = "en",
     read_as: ReadAs = "administrator",
 ) -> None:
-    """Write all that is held about a person, who looked at it, and receipts, as one JSON file (GDPR 15)."""
+    """Write all that is held about a person, and who looked at it (GDPR 15): as one JSON file, or as a document."""
     if output is None:
         raise UsageError("names the file to write", field="-o")
+    if output_format not in report.FORMATS:
+        raise UsageError("must be json, html or pdf", field="--format")
     reference = _reference(subject_file, None)
     reader = reader_as(read_as)
     with reserved_file(output, "-o", private=True) as write, open_home(home) as g:
-        found = access_file.access_file(g, reader, reference)
-        write(json.dumps(found, ensure_ascii=False, indent=2).encode() + b"\n")
-    progress(how_many(len(cast("list[object]", found["records"])), "record"))
+        if output_format == "json":
+            found = access_file.access_file(g, reader, reference)
+            write(json.dumps(found, ensure_ascii=False, indent=2).encode() + b"\n")
+            count = len(cast("list[object]", found["records"]))
+        else:
+            document = access_document(g, reader, reference)
+            write(report.render(g, document, lang, output_format))
+            count = len(document.records)
+    progress(how_many(count, "record"))
 
 
 def _reference(subject_file: Path | None, case_file: Path | None) -> lookup.Reference:

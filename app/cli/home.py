@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +12,13 @@ import typer
 
 from app import bench as benches
 from app.access import keys
-from app.actions import log, migrate, older_homes
+from app.actions.keeping import migrate, older_homes
+from app.actions.logs import log
 from app.bench import shared
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, progress
 from app.database import open_database
 from app.demo import run as demo_run
 from app.errors import UsageError
-from app.http import server
 from app.wiring import create_home, open_home
 
 
@@ -69,6 +70,8 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
 ) -> None:
     """Serve the portal and the API."""
+    from app.http import server  # noqa: PLC0415 (no other command needs what serves pages, which takes long to load)
+
     with server.listening(host, port) as listener, open_home(home, tolerant=True, served=True) as g:
         logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
         progress(f"Greffier on http://{host}:{port}/")
@@ -95,17 +98,24 @@ def bench(
         typer.Option(min=10, max=20_000_000, help="Size of the log that is audited or asked; decisions replayed."),
     ] = None,
     server: Annotated[str | None, typer.Option(help="The program llama-server, to compare with.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds of decide and replay.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds of decide, replay and explain.")] = 3,
+    cases: Annotated[int, typer.Option(min=1, max=250, help="Cases of each rule that explain is held against.")] = 200,
     slots: Annotated[str, typer.Option(help="Numbers of requests at once, with commas.")] = "1,4,8,16",
 ) -> None:
     """Measure; prints JSON with medians and spread, and for append the device's fsync time."""
-    if what in ("decide", "replay"):
-        from app.bench import decide, replay  # noqa: PLC0415 (nobody else here holds llama.cpp in memory)
+    if what in ("decide", "replay", "explain"):
+        from app.bench import decide, explain, replay  # noqa: PLC0415 (nobody else here holds llama.cpp in memory)
 
         if what == "decide":
             print_json(decide.run(server, _numbers(slots, "--slots"), rounds, report=progress))
+        elif what == "explain":
+            print_json(explain.run(cases, rounds, report=progress))
         else:
             print_json(replay.run(entries or 0, rounds, report=progress))
+        return
+    if what in benches.ALONE:
+        measure_alone = import_module(f"app.bench.{what}").run
+        print_json(measure_alone(entries or benches.ALONE[what], database_url, report=progress))
         return
     entries = 160_000 if entries is None else entries
     if what in benches.OF_SIZE:

@@ -13,8 +13,8 @@ from typing import Annotated, TextIO
 
 import typer
 
-from app.actions import invoice
-from app.actions.invoice_found import Checked
+from app.actions.invoices import invoice
+from app.actions.invoices.invoice_found import Checked
 from app.cli.options import AsJson, Home, how_many, print_json, print_rows, progress
 from app.errors import UsageError
 from app.wiring import open_home

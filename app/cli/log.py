@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from app.actions import gaps, log, publish
+from app.actions.logs import gaps, log, publish
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, print_text, progress
 from app.errors import UsageError
 from app.wiring import open_home
-from auditlog.gaps import format_gaps, gaps_json
+from auditlog.checking.gaps import format_gaps, gaps_json
 
 AnyHome = Annotated[Path | None, typer.Option("--home", envvar="GREFFIER_HOME", help="Folder of the installation.")]
 

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from app.actions import mirror, rebuild
-from app.actions.rebuild import Outcome
+from app.access import account_told
+from app.actions.keeping import rebuild
+from app.actions.keeping.rebuild import Outcome
+from app.actions.logs import mirror
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, print_text, progress
 from app.damaged import open_damaged
 from app.errors import UsageError
@@ -45,6 +47,8 @@ def import_log(
         try:
             with open_home(home) as g:
                 rebuild.state_outage(g, since)
+                if lost := account_told.state_lost(g):
+                    progress(f"accounts of staff that are lost: {lost}; the log says so. Add them anew")
         except Frozen:
             progress("the log is closed: `greffier log succeed` opens the next one")
     if as_json:

@@ -11,7 +11,7 @@ from app.cli.options import Home, progress
 from app.errors import UsageError
 from app.settings import read_settings
 from app.unlock import unlock_of
-from auditlog.keys import Unlock, read_unlock, seal_keys, unseal_keys
+from auditlog.writing.keys import Unlock, read_unlock, seal_keys, unseal_keys
 
 KeyFile = Annotated[
     Path | None, typer.Option(help="File of 32 random bytes, kept apart from keys/. By default the setting key_file.")

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from app.actions import rotation, succession
+from app.actions.logs import rotation, succession
 from app.cli.options import Home, progress
 from app.wiring import open_home, succeed_home
-from auditlog.note import format_vkey
+from auditlog.formats.note import format_vkey
 
 Reason = Literal["year", "keys", "other", "loss"]
 

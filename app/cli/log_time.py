@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from app.actions import timestamp, trust
-from app.actions.reading import Reader
+from app.actions.logs import timestamp, trust
+from app.actions.records.reading import Reader
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, print_text, progress, read_file, write_file
 from app.errors import SettingsError, UsageError
 from app.home import Greffier
 from app.wiring import open_home
-from auditlog.receipt import format_receipt
+from auditlog.entries.receipt import format_receipt
 
 RECEIPT_ENDING = ".receipt.json"
 

@@ -16,15 +16,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.actions.reading import Reader
+from app.actions.records.reading import Reader
 from app.errors import UsageError
-from auditlog.canonical import printable
-from auditlog.vocabulary import READERS
+from auditlog.entries.vocabulary import READERS
+from auditlog.formats.canonical import printable
 
 PIPE_WIDTH = 240
 
 Home = Annotated[Path, typer.Option("--home", envvar="GREFFIER_HOME", help="Folder of the installation.")]
 ReadAs = Annotated[str, typer.Option("--as", metavar="ROLE", help="In which role it is read; it stands in the log.")]
+Account = Annotated[
+    str | None, typer.Option(metavar="ID", help="Whose step it is: four eyes are two accounts. Never in the log.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from app.actions import mirror as mirror_action
-from app.actions import mirror_cosigner, trust
-from app.actions import monitor as monitor_action
+from app.actions.logs import mirror as mirror_action
+from app.actions.logs import mirror_cosigner, trust
+from app.actions.logs import monitor as monitor_action
 from app.cli.options import AsJson, plain, print_json, print_rows, print_text, progress
 from app.database import open_database
 from app.errors import UsageError

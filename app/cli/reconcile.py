@@ -15,14 +15,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from app.actions import reconcile
-from app.actions.case_list import parse_cases
+from app.actions.elsewhere import reconcile
+from app.actions.elsewhere.case_list import parse_cases
 from app.cli.options import Home, demand_file, plain, print_json, progress, reader_as
 from app.errors import UsageError
 from app.wiring import open_home
+from auditlog.entries.record import format_time, parse_time
+from auditlog.entries.vocabulary import PATTERNS
 from auditlog.errors import FormatError
-from auditlog.record import format_time, parse_time
-from auditlog.vocabulary import PATTERNS
 
 AGREES, DIFFERS = 0, 1
 

@@ -12,8 +12,8 @@ from typing import Annotated, BinaryIO, Final
 
 import typer
 
-from app.actions import external
-from app.actions.external_stream import Lines, Numbered
+from app.actions.elsewhere import external
+from app.actions.elsewhere.external_stream import Lines, Numbered
 from app.cli.options import AsJson, Home, how_many, print_json, print_text, progress
 from app.errors import UsageError
 from app.home import Greffier

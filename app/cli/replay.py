@@ -8,15 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from app.actions import reading, register, replay, replay_calibrate, replay_health, replay_sample, what_if
-from app.actions.replay import Verdict
-from app.actions.replay_order import How
+from app.actions.records import reading
+from app.actions.replaying import replay, replay_calibrate, replay_health, replay_sample, what_if
+from app.actions.replaying.replay import Verdict
+from app.actions.replaying.replay_order import How
+from app.actions.systems import register
 from app.cli.options import AsJson, Home, ReadAs, plain, print_json, print_rows, progress, reader_as, reserved_file
 from app.errors import UsageError
 from app.home import Greffier
 from app.wiring import open_home
+from auditlog.entries.vocabulary import VERDICTS
 from auditlog.store.replays import REPLAY
-from auditlog.vocabulary import VERDICTS
 from runtime.replay.tolerance import LEAST
 from runtime.verdict import PASSES
 

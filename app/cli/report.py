@@ -11,14 +11,19 @@ from typing import Annotated
 
 import typer
 
-from app.actions import report, report_check, transparency
+from app.actions.cases import requests
+from app.actions.disclosing import letters, publications, report, report_check, transparency
+from app.actions.disclosing.documents import DOCUMENTS
 from app.cli.options import ReadAs, print_text, progress, reader_as, write_file
 from app.errors import UsageError
 from app.home import Greffier
 from app.wiring import open_home
+from reports.letter.context import Asked
 from reports.transparency.context import TransparencyReport
 
-KINDS = ("system", "transparency", "letter")
+TRANSPARENCY, LETTER = "transparency", "letter"
+PROOF = "proof"
+KINDS = (*DOCUMENTS, TRANSPARENCY)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -27,15 +32,22 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def write_report(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="system, transparency or letter; or verify.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(KINDS)}; or verify.")],
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="The report to verify.")] = None,
     home: Annotated[Path | None, typer.Option("--home", envvar="GREFFIER_HOME", help="Folder of the home.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write it.")] = None,
-    of: Annotated[str | None, typer.Option(help="Slug (system) or record id (letter).")] = None,
+    of: Annotated[str | None, typer.Option(help="Slug of the system, or id of the record or incident.")] = None,
     period: Annotated[str | None, typer.Option(help="YYYY or YYYY-MM; this month by default.")] = None,
     lang: Annotated[str, typer.Option(help="en or nl.")] = "en",
-    output_format: Annotated[str, typer.Option("--format", help="html or json.")] = "html",
+    output_format: Annotated[
+        str, typer.Option("--format", help="html, json or pdf; proof: json with all that verify needs.")
+    ] = "html",
+    code: Annotated[bool, typer.Option("--code", help="letter: with a new access code for the person.")] = False,
+    request: Annotated[str | None, typer.Option(metavar="ID", help="letter: the request that it answers.")] = None,
     publish: Annotated[bool, typer.Option("--publish", help="Open the sums of a period that has ended.")] = False,
+    note: Annotated[
+        list[str] | None, typer.Option(metavar="LANG=TEXT", help="--publish again: what was wrong, in each language.")
+    ] = None,
     published: Annotated[bool, typer.Option("--published", help="The newest that was published, again.")] = False,
     log: Annotated[list[Path] | None, typer.Option(help="verify: an exported log; earlier ones first.")] = None,
     vkey: Annotated[Path | None, typer.Option(help="verify: the log's keys, from a source you trust.")] = None,
@@ -45,33 +57,77 @@ def write_report(
     if kind == "verify":
         _verify(file, home, log or (), vkey)
         return
-    _demand_sense(kind, of, output_format, publish=publish or published, file=file)
+    _demand_sense(kind, of, output_format, publish=publish or published, file=file, letter=code or request is not None)
     if home is None:
         raise UsageError("name the folder of the installation", field="--home")
     if output is None:
         raise UsageError("say where to write it", field="-o")
     reader = reader_as(read_as)
-    # A letter opens a record, which is noted in the log first; what is published stands in the log.
-    with open_home(home, tolerant=kind != "letter" and not publish) as g:
-        document: report.Document
-        if kind == "system":
-            document = report.system_page(g, str(of), lang)
-        elif kind == "letter":
-            document = report.letter(g, reader, str(of), lang)
+    private = kind in DOCUMENTS and DOCUMENTS[kind].private
+    # Where a record is opened, that is noted in the log first; what is published stands in the log.
+    with open_home(home, tolerant=not private and not publish) as g:
+        if kind == TRANSPARENCY:
+            told = _note(note, publish=publish)
+            if output_format == PROOF:
+                data = publications.proven(g, _published_id(g, period, told, publish=publish))
+                write_file(output, data, "-o")
+                return
+            document: object = _transparency(g, period, lang, told, publish=publish, published=published)
+        elif kind == LETTER:
+            document = letters.letter(g, reader, str(of), asked=_asked(g, request), code=code)
         else:
-            document = _transparency(g, period, lang, publish=publish, published=published)
+            document = DOCUMENTS[kind].make(g, reader, of or "", lang)
         data = report.render(g, document, lang, output_format)
-    write_file(output, data, "-o", private=kind == "letter")
+    write_file(output, data, "-o", private=private)
 
 
-def _transparency(g: Greffier, period: str | None, lang: str, *, publish: bool, published: bool) -> TransparencyReport:
+def _asked(g: Greffier, request: str | None) -> Asked | None:
+    if request is None:
+        return None
+    found = requests.find(g, request)
+    return Asked(received=found.received, due=found.due)
+
+
+def _transparency(
+    g: Greffier,
+    period: str | None,
+    lang: str,
+    note: dict[str, str] | None,
+    *,
+    publish: bool,
+    published: bool,
+) -> TransparencyReport:
     if published:
-        found = transparency.newest(g)
-        if found is None:
-            raise UsageError("nothing was published yet", field="--published")
-        return found
+        return publications.report_of(g, _published_id(g, period))
     first, last = parse_period(period, g.clock())
-    return transparency.publish(g, first, last).report if publish else transparency.period_report(g, first, last, lang)
+    if publish:
+        return transparency.publish(g, first, last, note).report
+    return transparency.period_report(g, first, last, lang)
+
+
+def _published_id(g: Greffier, period: str | None, note: dict[str, str] | None = None, *, publish: bool = False) -> str:
+    """The id of the report that is published now, or of the newest one."""
+    if publish:
+        return transparency.publish(g, *parse_period(period, g.clock()), note).id
+    listed = publications.listed(g)
+    if not listed:
+        raise UsageError("nothing was published yet", field="--published")
+    return listed[0].id
+
+
+def _note(given: Sequence[str] | None, *, publish: bool) -> dict[str, str] | None:
+    """`LANG=TEXT` as given, one of each language."""
+    if not given:
+        return None
+    if not publish:
+        raise UsageError("says what a report that is published again corrects: give --publish", field="--note")
+    texts: dict[str, str] = {}
+    for one in given:
+        lang, equals, text = one.partition("=")
+        if not equals or not text.strip() or lang in texts:
+            raise UsageError("must be LANG=TEXT, once for each language, as en=One week was missing", field="--note")
+        texts[lang] = text.strip()
+    return texts
 
 
 def _verify(file: Path | None, home: Path | None, logs: Sequence[Path], vkey: Path | None) -> None:
@@ -79,7 +135,13 @@ def _verify(file: Path | None, home: Path | None, logs: Sequence[Path], vkey: Pa
     if file is None:
         raise UsageError("name the report in its form for machines", field="FILE")
     data = report_check.read_report(file)
-    if logs:
+    alone = report_check.verify_file(data, vkey) if not logs and home is None else None
+    data = report_check.report_in(data)
+    if alone is not None:
+        found = alone
+        if vkey is None:
+            progress("checked with the keys that the file brings itself: --vkey names those that you trust")
+    elif logs:
         found = report_check.verify_exported(data, logs, vkey)
         if vkey is None:
             progress("checked with the keys that the export brings itself: --vkey names those that you trust")
@@ -92,19 +154,29 @@ def _verify(file: Path | None, home: Path | None, logs: Sequence[Path], vkey: Pa
         f"holds: {found.report.since} to {found.report.until}, {len(found.report.tallies)} sums in the log, "
         f"{found.opened} cells open, {found.closed} closed, {found.counted} counted again from the entries"
     )
-    if found.partial:
+    if alone is not None:
+        progress("checked from the file alone: with --log, what entries say in clear is counted again as well")
+    elif found.partial:
         progress("the log continues another: name that one first, to count again what its entries say")
 
 
-def _demand_sense(kind: str, of: str | None, output_format: str, *, publish: bool, file: Path | None) -> None:
+def _demand_sense(
+    kind: str, of: str | None, output_format: str, *, publish: bool, file: Path | None, letter: bool
+) -> None:
     if kind not in KINDS:
         raise UsageError(f"must be one of {', '.join(KINDS)}, or verify", field="KIND")
-    if output_format not in {"html", "json"}:
-        raise UsageError("must be html or json", field="--format")
-    if kind != "transparency" and not of:
-        raise UsageError("names the system or the record", field="--of")
-    if publish and kind != "transparency":
+    if output_format not in (*report.FORMATS, PROOF):
+        raise UsageError("must be html, json, pdf or proof", field="--format")
+    if output_format == PROOF and not publish:
+        raise UsageError("proof is of a report that was published: give --published", field="--format")
+    if kind in DOCUMENTS and (DOCUMENTS[kind].of != "agency") != bool(of):
+        needs = DOCUMENTS[kind].of
+        said = "is for the other documents" if needs == "agency" else f"names the {needs}"
+        raise UsageError(said, field="--of")
+    if publish and kind != TRANSPARENCY:
         raise UsageError("is for the transparency report", field="--publish")
+    if letter and kind != LETTER:
+        raise UsageError("is for the letter", field="--code, --request")
     if file is not None:
         raise UsageError("is for verify: use -o for what is written", field="FILE")
 

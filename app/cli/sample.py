@@ -12,13 +12,13 @@ from typing import Annotated
 
 import typer
 
-from app.actions import samples
+from app.actions.proving import samples
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, progress, read_file
 from app.errors import UsageError
 from app.wiring import open_home
+from auditlog.checking.sample import NONCE_SIZE, nonce_hash
+from auditlog.entries.record import parse_time
 from auditlog.errors import FormatError
-from auditlog.record import parse_time
-from auditlog.sample import NONCE_SIZE, nonce_hash
 
 app = typer.Typer(no_args_is_help=True, help="Samples that neither the agency nor the auditor can choose.")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.actions import recount, tallies
+from app.actions.figures import recount, tallies
 from app.cli.options import AsJson, Home, how_many, print_json, print_text, progress
 from app.wiring import open_home
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from app.actions import objects, vault_keys
+from app.actions.erasing import objects
+from app.actions.keeping import vault_keys
 from app.cli.options import AsJson, Home, how_many, plain, print_json, print_text, progress
 from app.database import open_database
 from app.errors import UsageError

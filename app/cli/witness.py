@@ -10,11 +10,9 @@ from typing import Annotated
 
 import typer
 
-from app.actions import witness as action
+from app.actions.logs import witness as action
 from app.cli.options import AsJson, Home, plain, print_json, print_rows, print_text, progress, read_file
 from app.home import Greffier
-from app.http.server import listening
-from app.http.witness import serve_witness
 from app.settings import SETTINGS_FILE
 from app.wiring import open_home
 from auditlog.peers.introduce import About, format_about
@@ -43,6 +41,9 @@ def serve(
     url: PublicUrl = None,
 ) -> None:
     """Serve the witness; a program of its own beside `greffier serve`."""
+    from app.http.server import listening  # noqa: PLC0415 (see `greffier serve`)
+    from app.http.tlog.witness import serve_witness  # noqa: PLC0415
+
     with action.opened(home) as witness, listening(host, port) as listener:
         logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
         progress(f"witness {witness.name} on http://{host}:{port}/")

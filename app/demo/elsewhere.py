@@ -10,12 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.actions import decide, lifecycle, register, replay
-from app.actions.reading import CLI
+from app.actions.deciding import decide
+from app.actions.records.reading import CLI
+from app.actions.replaying import replay
+from app.actions.systems import lifecycle, register
+from app.demo.gate import APPROVER, MAKER
 from app.errors import Unfinished
 from app.home import Greffier
-from auditlog.canonical import Json
+from auditlog.formats.canonical import Json
+from registry.modification import Modification
 
+_SAME_USE: Final = Modification(
+    "no",
+    {
+        "en": "The questions, the prompt and who reads the reply stay the same. Only the model runs elsewhere.",
+        "nl": "De vragen, de opdracht en wie het antwoord leest blijven gelijk. Alleen draait het model elders.",
+    },
+)
 VARIABLE: Final = "GREFFIER_DEMO_ENDPOINT"
 SLUG: Final = "tax-question-reply"
 FILE: Final = Path(__file__).parent / "cases" / f"{SLUG}-remote.json"
@@ -26,9 +37,9 @@ def ask(g: Greffier, endpoint: str, step: Callable[[str, bool, str], None]) -> N
     """Register and start the version, ask it one question, and try to run the result again."""
     document = json.loads(FILE.read_text(encoding="utf-8"))
     document["version"]["remote"] |= {"endpoint": endpoint, "form": "json_object"}
-    registered = register.register(g, json.dumps(document).encode())
+    registered = register.register(g, json.dumps(document).encode(), account=MAKER, substantial=_SAME_USE)
     newest = (registered.running_version or 0) + 1
-    lifecycle.change_state(g, SLUG, "active", reason="new_version", version=newest)
+    lifecycle.change_state(g, SLUG, "active", reason="new_version", version=newest, account=APPROVER, role="approver")
     try:
         answer = decide.decide(g, SLUG, QUESTION, lang="nl")
     except Unfinished as error:

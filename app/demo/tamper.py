@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from auditlog.tiles import entry_bundles_of_size, format_entries_path, parse_entry_bundle
+from auditlog.formats.tiles import entry_bundles_of_size, format_entries_path, parse_entry_bundle
 
 BUNDLE = 256
 

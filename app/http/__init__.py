@@ -13,44 +13,86 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
 
-from app.access.roles import ROLES, ROUTES
+from app.access.roles import ACCOUNT_ROLES, ROLES, ROUTES
+from app.access.token import NotSignedIn
 from app.errors import AppError
 from app.home import Greffier
-from app.http import (
+from app.http import cookies, health
+from app.http.api import (
     decisions,
-    health,
-    log,
+    duties,
+    exchange,
+    explanations,
     lookups,
-    mirror,
-    openai,
+    notices,
     operator,
     questions,
     receipts,
     records,
     replays,
+    requests,
+    reviews,
     systems,
     waiting,
 )
 from app.http.errors import error_response
 from app.http.headers import Surroundings, configure_logger
 from app.http.metrics import Metrics
-from app.http.openai_answers import error_answer, is_ours
-from app.http.pages import check, public
+from app.http.pages.people import asking, check, following, history, law, public, register, reports, statements
 from app.http.pages.site import error_page, wants_page
-from app.http.publishing import lifespan
+from app.http.pages.staff import (
+    admin,
+    auditor,
+    auditor_evidence,
+    auditor_samples,
+    console,
+    incident,
+    incidents,
+    officer_answers,
+    officer_intake,
+    officer_requests,
+    officer_reviews,
+    own_account,
+    sign_in,
+    systems_desk,
+)
+from app.http.pages.staff import operator as operator_pages
+from app.http.pages.staff.sign_in import to_sign_in
+from app.http.static import OwnFiles
+from app.http.tlog import log, mirror
+from app.http.tlog.publishing import lifespan
+from app.http.v1 import openai
+from app.http.v1.openai_answers import error_answer, is_ours
 from auditlog.errors import AuditLogError
+from casework.errors import CaseworkError
 from registry.errors import RegistryError
 from runtime.errors import RuntimeFault
 
 STATIC: Final = Path(__file__).parent.parent / "static"
-FAMILIES: Final = (HTTPException, RequestValidationError, AppError, AuditLogError, RegistryError, RuntimeFault)
+FAMILIES: Final = (
+    HTTPException,
+    RequestValidationError,
+    AppError,
+    AuditLogError,
+    CaseworkError,
+    RegistryError,
+    RuntimeFault,
+)
 # The register's files before its pages: `/register/{slug}` would take `/register/{slug}.json` as well.
 ROUTERS: Final = (
     systems.router,
+    duties.router,
+    exchange.router,
     public.router,
+    register.router,
+    history.router,
+    law.router,
+    reports.router,
     check.router,
+    asking.router,
+    following.router,
+    statements.router,
     decisions.router,
     waiting.router,
     openai.router,
@@ -59,10 +101,29 @@ ROUTERS: Final = (
     receipts.router,
     lookups.router,
     replays.router,
+    explanations.router,
+    requests.router,
+    reviews.router,
+    notices.router,
     log.router,
     mirror.router,
     health.router,
     operator.router,
+    sign_in.router,
+    console.router,
+    own_account.router,
+    officer_answers.router,
+    officer_intake.router,
+    officer_requests.router,
+    officer_reviews.router,
+    systems_desk.router,
+    incidents.router,
+    incident.router,
+    auditor.router,
+    auditor_evidence.router,
+    auditor_samples.router,
+    admin.router,
+    operator_pages.router,
 )
 
 
@@ -86,7 +147,7 @@ def create_app(g: Greffier) -> FastAPI:
     openai.prepare(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", OwnFiles(directory=STATIC), name="static")
     app.add_middleware(Surroundings, observe=app.state.metrics.observe, answer_error=answer_error)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
@@ -118,6 +179,8 @@ def answer_error(request: Request, error: Exception) -> Response:
     """The answer to any error: a page where a person asked, problem+json where a program did; /v1 has its own form."""
     if is_ours(request):
         return error_answer(error)
+    if isinstance(error, NotSignedIn) and request.method == "GET" and wants_page(request):
+        return to_sign_in(request)
     if wants_page(request):
         return error_page(request, error)
     return error_response(error)
@@ -129,7 +192,13 @@ def _openapi(app: FastAPI) -> dict[str, object]:
             title=app.title, version=app.version, summary=app.summary, openapi_version="3.1.0", routes=app.routes
         )
         schema.setdefault("components", {})["securitySchemes"] = {
-            "key": {"type": "http", "scheme": "bearer", "description": "API key `grf_…`; it has one role"}
+            "key": {"type": "http", "scheme": "bearer", "description": "API key `grf_…`; it has one role"},
+            "session": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": cookies.SESSION,
+                "description": "Of a person who has signed in; what changes something needs `x-csrf-token` as well",
+            },
         }
         for path, methods in schema["paths"].items():
             for method, operation in methods.items():
@@ -142,5 +211,8 @@ def _describe_access(name: str, operation: dict[str, object]) -> None:
     access = ROUTES[name.replace("/tile/{path}", "/tile/{path:path}")]
     roles = sorted(access.roles or access.opens)
     if roles:
-        operation["security"] = [{"key": []}] if access.roles else [{}, {"key": []}]
+        ways: list[dict[str, list[str]]] = [{"key": []}]
+        if set(roles) & set(ACCOUNT_ROLES):
+            ways.append({"session": []})
+        operation["security"] = ways if access.roles else [{}, *ways]
         operation["x-roles"] = {role: ROLES[role] for role in roles}

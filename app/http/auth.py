@@ -1,20 +1,29 @@
-"""Who calls: the API key of a request, held against the table route × role before the route runs."""
+"""Who calls: the API key or the session of a request, held against the table route × role before the route runs."""
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 from typing import Annotated, Final, cast
 
 from fastapi import Depends, Request
 
+from app.access import session
+from app.access.caller import Known, by_key
 from app.access.keys import known_key
 from app.access.roles import ROUTES, Access
-from app.access.token import ApiKey, Forbidden, KeyRejected
-from app.actions.reading import Reader
+from app.access.token import Forbidden, ForeignForm, KeyRejected, NotSignedIn
+from app.actions.records.reading import Reader
 from app.home import Greffier
+from app.http import cookies
+from app.http.pages.forms import read_form
 
 # A proxy on this machine makes everyone look local: what came through one is not.
 _PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# What a browser says of where a request comes from (Fetch Metadata): another site's form is foreign, token or not.
+_OWN_SITES: Final = frozenset({"same-origin", "none"})
 _LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -26,24 +35,50 @@ def greffier(request: Request) -> Greffier:
 Installation = Annotated[Greffier, Depends(greffier)]
 
 
-def authorize(request: Request, g: Installation) -> ApiKey | None:
-    """The caller's key, or None for a route that everyone may call. Raises KeyRejected, Forbidden.
+async def given_token(request: Request) -> str:
+    """The token of a form that came with a session: header `x-csrf-token`, or field `csrf`; empty where none did."""
+    header = request.headers.get("x-csrf-token")
+    if header is not None or request.method in _SAFE or not cookies.has_session(request):
+        return header or ""
+    if not request.headers.get("content-type", "").lower().startswith(_FORMS):
+        return ""
+    return (await read_form(request)).get("csrf", b"").decode("ascii", "replace")
 
-    A key that is sent is always checked, also where none is needed: a withdrawn key never passes unnoticed.
+
+def authorize(request: Request, g: Installation, given: Annotated[str, Depends(given_token)]) -> Known | None:
+    """The caller, or None for a route that everyone may call. Raises KeyRejected, Forbidden.
+
+    A key that is sent is always checked, also where none is needed: a withdrawn key never passes unnoticed. A cookie is
+    sent by the browser itself, so a public page does not look at it, and a request that changes something must carry
+    the token of the session's own forms.
     """
     access = access_of(request)
     token = _bearer(request)
-    if token is None:
+    caller = by_key(known_key(g.engine, token)) if token is not None else _signed_in(request, g, access, given)
+    if caller is None:
         if access.public or (access.loopback and g.settings.metrics_on_loopback and _is_local(request)):
             return None
-        raise KeyRejected("send an API key as `Authorization: Bearer grf_…`")
-    key = known_key(g.engine, token)
-    if not access.public and key.role not in access.roles:
-        raise Forbidden(f"this needs a key with role {' or '.join(sorted(access.roles))}")
-    return key
+        if access.signed_in:
+            raise NotSignedIn("sign in first")
+        raise KeyRejected("send an API key as `Authorization: Bearer grf_…`, or sign in")
+    if access.signed_in and caller.via == "key":
+        raise Forbidden("this is for people who sign in: an API key does not reach it")
+    if not access.public and caller.role not in access.roles:
+        raise Forbidden(f"this needs the role {' or '.join(sorted(access.roles))}")
+    return caller
 
 
-Caller = Annotated[ApiKey | None, Depends(authorize)]
+Caller = Annotated[Known | None, Depends(authorize)]
+
+
+def signed_in(caller: Caller) -> Known:
+    """The caller of a route whose row has roles: there always is one."""
+    if caller is None:
+        raise KeyRejected("send an API key as `Authorization: Bearer grf_…`, or sign in")
+    return caller
+
+
+SignedIn = Annotated[Known, Depends(signed_in)]
 
 
 def access_of(request: Request) -> Access:
@@ -51,15 +86,40 @@ def access_of(request: Request) -> Access:
     return ROUTES[f"{request.method} {request.scope['route'].path}"]
 
 
-def demand_scope(key: ApiKey | None, system: str) -> None:
-    """Raise Forbidden where the key does not reach the system."""
-    if key is None or not key.reaches(system):
-        raise Forbidden("this key does not reach that system", field="system")
+def demand_scope(caller: Known | None, system: str) -> None:
+    """Raise Forbidden where the caller's scope does not hold the system."""
+    if caller is None or not caller.reaches(system):
+        raise Forbidden("your scope does not reach that system", field="system")
 
 
-def reader_of(caller: ApiKey) -> Reader:
-    """Who reads content with this key: its role, and its public id as the account."""
-    return Reader(caller.role, caller.prefix)
+def reader_of(caller: Known) -> Reader:
+    """Who reads content: the caller's role, and the public id of key or account."""
+    return Reader(caller.role, caller.account)
+
+
+def demand_own_form(request: Request, cookie: str, given: str) -> None:
+    """Raise ForeignForm unless a form of ours, given to whoever has this cookie, was sent from a page of ours."""
+    expected = session.form_token(cookie)
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    if not hmac.compare_digest(expected.encode(), given.encode()) or site not in _OWN_SITES:
+        raise ForeignForm("the form is not of this session: load the page again, and send it from there")
+
+
+def _signed_in(request: Request, g: Greffier, access: Access, given: str) -> Known | None:
+    if access.public and not access.opens:
+        return None
+    token = cookies.session_of(request, g)
+    if token is None:
+        return None
+    try:
+        caller = session.known(g, token)
+    except NotSignedIn:
+        if access.public or access.loopback:
+            return None
+        raise
+    if request.method not in _SAFE:
+        demand_own_form(request, token, given)
+    return caller
 
 
 def _bearer(request: Request) -> str | None:

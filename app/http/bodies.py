@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 
+from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from app.errors import asked
-from auditlog.canonical import Json, parse_json
+from auditlog.formats.canonical import Json, parse_json
 
 Shape = TypeVar("Shape", bound=BaseModel)
+
+
+async def body_of(request: Request) -> bytes:
+    """The body as it was sent, before anything is made of it."""
+    return await request.body()
+
+
+Sent = Annotated[bytes, Depends(body_of)]
+"""The body of a request, for a parameter; `read_body` makes its shape of it."""
+
+
+def taking(shape: type[BaseModel], *parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What OpenAPI says of an address that has its body from `read_body`, and of parameters that no argument shows."""
+    content = {"application/json": {"schema": shape.model_json_schema()}}
+    stated: dict[str, Any] = {"parameters": list(parameters)} if parameters else {}
+    return {**stated, "requestBody": {"required": True, "content": content}}
 
 
 def read_json(body: bytes) -> Json:

@@ -37,7 +37,10 @@ from auditlog.errors import (
     VaultError,
     VerifyError,
 )
+from casework.errors import CaseworkError, CodeRejected
+from casework.review import ReviewInvalid
 from registry.errors import RegistryError, UnknownSystem
+from registry.exchange.carried import DoesNotApply
 from runtime.errors import Busy, RuntimeFault
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -55,7 +58,7 @@ class Problem:
 # The nearest class in an error's line of ancestors decides.
 PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     KeyRejected: Problem(401, "key-rejected", "A valid API key is needed"),
-    Forbidden: Problem(403, "forbidden", "This key may not do this"),
+    Forbidden: Problem(403, "forbidden", "Who asks may not do this"),
     UsageError: Problem(422, "invalid", "The request is not valid"),
     UnknownRecord: Problem(404, "not-found", "No such record"),
     UnknownSystem: Problem(404, "unknown-system", "No such system in the register"),
@@ -63,7 +66,11 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     NumberConflict: Problem(409, "conflict", "This number was used for another decision"),
     InProgress: Problem(409, "in-progress", "A request with this key is being answered; trying again is safe"),
     Refused: Problem(409, "refused", "A rule refuses this"),
+    DoesNotApply: Problem(404, "not-for-it", "This format is for other systems"),
     RegistryError: Problem(409, "refused", "A rule of the register refuses this"),
+    CaseworkError: Problem(409, "refused", "This cannot be done as things stand"),
+    CodeRejected: Problem(403, "code-rejected", "This code opens nothing"),
+    ReviewInvalid: Problem(422, "invalid", "The request is not valid"),
     Unfinished: Problem(503, "unfinished", "The decision was not finished; trying again is safe"),
     NotFound: Problem(404, "not-found", "Not in this log"),
     TooLarge: Problem(413, "too-large", "Too large"),
@@ -74,7 +81,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     VaultError: Problem(500, "internal", "Something is wrong on our side"),
     AuditLogError: Problem(500, "internal", "Something is wrong on our side"),
     SettingsError: Problem(503, "incomplete", "The installation is not set up completely yet"),
-    TooMany: Problem(429, "too-many", "This key asks more than it may"),
+    TooMany: Problem(429, "too-many", "Too many requests for now; wait, then try again"),
     Busy: Problem(503, "busy", "More requests wait than can be answered in time"),
     RuntimeFault: Problem(500, "internal", "Something is wrong on our side"),
     AppError: Problem(500, "internal", "Something is wrong on our side"),

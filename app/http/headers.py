@@ -17,14 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.actions import targets
+from app.actions.deciding import targets
 
 MAX_BODY: Final = 1 << 20
 # A stream of lines is taken in bit by bit, and never held whole.
 MAX_STREAM: Final = 1 << 28
 STREAMED: Final = ("/api/records", b"application/x-ndjson")
 
-# Nothing but our own style sheet and images; no script at all, no frame, no form that leads elsewhere, no cookie.
+# Nothing but our own style sheet and images; no script at all, no frame, no form that leads elsewhere.
 SECURITY_HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -72,7 +72,7 @@ class Surroundings:
                 await self.app(inner, _limited(receive, _limit(scope)), sender)
         except Exception as error:
             # Not `exception`: whatever it is, its message may quote a person, so only kind and place are logged.
-            self.logger.error("unexpected", error=type(error).__qualname__, at=_frames(error))  # noqa: TRY400
+            self.logger.error("unexpected", error=type(error).__qualname__, at=_frames(error))  # noqa: TRY400 (see above)
             if sender.status is None:
                 await self._answer(error, inner, receive, sender)
         finally:

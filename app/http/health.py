@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
-from app.actions import log as log_action
+from app.actions.logs import log as log_action
 from app.http import metrics
 from app.http.auth import Installation, authorize
 from app.http.errors import PROBLEMS, problem_response

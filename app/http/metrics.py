@@ -10,8 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from app.actions import devices, publish, replay_health
-from app.actions import log as log_action
+from app.actions.figures import devices
+from app.actions.logs import log as log_action
+from app.actions.logs import publish
+from app.actions.replaying import replay_health
 from app.errors import AppError
 from app.home import Greffier
 from app.http.usage_metrics import RuntimeMetrics, UsageMetrics

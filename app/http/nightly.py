@@ -12,7 +12,8 @@ from typing import Final
 
 import structlog
 
-from app.actions import boots, replay_sample, warming
+from app.actions.deciding import boots, warming
+from app.actions.replaying import replay_sample
 from app.errors import Unfinished
 from app.home import Greffier
 from auditlog.errors import AuditLogError, CannotRecord

@@ -14,7 +14,9 @@ from typing import Final
 import structlog
 import uvicorn
 
-from app.actions import boots, daily, opening
+from app.actions.deciding import boots
+from app.actions.keeping import daily
+from app.actions.logs import opening
 from app.errors import UsageError
 from app.home import Greffier
 from app.http import create_app, nightly

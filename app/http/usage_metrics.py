@@ -12,8 +12,8 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.actions import operations
-from app.actions.devices import Runtime
+from app.actions.figures import operations
+from app.actions.figures.devices import Runtime
 from app.errors import AppError
 from app.home import Greffier
 from app.telemetry import BOUNDS_MS, Snapshot, Times

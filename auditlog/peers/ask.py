@@ -10,11 +10,11 @@ import threading
 import time
 from queue import Empty, SimpleQueue
 
-from auditlog.checkpoint import Checkpoint, open_checkpoint
 from auditlog.errors import AuditLogError, GuardError
-from auditlog.keyring import KeyRing
+from auditlog.formats.checkpoint import Checkpoint, open_checkpoint
+from auditlog.formats.keyring import KeyRing
+from auditlog.formats.policy import Policy
 from auditlog.peers.client import Behind, Prove, Rejected, add_checkpoint, read_cosigned
-from auditlog.policy import Policy
 from auditlog.store.log import Head
 
 _FIX = "restore the newest database and guard; if they are lost, open a successor log that states the loss"
@@ -64,7 +64,7 @@ def ask_witnesses(
             raise found
 
 
-def _ask(  # noqa: PLR0917
+def _ask(  # noqa: PLR0917 (what asking takes, handed on to a thread as it stands)
     url: str, ring: KeyRing, origin: str, head: Head, size: int, prove: Prove, timeout_s: float
 ) -> GuardError | None:
     """What is wrong with our database by this witness; None where it says nothing against it."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from auditlog.errors import AuditLogError, SignatureError
-from auditlog.note import Note, Signature, VerifierKey, format_note, parse_note
+from auditlog.formats.note import Note, Signature, VerifierKey, format_note, parse_note
+from auditlog.formats.policy import Policy, Witness
 from auditlog.peers.client import Behind, Cosigned, Outcome, Prove, Rejected, add_newest
-from auditlog.policy import Policy, Witness
 
 NO_ANSWER = "gave no answer in time"
 _SLACK_S = 0.5

@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from auditlog import durable
-from auditlog.canonical import Json, check_text, format_base64, parse_base64, parse_json
-from auditlog.checkpoint import Checkpoint, SignedCheckpoint
-from auditlog.cosignature import parse_body
 from auditlog.errors import FormatError, ProofError, SignatureError, VerifyError
-from auditlog.keyring import KeyRing
-from auditlog.merkle import ReadNodes, prove_consistency, tree_root, verify_consistency
-from auditlog.note import open_note, parse_note
+from auditlog.formats.canonical import Json, check_text, format_base64, parse_base64, parse_json
+from auditlog.formats.checkpoint import Checkpoint, SignedCheckpoint
+from auditlog.formats.cosignature import parse_body
+from auditlog.formats.keyring import KeyRing
+from auditlog.formats.merkle import ReadNodes, prove_consistency, tree_root, verify_consistency
+from auditlog.formats.note import open_note, parse_note
+from auditlog.writing import durable
 
 FORMAT: Final = "greffier-evidence/1"
 Kind = Literal["fork", "rollback", "signature", "tree", "entries", "policy", "stale"]

@@ -11,15 +11,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from auditlog import durable
-from auditlog.canonical import check_name
 from auditlog.errors import AuditLogError, FormatError, GuardError, NotFound
-from auditlog.guard import Guard
-from auditlog.keyseal import Unlock, is_sealed, new_salt, open_text, seal_text
-from auditlog.note import COSIGNATURE, ML_DSA_44, Signer, VerifierKey, format_skey, parse_skey
+from auditlog.formats.canonical import check_name
+from auditlog.formats.note import COSIGNATURE, ML_DSA_44, Signer, VerifierKey, format_skey, parse_skey
 from auditlog.peers.witness import RETIRE, Witness, WitnessRetired, format_vkeys
 from auditlog.store.engine import open_engine, writing
 from auditlog.store.witness import create_tables
+from auditlog.writing import durable
+from auditlog.writing.guard import Guard
+from auditlog.writing.keyseal import Unlock, is_sealed, new_salt, open_text, seal_text
 
 KEY_FILES: Final = {"witness.ed25519.key": COSIGNATURE, "witness.ml-dsa-44.key": ML_DSA_44}
 """One private key a cosignature type, in the order of their lines."""

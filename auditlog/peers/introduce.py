@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from auditlog.canonical import check_name, parse_json
 from auditlog.errors import FormatError, VerifyError
-from auditlog.keyring import KeyRing, format_key_ring, parse_key_ring
-from auditlog.note import COSIGNATURE, ML_DSA_44, VerifierKey, format_vkey, parse_vkey
+from auditlog.formats.canonical import check_name, parse_json
+from auditlog.formats.keyring import KeyRing, format_key_ring, parse_key_ring
+from auditlog.formats.note import COSIGNATURE, ML_DSA_44, VerifierKey, format_vkey, parse_vkey
+from auditlog.formats.policy import parse_policy
 from auditlog.peers.client import fetch
 from auditlog.peers.fetch import Unreachable
-from auditlog.policy import parse_policy
 
 FORM: Final = "greffier-witness-about/1"
 _TYPES: Final = {COSIGNATURE: "ed25519", ML_DSA_44: "ml-dsa-44"}

@@ -16,19 +16,14 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Final
 
-from auditlog import durable
-from auditlog.audit import CHECKPOINT, ReadFile
-from auditlog.canonical import parse_json
-from auditlog.checkpoint import SignedCheckpoint
+from auditlog.checking.audit import CHECKPOINT, ReadFile
+from auditlog.entries.record import Entry, OpaqueEntry, parse_entry
 from auditlog.errors import AuditLogError, FormatError, NotFound, VerifyError
-from auditlog.keyring import KeyRing, format_key_ring, parse_key_ring
-from auditlog.keys import VKEY_FILE
-from auditlog.note import parse_note
-from auditlog.peers.alone import alone
-from auditlog.peers.evidence import Evidence, demand_growth, keep_evidence, make_evidence, open_signed
-from auditlog.peers.fetch import Tiles, Unreachable, fetch_entries, folder_source
-from auditlog.record import Entry, OpaqueEntry, parse_entry
-from auditlog.tiles import (
+from auditlog.formats.canonical import parse_json
+from auditlog.formats.checkpoint import SignedCheckpoint
+from auditlog.formats.keyring import KeyRing, format_key_ring, parse_key_ring
+from auditlog.formats.note import parse_note
+from auditlog.formats.tiles import (
     TILE_HEIGHT,
     TILE_WIDTH,
     Tile,
@@ -37,6 +32,11 @@ from auditlog.tiles import (
     format_tile_path,
     tiles_of_size,
 )
+from auditlog.peers.alone import alone
+from auditlog.peers.evidence import Evidence, demand_growth, keep_evidence, make_evidence, open_signed
+from auditlog.peers.fetch import Tiles, Unreachable, fetch_entries, folder_source
+from auditlog.writing import durable
+from auditlog.writing.keys import VKEY_FILE
 
 STATUS: Final = "mirror.json"
 Progress = Callable[[int, int], None]

@@ -6,17 +6,17 @@ so that a policy can tell one who has seen a checkpoint from one who holds the e
 
 from __future__ import annotations
 
-from auditlog import durable
-from auditlog.audit import CHECKPOINT
+from auditlog.checking.audit import CHECKPOINT
 from auditlog.errors import AuditLogError, VerifyError
-from auditlog.keyring import KeyRing
-from auditlog.merkle import prove_consistency
-from auditlog.note import Note, Signature, format_note, parse_note, parse_signature
+from auditlog.formats.keyring import KeyRing
+from auditlog.formats.merkle import prove_consistency
+from auditlog.formats.note import Note, Signature, format_note, parse_note, parse_signature
 from auditlog.peers.alone import alone
 from auditlog.peers.fetch import Tiles, Unreachable
 from auditlog.peers.mirror import Mirror
 from auditlog.peers.submission import format_submission
 from auditlog.peers.witness import Witness
+from auditlog.writing import durable
 
 SUFFIX = "/mirror"
 

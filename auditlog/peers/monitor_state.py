@@ -9,9 +9,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Final
 
-from auditlog import durable
-from auditlog.canonical import parse_json
 from auditlog.errors import FormatError
+from auditlog.formats.canonical import parse_json
+from auditlog.writing import durable
 
 STATE: Final = "state.json"
 _FOREIGN: Final = "is not as this program writes it: put it back, or name another --state"

@@ -17,9 +17,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from auditlog.errors import AuditLogError, FormatError, GuardError, NotFound, VerifyError
-from auditlog.guard import Guard
-from auditlog.keyring import KeyRing
-from auditlog.note import Note, Signature, Signer, VerifierKey, format_note, format_signature, format_vkey
+from auditlog.formats.keyring import KeyRing
+from auditlog.formats.note import Note, Signature, Signer, VerifierKey, format_note, format_signature, format_vkey
 from auditlog.peers.submission import (
     Answer,
     NotCosigned,
@@ -31,6 +30,7 @@ from auditlog.peers.submission import (
 )
 from auditlog.store import witness as store
 from auditlog.store.engine import reading, writing
+from auditlog.writing.guard import Guard
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,8 @@ class Witness:
             return refused.answer
         except (SQLAlchemyError, AuditLogError, OSError) as error:
             # An operator reads the log; whoever asked learns only that it was not their doing.
-            logger.error("the witness cannot cosign: %s", error if isinstance(error, AuditLogError) else type(error))  # noqa: TRY400
+            why = error if isinstance(error, AuditLogError) else type(error)
+            logger.error("the witness cannot cosign: %s", why)  # noqa: TRY400 (no place in the code helps its operator)
             return Answer(503, b"the witness cannot cosign now: try again later\n", retry_after=60)
 
     def checkpoint(self, origin_hash: str) -> bytes:

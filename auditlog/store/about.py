@@ -1,4 +1,5 @@
-"""What was done about a record: accesses, holds, corrections, replays; most entries do not name it in clear.
+"""What was done about a record: accesses, holds, corrections, replays, explanations, findings, notices, and the later
+steps of a request; most entries do not name it in clear.
 
 One row for each entry and record; reviews have a table of their own (`decisions`). Each column follows from the entry
 and its opened values. The rows of a record go when it is erased, and so does the content behind them that is about no
@@ -19,13 +20,13 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    delete,
     select,
 )
 
-from auditlog.canonical import Json
+from auditlog.entries.record import Entry
+from auditlog.entries.vocabulary import REQUEST_STEPS
 from auditlog.errors import FormatError
-from auditlog.record import Entry
+from auditlog.formats.canonical import Json
 from auditlog.store import metadata
 from auditlog.store.decisions import review_table
 from auditlog.store.insert import Row, RowInsert, insert_rows
@@ -48,12 +49,16 @@ about_table = Table(
 
 _insert_about = RowInsert(about_table)
 
+KINDS_ABOUT = ("access/1", "hold/1", "correction/1", "replay/1", "explanation/1", "finding/1", "request/1", "notice/1")
+
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """One entry about one record. `code`: purpose of an access, ground of a hold, verdict of a replay.
+    """One entry about one record. `code`: purpose of an access, ground of a hold, verdict of a replay or explanation,
+    rule of a finding, step of a request, duty of a notice.
 
-    `action`: whether a hold was placed or lifted; why a replay was made. A replay's `role` is the program's.
+    `action`: whether a hold was placed or lifted; why a replay or explanation was made. The `role` of what was measured
+    is the program's; of a step, the person's or an officer's.
     """
 
     id: str
@@ -71,10 +76,11 @@ _COLUMNS = tuple([field.name for field in fields(About)])
 
 
 def about_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[About]:
-    """The rows of an `access/1`, `hold/1`, `correction/1` or `replay/1` at `place` (log, index), one for each record.
+    """The rows of an entry of one of `KINDS_ABOUT` at `place` (log, index), one for each record.
 
-    Pure; none for entries of other kinds, and for a replay whose record was erased before. Raises FormatError, with the
-    field's name, for values of another shape.
+    Pure; none for entries of other kinds, for a replay or explanation whose record was erased before, and for the first
+    step of a request, which is a record of its own. Raises FormatError, with the field's name, for values of another
+    shape.
     """
     if entry.kind == "correction/1":
         records: list[str] = [str(entry.members["record"])]
@@ -82,8 +88,12 @@ def about_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int])
         records = [_id(values.get("reference"), "reference")]
     elif entry.kind == "access/1":
         records = ids_of(values)
-    elif entry.kind == "replay/1":
-        return _replayed(entry, values, place)
+    elif entry.kind in ("replay/1", "explanation/1", "finding/1"):
+        return _measured(entry, values, place)
+    elif entry.kind == "request/1":
+        return _step(entry, values, place)
+    elif entry.kind == "notice/1":
+        return _notice(entry, values, place)
     else:
         return []
     members = entry.members
@@ -94,12 +104,38 @@ def about_from(entry: Entry, values: Mapping[str, Json], place: tuple[int, int])
     ]
 
 
-def _replayed(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[About]:
+def _measured(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[About]:
     members, reference = entry.members, values.get("reference")
     if reference is None:
         return []
-    code, action = str(members["verdict"]), str(members["cause"])
+    if entry.kind == "finding/1":
+        code, action = str(members["rule"]), None
+    else:
+        # The verdict of an explanation is committed: it would hint at the outcome.
+        verdict = values.get("verdict") if entry.kind == "explanation/1" else members["verdict"]
+        if not isinstance(verdict, str):
+            raise FormatError("must be a verdict", field="verdict")
+        code, action = verdict, str(members["cause"])
     return [About(entry.id, _id(reference, "reference"), entry.kind, *place, entry.time, code, action, "program")]
+
+
+def _step(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[About]:
+    request, step = _id(values.get("request"), "request"), values.get("step")
+    if step not in REQUEST_STEPS:
+        raise FormatError("must be a step of a request", field="step")
+    if request == entry.id:
+        return []
+    role = "person" if values.get("account") is None else "officer"
+    return [About(entry.id, request, entry.kind, *place, entry.time, str(step), None, role)]
+
+
+def _notice(entry: Entry, values: Mapping[str, Json], place: tuple[int, int]) -> list[About]:
+    """None for a notice to many, which is about no record."""
+    reference = values.get("reference")
+    if reference is None:
+        return []
+    duty = str(entry.members["duty"])
+    return [About(entry.id, _id(reference, "reference"), entry.kind, *place, entry.time, duty, None, "program")]
 
 
 def ids_of(values: Mapping[str, Json]) -> list[str]:
@@ -156,10 +192,8 @@ def read_on(conn: Connection, record: str, role: str, day: str) -> bool:
     return conn.execute(statement.limit(1)).first() is not None
 
 
-def delete_about(conn: Connection, records: Sequence[str]) -> list[str]:
-    """Delete the rows of these records; returns the ids of entries that are about no other record any more."""
+def accesses_for(conn: Connection, purpose: str) -> list[str]:
+    """The accesses for one purpose, in the order of the logs."""
     columns = about_table.c
-    ids = set(conn.execute(select(columns.id).where(columns.record.in_(records))).scalars())
-    conn.execute(delete(about_table).where(columns.record.in_(records)))
-    left = set(conn.execute(select(columns.id).where(columns.id.in_(ids))).scalars())
-    return sorted(ids - left)
+    statement = select(columns.id).where(columns.kind == "access/1", columns.code == purpose)
+    return [*dict.fromkeys(conn.execute(statement.order_by(columns.log, columns.idx)).scalars())]

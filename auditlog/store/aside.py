@@ -19,11 +19,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Engine, NullPool, Table, create_engine, event, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from auditlog import durable
 from auditlog.errors import CannotRecord
+from auditlog.store.backup import is_ours
 from auditlog.store.engine import database_file, open_engine, writing
+from auditlog.writing import durable
 
-_PREFIXES: Final = ("auditlog_", "registry_", "access_", "alembic_version")
 _SIDES: Final = ("-wal", "-shm", "-journal")
 _WAIT_MS: Final = 2_000
 
@@ -195,7 +195,7 @@ def _replacing_schema(engine: Engine, stamp: str, keep: bool) -> Iterator[tuple[
     schema = f"before_import_{stamp}"
     with writing(engine) as conn:
         here = conn.execute(text("SELECT current_schema()")).scalar_one()
-        names = [name for name in inspect(conn).get_table_names(schema=here) if name.startswith(_PREFIXES)]
+        names = [name for name in inspect(conn).get_table_names(schema=here) if is_ours(name)]
         conn.exec_driver_sql(f'CREATE SCHEMA "{schema}"')
         for name in sorted(names):
             conn.exec_driver_sql(f'ALTER TABLE "{here}"."{name}" SET SCHEMA "{schema}"')

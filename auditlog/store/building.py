@@ -12,11 +12,11 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, inspect
 
-from auditlog import durable
 from auditlog.errors import CannotRecord
+from auditlog.store.backup import is_ours
 from auditlog.store.engine import database_file, open_engine, writing
+from auditlog.writing import durable
 
-_PREFIXES: Final = ("auditlog_", "registry_", "access_", "alembic_version")
 _SIDES: Final = ("-wal", "-shm", "-journal")
 
 
@@ -27,7 +27,7 @@ def demand_none(engine: Engine) -> None:
         there = [file.name for file in (path, *_sides(path)) if file.exists()]
     else:
         with engine.connect() as conn:
-            there = sorted(name for name in inspect(conn).get_table_names() if name.startswith(_PREFIXES))
+            there = sorted(name for name in inspect(conn).get_table_names() if is_ours(name))
     if there:
         message = f"holds {there[0]} already: move it away, or name another database"
         raise CannotRecord(message, cause="database", field="database")

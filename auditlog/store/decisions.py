@@ -25,13 +25,13 @@ from sqlalchemy import (
     update,
 )
 
-from auditlog.canonical import Json
-from auditlog.cells import minutes_between
+from auditlog.counting.cells import minutes_between
+from auditlog.entries.record import Entry
+from auditlog.entries.vocabulary import ENERGY_METHODS, REVIEW_ACTIONS
 from auditlog.errors import FormatError, NotFound
-from auditlog.record import Entry
+from auditlog.formats.canonical import Json
 from auditlog.store import metadata
 from auditlog.store.insert import Row, RowInsert
-from auditlog.vocabulary import ENERGY_METHODS, REVIEW_ACTIONS
 
 _NUMBERS = ("prompt_tokens", "output_tokens", "queue_us", "first_us", "total_us", "energy_uj", "cost_millionths")
 _USAGE = {*_NUMBERS, "energy_method", "currency", "tariff_valid_from"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from auditlog.errors import CannotRecord, FormatError
@@ -218,6 +218,11 @@ def outage_cause(error: BaseException) -> str | None:
 def is_database_error(error: BaseException) -> bool:
     """Whether the database said it, about itself or about a statement (a table is missing, a value does not fit)."""
     return isinstance(error, DBAPIError | sqlite3.Error)
+
+
+def does_not_fit(error: BaseException) -> bool:
+    """Whether a value is none that the database has, such as a text with NUL (PostgreSQL). Nothing is wrong with it."""
+    return isinstance(error, DataError)
 
 
 def cannot_record(error: Exception) -> CannotRecord:

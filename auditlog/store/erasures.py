@@ -24,8 +24,8 @@ from sqlalchemy import (
     select,
 )
 
-from auditlog.kinds import KINDS
-from auditlog.record import parse_entry
+from auditlog.entries.kinds import KINDS
+from auditlog.entries.record import parse_entry
 from auditlog.store import metadata
 from auditlog.store.about import About, about_table
 from auditlog.store.blobs import blob_table, delete_blobs
@@ -39,8 +39,8 @@ from auditlog.store.vault import erasure_table, sealed_table, subject_table
 CHUNK: Final = 500
 """How many records go in one transaction, and how many values into one statement."""
 
-RECORD_KINDS: Final = frozenset({"decision/1", "unfinished/1"})
-"""The kinds whose content is a record's own."""
+RECORD_KINDS: Final = frozenset({"decision/1", "unfinished/1", "request/1", "incident/1"})
+"""The kinds whose content is a record's own; of a request, its first step's; of an incident, each step's."""
 
 due_table = Table(
     "auditlog_erasure_due",
@@ -95,7 +95,7 @@ def with_content(conn: Connection, records: Sequence[str]) -> set[str]:
 
 
 def belonging(conn: Connection, ids: Sequence[str]) -> set[str]:
-    """Those that are no record of their own but are about one: reviews, accesses, holds, corrections, replays."""
+    """Those that are no record of their own but are about one: reviews, and entries of `KINDS_ABOUT`."""
     found: set[str] = set()
     for some in chunks(ids):
         for table in (review_table, about_table):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
+from auditlog.entries.record import Entry, parse_entry
 from auditlog.store.cursor import DecisionFilter, Page, format_cursor, parse_cursor
 from auditlog.store.decisions import ORDER
 from auditlog.store.listing import check_limit
+from auditlog.store.log import entry_table
 from auditlog.store.rollup import event_table
 
 
@@ -38,6 +40,30 @@ def iterate_events(
     statement = select(*[event_table.c[name] for name in names]).where(*_conditions(where))
     statement = statement.order_by(*[event_table.c[name] for name in ORDER]).execution_options(yield_per=size)
     yield from conn.execute(statement).partitions()
+
+
+def first_minute(conn: Connection) -> str | None:
+    """The earliest minute of an entry that is no decision."""
+    return conn.execute(select(func.min(event_table.c.minute))).scalar_one_or_none()
+
+
+def minutes_of(conn: Connection, since: str, until: str) -> set[str]:
+    """The minutes from `since` on and before `until` (minutes or days) that have an entry, decisions left out."""
+    minute = event_table.c.minute
+    return set(conn.execute(select(minute).where(minute >= since, minute < until).distinct()).scalars())
+
+
+def entries_of(conn: Connection, kinds: Collection[str], since: str, until: str) -> Iterator[Entry]:
+    """The entries of some kinds from minute (or day) `since` on and before `until`, in the order of the logs."""
+    events, entries = event_table.c, entry_table.c
+    statement = select(entries.data).join_from(
+        event_table, entry_table, (events.log == entries.log) & (events.idx == entries.idx)
+    )
+    where = (events.kind.in_(kinds), events.minute >= since, events.minute < until)
+    for (data,) in conn.execute(statement.where(*where).order_by(events.log, events.idx)):
+        entry = parse_entry(bytes(data))
+        if isinstance(entry, Entry):
+            yield entry
 
 
 def _conditions(where: DecisionFilter) -> list[ColumnElement[bool]]:

@@ -75,6 +75,12 @@ def iterate_batches(
     yield from conn.execute(statement).partitions()
 
 
+def first_ids(conn: Connection, where: DecisionFilter, most: int) -> list[str]:
+    """The ids of the oldest decisions that match, in the order of the log, at most `most` of them."""
+    statement = select(decision_table.c.id).where(*conditions(where, decision_table)).order_by(*_order(decision_table))
+    return [str(id_) for id_ in conn.execute(statement.limit(most)).scalars()]
+
+
 def _order(table: Table) -> list[Column[Any]]:
     return [table.c[name] for name in ORDER]
 

@@ -1,6 +1,6 @@
 """Entries, tiles and signed heads in SQL.
 
-Every column is derivable or signed: `auditlog.fsck` recomputes them all. Statements on the writer's hot path are
+Every column is derivable or signed: `log fsck` computes them all again. Statements on the writer's hot path are
 driver SQL with positional parameters, since SQLAlchemy's expression layer costs more there than the database does.
 """
 
@@ -23,13 +23,13 @@ from sqlalchemy import (
     select,
 )
 
+from auditlog.entries.record import Entry, parse_entry
 from auditlog.errors import NotFound
-from auditlog.merkle import ReadNodes
-from auditlog.record import Entry, parse_entry
+from auditlog.formats.merkle import ReadNodes
+from auditlog.formats.tiles import TILE_WIDTH, Tile, nodes_reader
 from auditlog.store import metadata
 from auditlog.store.engine import open_engine, reading, writing
 from auditlog.store.insert import SqliteInsert
-from auditlog.tiles import TILE_WIDTH, Tile, nodes_reader
 
 __all__ = (
     "Connection",
@@ -47,6 +47,7 @@ __all__ = (
     "read_edge",
     "read_entries",
     "read_head",
+    "read_scattered",
     "read_tile",
     "reader",
     "reading",
@@ -221,6 +222,18 @@ def read_entries(conn: Connection, log: int, start: int, end: int) -> list[bytes
     if len(rows) < end - start:
         raise NotFound(f"log {log} lacks it", field=f"entry {start + len(rows)}")
     return [bytes(row[1]) for row in rows]
+
+
+def read_scattered(conn: Connection, log: int, indices: Sequence[int]) -> dict[int, bytes]:
+    """Canonical bytes of these entries by their index, wherever they stand; one that is missing is left out."""
+    found: dict[int, bytes] = {}
+    for start in range(0, len(indices), _BATCH):
+        some = indices[start : start + _BATCH]
+        query = select(entry_table.c.idx, entry_table.c.data).where(
+            entry_table.c.log == log, entry_table.c.idx.in_(some)
+        )
+        found |= {row.idx: bytes(row.data) for row in conn.execute(query)}
+    return found
 
 
 def iterate_entries(conn: Connection, log: int, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes]]:

@@ -24,8 +24,8 @@ from sqlalchemy import (
 )
 
 from auditlog.errors import FormatError
-from auditlog.keyring import KeyRing, LogKey
-from auditlog.note import VerifierKey, format_vkey, parse_vkey
+from auditlog.formats.keyring import KeyRing, LogKey
+from auditlog.formats.note import VerifierKey, format_vkey, parse_vkey
 from auditlog.store import metadata
 
 log_table = Table(
@@ -76,7 +76,7 @@ def closed_at(conn: Connection, number: int) -> int | None:
     """The final size of a log, or None while entries may follow."""
     # Driver SQL, since the writer asks it once a group.
     sign = "%s" if conn.dialect.name == "postgresql" else "?"
-    return conn.exec_driver_sql(f"SELECT closed_at FROM auditlog_log WHERE log = {sign}", (number,)).scalar()  # noqa: S608
+    return conn.exec_driver_sql(f"SELECT closed_at FROM auditlog_log WHERE log = {sign}", (number,)).scalar()  # noqa: S608 (our names)
 
 
 def add_keys(conn: Connection, number: int, vkeys: Sequence[VerifierKey], *, valid_from: int) -> None:

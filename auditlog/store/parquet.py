@@ -17,7 +17,6 @@ from sqlalchemy import Table, Text
 from auditlog.errors import FormatError
 from auditlog.store.questions import Question, arguments, statement
 
-ROW_GROUP: Final = 65_536
 _IN_MEMORY: Final[dict[str, str | bool | int | float | list[str]]] = {"temp_directory": ""}
 _MANY = {"id"}
 """Texts of which no two are alike; all others repeat, and are stored as numbers of a dictionary."""

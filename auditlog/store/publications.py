@@ -23,10 +23,12 @@ from sqlalchemy import (
     select,
 )
 
-from auditlog.figures import Why
-from auditlog.published import Publication
+from auditlog.counting.figures import Why
+from auditlog.counting.published import Publication
+from auditlog.entries.record import Entry, parse_entry
 from auditlog.store import metadata
 from auditlog.store.insert import Row, RowInsert
+from auditlog.store.log import entry_table
 
 publication_table = Table(
     "auditlog_publication",
@@ -79,6 +81,20 @@ class PublicationRow:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A publication as its entry says: place, days, which edition of these days, minute, and digest of the bytes."""
+
+    id: str
+    log: int
+    idx: int
+    first: str
+    last: str
+    edition: int
+    minute: str
+    digest: str
+
+
 def publication_rows(row: PublicationRow, cells: Iterable[PublishedCell]) -> list[Row]:
     """What to insert of a publication."""
     of_cells: list[Row] = [(_insert_published, {"id": row.id, **asdict(cell)}) for cell in cells]
@@ -88,6 +104,37 @@ def publication_rows(row: PublicationRow, cells: Iterable[PublishedCell]) -> lis
 def count_publications(conn: Connection) -> int:
     """How many there are: by it a second writer is noticed."""
     return conn.execute(select(func.count()).select_from(publication_table)).scalar_one()
+
+
+def list_publications(conn: Connection, document: str) -> list[Listed]:
+    """Every publication of a sort, oldest first; of each which edition of its days it is, from 1 on."""
+    columns = publication_table.c
+    statement = (
+        select(columns.id, columns.log, columns.idx, columns.first, columns.last, entry_table.c.data)
+        .join_from(
+            publication_table,
+            entry_table,
+            (columns.log == entry_table.c.log) & (columns.idx == entry_table.c.idx),
+        )
+        .where(columns.document == document)
+        .order_by(columns.log, columns.idx)
+    )
+    found: list[Listed] = []
+    editions: dict[tuple[str, str], int] = {}
+    for row in conn.execute(statement):
+        days = row.first, row.last
+        editions[days] = editions.get(days, 0) + 1
+        entry = parse_entry(bytes(row.data))
+        digest = str(entry.members["digest"]) if isinstance(entry, Entry) else ""
+        minute = entry.time if isinstance(entry, Entry) else ""
+        found.append(Listed(row.id, row.log, row.idx, row.first, row.last, editions[days], minute, digest))
+    return found
+
+
+def body_of(conn: Connection, id_: str) -> bytes | None:
+    """The bytes of a publication, or None."""
+    found = conn.execute(select(publication_table.c.body).where(publication_table.c.id == id_)).scalar_one_or_none()
+    return None if found is None else bytes(found)
 
 
 def newest_body(conn: Connection, document: str) -> bytes | None:

@@ -1,8 +1,8 @@
 """The roll-up that the writer keeps: cells per log, system, version, mode and day, and one row for each other entry.
 
 Both follow from the log: `auditlog_event` from the entries alone, `auditlog_rollup` from entries and what they commit
-to (`auditlog.cells`). They outlive the content, since what is left of an erased record is that it was counted. In key
-columns an empty text stands for no system or no mode, -1 for no version.
+to (`auditlog.counting.cells`). They outlive the content, since what is left of an erased record is that it was counted.
+In key columns an empty text stands for no system or no mode, -1 for no version.
 
 `auditlog_rollup_due` names the keys that changed since they were last tallied, and the size of the log at the last such
 change; `auditlog_rollup_tallied` has what earlier tallies hold of each cell.
@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Index, Integer, PrimaryKeyConstraint, Table, Text, func, select
 
-from auditlog.figures import CellKey, Cells, Counted
-from auditlog.record import Entry, OpaqueEntry
+from auditlog.counting.figures import CellKey, Cells, Counted
+from auditlog.entries.record import Entry, OpaqueEntry
 from auditlog.store import metadata
 
 NO_VERSION = -1
@@ -39,6 +39,10 @@ EVENT_CODES = {
     "freeze/1": "reason",
     "selftest/1": "determinism",
     "replay/1": "verdict",
+    "finding/1": "rule",
+    "fitness/1": "verdict",
+    "override/1": "ground",
+    "modification/1": "substantial",
 }
 """Kind → the member that its row has as `code`; rows of other kinds have none."""
 
@@ -162,6 +166,13 @@ def count_events(conn: Connection, log: int, *, until: int) -> int:
     columns = event_table.c
     statement = select(func.count()).where(columns.log == log, columns.idx < until)
     return int(conn.execute(statement).scalar_one())
+
+
+def ids_of_kind(conn: Connection, kind: str) -> list[str]:
+    """The entries of one kind (other than decisions), in the order of the logs."""
+    columns = event_table.c
+    statement = select(columns.id).where(columns.kind == kind).order_by(columns.log, columns.idx)
+    return [*conn.execute(statement).scalars()]
 
 
 def event_row(log: int, index: int, entry: Entry) -> tuple[Any, ...]:

@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from auditlog.record import Entry
+from auditlog.entries.record import Entry
 from auditlog.store import metadata
 from auditlog.store.insert import Row, RowInsert
 

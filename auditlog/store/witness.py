@@ -28,8 +28,8 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import OperationalError
 
 from auditlog.errors import FormatError
-from auditlog.keyring import KeyRing, LogKey
-from auditlog.note import format_vkey, parse_vkey
+from auditlog.formats.keyring import KeyRing, LogKey
+from auditlog.formats.note import format_vkey, parse_vkey
 
 metadata = MetaData()
 MAX_EVIDENCE = 16

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from auditlog.entries.record import Entry
 from auditlog.errors import AuditLogError, Erased
-from auditlog.record import Entry
-from auditlog.store.about import about_from, about_table
+from auditlog.store.about import KINDS_ABOUT, about_from, about_table
 from auditlog.store.blobs import blob_table
 from auditlog.store.decisions import decision_table, review_row_from, review_table, reviewed_row, row_from
 from auditlog.store.vault import SealedRow, sealed_table
@@ -133,12 +133,14 @@ def _goes_unnamed(beside: Beside, entry: Entry) -> bool:
     """Whether it goes with the record that it is about, whose tombstone does not name it."""
     if entry.kind == "correction/1":
         return beside.is_erased(str(entry.members["record"]))
-    return entry.kind in ("review/1", "access/1", "hold/1", "replay/1")
+    if entry.kind == "notice/1" and entry.members["duty"] != "affected_person":
+        return False  # a notice to many is about no record, and nothing takes it away
+    return entry.kind == "review/1" or entry.kind in KINDS_ABOUT
 
 
 def _check_about(beside: Beside, entry: Entry, opened: Opened, at: tuple[int, int]) -> Iterator[Finding]:
-    """The rows that an access, hold, correction or replay makes; one about an erased record is gone."""
-    if entry.kind not in ("access/1", "hold/1", "correction/1", "replay/1"):
+    """The rows that an entry about a record makes; one about an erased record is gone."""
+    if entry.kind not in KINDS_ABOUT:
         return
     try:
         made = {one.record: one for one in about_from(entry, opened.values, at)}

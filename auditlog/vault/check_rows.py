@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Column, Connection, Row, RowMapping, Select, Table, select
 
+from auditlog.entries.record import Entry, parse_entry
 from auditlog.errors import AuditLogError
-from auditlog.record import Entry, parse_entry
 from auditlog.store.about import about_table
 from auditlog.store.blobs import blob_table
 from auditlog.store.decisions import decision_table, review_table, reviews_of
@@ -78,7 +78,7 @@ class Beside:
         self._erased = erased_among(conn, sorted(self._asked))
 
     def about(self, id_: str) -> Sequence[RowMapping]:
-        """The rows that an access, hold, correction or replay has."""
+        """The rows that an entry about records has."""
         if self._about is None:
             return _mappings(self._conn, about_table, [id_])
         return self._about.get(id_, ())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from auditlog.record import Entry
+from auditlog.entries.record import Entry
 from auditlog.store.sources import SourceRow, find_source, source_table
 
 if TYPE_CHECKING:

@@ -26,8 +26,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from auditlog.entries.record import make_entry, parse_time
+from auditlog.entries.vocabulary import HOLD_GROUNDS
 from auditlog.errors import Erased, Held, NotFound
-from auditlog.record import make_entry, parse_time
 from auditlog.store.erasures import (
     CHUNK,
     Due,
@@ -44,11 +45,10 @@ from auditlog.store.erasures import (
 )
 from auditlog.store.log import find_entry
 from auditlog.store.vault import insert_erasure, slots_of
-from auditlog.unit import Sequenced, Unit
 from auditlog.vault.holds import holds_among
 from auditlog.vault.key_store import KeyStore
 from auditlog.vault.ledger import Erasure, Ledger
-from auditlog.vocabulary import HOLD_GROUNDS
+from auditlog.writing.unit import Sequenced, Unit
 
 __all__ = (
     "CHUNK",
@@ -64,11 +64,25 @@ __all__ = (
 )
 
 NewId = Callable[[], str]
+Also = Callable[[Connection, Sequence[str]], None]
+"""Takes along, in the same transaction, what tables of others hold about these records."""
 # So many lines are read and compared at each start; of more, their number is.
 MANY: Final = 10_000
 
 
-def erase(keys: KeyStore, ledger: Ledger, erasure: Erasure, *, agency: str, id: str) -> Unit:  # noqa: A002
+def nothing_else(_conn: Connection, _records: Sequence[str]) -> None:
+    """Where there are no such tables."""
+
+
+def erase(
+    keys: KeyStore,
+    ledger: Ledger,
+    erasure: Erasure,
+    *,
+    agency: str,
+    id: str,
+    also: Also = nothing_else,
+) -> Unit:
     """The unit that erases one record. `id`: a new random id for its tombstone.
 
     Where it is refused nothing was changed: Held, Erased (it was erased before), NotFound (no content here, or it is
@@ -87,37 +101,46 @@ def erase(keys: KeyStore, ledger: Ledger, erasure: Erasure, *, agency: str, id: 
     def apply(conn: Connection, _sequenced: Sequence[Sequenced]) -> None:
         _demand_erasable(conn, ledger, [erasure.record])
         ledger.append(erasure)
-        _take(conn, keys, ledger, [erasure.record])
+        _take(conn, keys, ledger, [erasure.record], also)
         insert_erasure(conn, record=erasure.record, id_=tombstone.id)
 
     return Unit((tombstone,), apply)
 
 
-def erase_set(keys: KeyStore, ledger: Ledger, erasures: Sequence[Erasure], *, new_id: NewId) -> Iterator[Unit]:
+def erase_set(
+    keys: KeyStore, ledger: Ledger, erasures: Sequence[Erasure], *, new_id: NewId, also: Also = nothing_else
+) -> Iterator[Unit]:
     """The units that erase a set, CHUNK records each: append them one after the other. Their tombstones become due.
 
     The first one orders the whole set, so that a crash between two does not leave half of it behind. Errors as `erase`.
     """
     order = sorted(erasures, key=lambda one: one.record)
     for low in range(0, len(order), CHUNK):
-        yield _unit(keys, ledger, order[low : low + CHUNK], ordered=order if low == 0 else [], new_id=new_id)
+        some, ordered = order[low : low + CHUNK], order if low == 0 else []
+        yield _unit(keys, ledger, some, ordered=ordered, new_id=new_id, also=also)
 
 
 def complete(
-    keys: KeyStore, ledger: Ledger, erasures: Sequence[Erasure], *, agency: str, new_id: NewId
+    keys: KeyStore,
+    ledger: Ledger,
+    erasures: Sequence[Erasure],
+    *,
+    agency: str,
+    new_id: NewId,
+    also: Also = nothing_else,
 ) -> Iterator[Unit]:
     """The units that carry out orders of the ledger (`pending`). What is held now was ordered before: it goes.
 
     That of a single one raises Erased where another program carried it out meanwhile.
     """
     if len(erasures) == 1:
-        yield erase(keys, ledger, erasures[0], agency=agency, id=new_id())
+        yield erase(keys, ledger, erasures[0], agency=agency, id=new_id(), also=also)
         return
     for low in range(0, len(erasures), CHUNK):
-        yield _unit(keys, ledger, erasures[low : low + CHUNK], ordered=[], new_id=new_id)
+        yield _unit(keys, ledger, erasures[low : low + CHUNK], ordered=[], new_id=new_id, also=also)
 
 
-def reapply(conn: Connection, keys: KeyStore, ledger: Ledger, *, new_id: NewId) -> int:
+def reapply(conn: Connection, keys: KeyStore, ledger: Ledger, *, new_id: NewId, also: Also = nothing_else) -> int:
     """Carry out the ledger's orders on a database that is not open yet: one restored from a backup. Returns how many.
 
     In the caller's transaction. Their tombstones become due, where the log has none.
@@ -125,7 +148,7 @@ def reapply(conn: Connection, keys: KeyStore, ledger: Ledger, *, new_id: NewId) 
     orders = pending(ledger, conn, whole=True)  # an older database and a damaged ledger may have as many
     for low in range(0, len(orders), CHUNK):
         some = orders[low : low + CHUNK]
-        _take(conn, keys, ledger, [one.record for one in some])
+        _take(conn, keys, ledger, [one.record for one in some], also)
         insert_erasures(conn, _due(some, new_id))
     return len(orders)
 
@@ -187,7 +210,13 @@ def _no_longer_due(records: Sequence[str]) -> Callable[[Connection, Sequence[Seq
 
 
 def _unit(
-    keys: KeyStore, ledger: Ledger, some: Sequence[Erasure], *, ordered: Sequence[Erasure], new_id: NewId
+    keys: KeyStore,
+    ledger: Ledger,
+    some: Sequence[Erasure],
+    *,
+    ordered: Sequence[Erasure],
+    new_id: NewId,
+    also: Also,
 ) -> Unit:
     """Erases `some`; with `ordered`, only if all of these can be erased, which are then ordered together.
 
@@ -204,7 +233,7 @@ def _unit(
         gone = erased_among(conn, records)
         left = [one for one in due if one.record not in gone]
         if left:
-            _take(conn, keys, ledger, [one.record for one in left])
+            _take(conn, keys, ledger, [one.record for one in left], also)
             insert_erasures(conn, left)
 
     return Unit((), apply)
@@ -240,7 +269,7 @@ def _check_held(conn: Connection, records: Sequence[str]) -> None:
         raise Held(tuple(ground for ground in HOLD_GROUNDS if ground in grounds), field="record")
 
 
-def _take(conn: Connection, keys: KeyStore, ledger: Ledger, records: Sequence[str]) -> None:
+def _take(conn: Connection, keys: KeyStore, ledger: Ledger, records: Sequence[str], also: Also) -> None:
     """Steps 3 and 4, for CHUNK records at most."""
     others = about_only(conn, records)
     slots = {slot for some in chunks([*records, *others]) for slot in slots_of(conn, some).values()}
@@ -248,3 +277,4 @@ def _take(conn: Connection, keys: KeyStore, ledger: Ledger, records: Sequence[st
         ledger.append_slots(min(records), slots)
         keys.overwrite(slots)
     delete_about_records(conn, records, others)
+    also(conn, records)

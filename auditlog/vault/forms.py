@@ -12,8 +12,8 @@ from typing import Final
 
 import orjson
 
-from auditlog.canonical import MAX_DEPTH, Json
-from auditlog.commitment import canonical_value
+from auditlog.formats.canonical import MAX_DEPTH, Json
+from auditlog.formats.commitment import canonical_value
 
 # Whole numbers beyond 2^53-1 and subclasses of str, int, list or dict raise, and so do names that are no string.
 _OPTIONS: Final = (

@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
-from auditlog.canonical import Json
-from auditlog.commitment import canonical_value
-from auditlog.record import Entry
+from auditlog.entries.record import Entry
+from auditlog.entries.vocabulary import INPUT_PREFIX
+from auditlog.formats.canonical import Json
+from auditlog.formats.commitment import canonical_value
 from auditlog.store.idempotency import KeyRow, idempotency_table
 from auditlog.store.vault import sealed_table
 from auditlog.vault.references import NO_REFS, Refs
-from auditlog.vocabulary import INPUT_PREFIX
 
 TAG_SIZE = 32
 _KEY = b"greffier/1/key\0"

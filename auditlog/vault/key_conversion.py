@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from auditlog import durable
 from auditlog.errors import VaultError
 from auditlog.vault.key_encryption import SETTING, KeyEncryptionKey, demand_kek, mask
 from auditlog.vault.key_store import KEY_SIZE, MISSING
+from auditlog.writing import durable
 
 _LINE: Final = re.compile(r"greffier-kek/1 (masked|converting) ([0-9a-f]{64})(?: (was [0-9a-f]{64}|was none))?\n")
 _LEFT: Final = (".new", ".old")

@@ -19,10 +19,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from auditlog.entries.record import parse_time
+from auditlog.entries.vocabulary import GROUNDS, PATTERNS, ROLES
 from auditlog.errors import FormatError, VaultError
-from auditlog.record import parse_time
 from auditlog.vault.record_keys import sync_directory
-from auditlog.vocabulary import GROUNDS, PATTERNS, ROLES
 
 _BLOCK = 65_536
 _KEYS = "keys"  # no ground is called so

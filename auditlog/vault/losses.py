@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from auditlog import durable
+from auditlog.entries.vocabulary import PATTERNS
 from auditlog.errors import FormatError, VaultError
-from auditlog.vocabulary import PATTERNS
+from auditlog.writing import durable
 
 FILE = "lost-content"
 

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from auditlog.canonical import Json, format_canonical, parse_canonical
-from auditlog.commitment import SALT, SECRET_SIZE, Stub
 from auditlog.errors import FormatError, VaultError
+from auditlog.formats.canonical import Json, format_canonical, parse_canonical
+from auditlog.formats.commitment import SALT, SECRET_SIZE, Stub
 from auditlog.vault.idempotency import TAG_SIZE, Asked
 from auditlog.vault.references import Refs, parse_refs
 

@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
-from auditlog.canonical import Json
 from auditlog.errors import FormatError, VaultError
+from auditlog.formats.canonical import Json
 from auditlog.vault.subjects import normalise, tag
 
 TagKind = Literal["subject", "case", "conversation"]
-TAG_KINDS: Final[tuple[TagKind, ...]] = ("subject", "case", "conversation")
 SUBJECTS: Final = "subjects"
 _TAG: Final = b"greffier/1/tag\0"
 

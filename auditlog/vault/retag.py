@@ -20,15 +20,15 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, select
 
-from auditlog import durable
 from auditlog.errors import AuditLogError, Erased, NotFound
-from auditlog.rederive import tag_rows
+from auditlog.recovery.rederive import tag_rows
 from auditlog.store.engine import reading, writing
 from auditlog.store.insert import Row, insert_rows
 from auditlog.store.log import lock_log
 from auditlog.store.vault import SealedRow, sealed_table, subject_table
 from auditlog.vault.index_keys import FILE, OLD_FILE, SIZE, read_secret
 from auditlog.vault.seal import Vault
+from auditlog.writing import durable
 
 BATCH: Final = 200
 _PROGRESS: Final = "index.key.progress"

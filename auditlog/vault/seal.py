@@ -15,8 +15,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection
 
-from auditlog.canonical import Json, parse_canonical
-from auditlog.commitment import (
+from auditlog.entries.record import Entry
+from auditlog.errors import Erased, FormatError, NotFound, VaultError
+from auditlog.formats.canonical import Json, parse_canonical
+from auditlog.formats.commitment import (
     LARGE,
     SECRET_SIZE,
     Opening,
@@ -30,8 +32,6 @@ from auditlog.commitment import (
     salt_for,
     stub_of,
 )
-from auditlog.errors import Erased, FormatError, NotFound, VaultError
-from auditlog.record import Entry
 from auditlog.store.blobs import BlobRow, blob_rows, find_blobs
 from auditlog.store.insert import Row, insert_rows
 from auditlog.store.vault import SealedRow, find_erasure, find_sealed, ids_of_tag, sealed_rows
@@ -134,7 +134,7 @@ class Vault:
 
     def prepare(
         self,
-        id: str,  # noqa: A002
+        id: str,
         values: Mapping[str, Json],
         subjects: Sequence[str] | None = None,
         *,
@@ -186,7 +186,7 @@ class Vault:
             rows.append(BlobRow(name, id_, sealed if self.objects is None else None))
         return held, tuple(rows)
 
-    def open(self, conn: Connection, id: str, entry: Entry | None = None) -> Opened:  # noqa: A002
+    def open(self, conn: Connection, id: str, entry: Entry | None = None) -> Opened:
         """The content of a record. With its entry, every commitment is computed again and compared.
 
         Raises Erased (a tombstone or an erased slot), NotFound (no content was ever there), VaultError (no key, a

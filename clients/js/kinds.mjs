@@ -354,6 +354,226 @@ export const KINDS = {
   "oneOf": [],
   "together": []
  },
+ "fitness/1": {
+  "members": [
+   {
+    "name": "system",
+    "type": "slug"
+   },
+   {
+    "name": "version",
+    "type": "uint"
+   },
+   {
+    "name": "manifest",
+    "type": "digest"
+   },
+   {
+    "name": "verdict",
+    "type": "code",
+    "codes": [
+     "passed",
+     "held_back",
+     "not_measurable"
+    ]
+   },
+   {
+    "name": "failed",
+    "type": "code",
+    "many": true,
+    "codes": [
+     "variety",
+     "sensitivity",
+     "protected",
+     "stability",
+     "explanations",
+     "form"
+    ]
+   },
+   {
+    "name": "cases",
+    "type": "uint"
+   },
+   {
+    "name": "report",
+    "type": "digest"
+   },
+   {
+    "name": "runtime",
+    "type": "release",
+    "nullable": true
+   },
+   {
+    "name": "build",
+    "type": "digest",
+    "nullable": true
+   },
+   {
+    "name": "device",
+    "type": "release",
+    "nullable": true
+   }
+  ],
+  "commits": [],
+  "inputs": false,
+  "oneOf": [],
+  "together": [
+   "runtime",
+   "build",
+   "device"
+  ]
+ },
+ "override/1": {
+  "members": [
+   {
+    "name": "system",
+    "type": "slug"
+   },
+   {
+    "name": "version",
+    "type": "uint"
+   },
+   {
+    "name": "fitness",
+    "type": "digest",
+    "nullable": true
+   },
+   {
+    "name": "ground",
+    "type": "code",
+    "codes": [
+     "measured_elsewhere",
+     "no_cases",
+     "trial",
+     "law",
+     "other"
+    ]
+   },
+   {
+    "name": "statement",
+    "type": "digest"
+   },
+   {
+    "name": "role",
+    "type": "code",
+    "codes": [
+     "administrator",
+     "operator",
+     "officer",
+     "approver",
+     "auditor",
+     "privacy_officer",
+     "program"
+    ]
+   }
+  ],
+  "commits": [],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
+ "modification/1": {
+  "members": [
+   {
+    "name": "system",
+    "type": "slug"
+   },
+   {
+    "name": "version",
+    "type": "uint"
+   },
+   {
+    "name": "substantial",
+    "type": "code",
+    "codes": [
+     "yes",
+     "no"
+    ]
+   },
+   {
+    "name": "statement",
+    "type": "digest"
+   },
+   {
+    "name": "role",
+    "type": "code",
+    "codes": [
+     "administrator",
+     "operator",
+     "officer",
+     "approver",
+     "auditor",
+     "privacy_officer",
+     "program"
+    ]
+   }
+  ],
+  "commits": [],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
+ "answers/1": {
+  "members": [
+   {
+    "name": "system",
+    "type": "slug"
+   },
+   {
+    "name": "rules",
+    "type": "release"
+   },
+   {
+    "name": "answers",
+    "type": "digest"
+   }
+  ],
+  "commits": [],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
+ "account/1": {
+  "members": [
+   {
+    "name": "action",
+    "type": "code",
+    "codes": [
+     "added",
+     "changed",
+     "ended",
+     "reset",
+     "lost"
+    ]
+   },
+   {
+    "name": "role",
+    "type": "code",
+    "codes": [
+     "administrator",
+     "operator",
+     "officer",
+     "approver",
+     "auditor",
+     "privacy_officer",
+     "program"
+    ]
+   },
+   {
+    "name": "account",
+    "type": "id"
+   },
+   {
+    "name": "row",
+    "type": "digest",
+    "nullable": true
+   }
+  ],
+  "commits": [],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
  "close/1": {
   "members": [
    {
@@ -792,7 +1012,8 @@ export const KINDS = {
      "evidence",
      "sample",
      "export",
-     "query"
+     "query",
+     "request"
     ]
    },
    {
@@ -900,6 +1121,192 @@ export const KINDS = {
    "build",
    "device"
   ]
+ },
+ "explanation/1": {
+  "members": [
+   {
+    "name": "system",
+    "type": "slug"
+   },
+   {
+    "name": "version",
+    "type": "uint"
+   },
+   {
+    "name": "cause",
+    "type": "code",
+    "codes": [
+     "request",
+     "letter",
+     "survey"
+    ]
+   },
+   {
+    "name": "runtime",
+    "type": "release",
+    "nullable": true
+   },
+   {
+    "name": "build",
+    "type": "digest",
+    "nullable": true
+   },
+   {
+    "name": "device",
+    "type": "release",
+    "nullable": true
+   }
+  ],
+  "commits": [
+   "reference",
+   "verdict",
+   "reasons",
+   "statement",
+   "found",
+   "earlier"
+  ],
+  "inputs": false,
+  "oneOf": [],
+  "together": [
+   "runtime",
+   "build",
+   "device"
+  ]
+ },
+ "finding/1": {
+  "members": [
+   {
+    "name": "system",
+    "type": "slug"
+   },
+   {
+    "name": "version",
+    "type": "uint"
+   },
+   {
+    "name": "rule",
+    "type": "code",
+    "codes": [
+     "protected_characteristic"
+    ]
+   }
+  ],
+  "commits": [
+   "reference",
+   "facts"
+  ],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
+ "request/1": {
+  "members": [],
+  "commits": [
+   "request",
+   "step",
+   "day",
+   "right",
+   "reference",
+   "system",
+   "channel",
+   "lang",
+   "identity",
+   "due",
+   "ground",
+   "text",
+   "explanation",
+   "contact",
+   "subjects",
+   "assignee",
+   "account"
+  ],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
+ "notice/1": {
+  "members": [
+   {
+    "name": "system",
+    "type": "slug"
+   },
+   {
+    "name": "duty",
+    "type": "code",
+    "codes": [
+     "affected_person",
+     "workers",
+     "talks",
+     "emotion_or_biometric",
+     "deep_fake",
+     "public_text"
+    ]
+   }
+  ],
+  "commits": [
+   "reference",
+   "channel",
+   "day",
+   "text"
+  ],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
+ },
+ "incident/1": {
+  "members": [
+   {
+    "name": "system",
+    "type": "slug"
+   },
+   {
+    "name": "version",
+    "type": "uint",
+    "nullable": true
+   },
+   {
+    "name": "incident",
+    "type": "id"
+   },
+   {
+    "name": "duty",
+    "type": "code",
+    "codes": [
+     "risk",
+     "serious",
+     "provider"
+    ]
+   },
+   {
+    "name": "step",
+    "type": "code",
+    "codes": [
+     "opened",
+     "told",
+     "closed"
+    ]
+   },
+   {
+    "name": "role",
+    "type": "code",
+    "codes": [
+     "administrator",
+     "operator",
+     "officer",
+     "approver",
+     "auditor",
+     "privacy_officer",
+     "program"
+    ]
+   }
+  ],
+  "commits": [
+   "facts",
+   "told"
+  ],
+  "inputs": false,
+  "oneOf": [],
+  "together": []
  },
  "tally/1": {
   "members": [

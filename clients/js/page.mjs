@@ -96,20 +96,37 @@ async function check(file, text) {
   show(judge(data, byId("keys").value));
 }
 
-/** A file or a pasted text is checked here and not sent; a reference, or nothing, goes to the server. */
+/** A file or a pasted text is checked here and not sent; without either the server says what is missing. */
 function onSubmit(event) {
   const file = byId("file").files[0];
   const text = byId("receipt").value.trim();
   if (file === undefined && text === "") return;
   event.preventDefault();
-  const filled = [file !== undefined, text !== "", byId("reference").value.trim() !== ""].filter(Boolean).length;
-  if (filled > 1) put(copyOf("several"));
+  if (file !== undefined && text !== "") put(copyOf("several"));
   else check(file, text);
+}
+
+const LETTER = /^#([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?:\.([0-9A-Za-z-]{8,40}))?$/;
+
+/**
+ * The square code of a letter leads to `/check#<reference>.<code>`, its link to `/check#<reference>`. A fragment is not sent to a server; it is taken out
+ * of the address as well, so that it stays in no history. Nothing is looked up before the reader asks for it.
+ */
+function fillFromLetter() {
+  const found = LETTER.exec(location.hash);
+  if (found === null || byId("letter") === null) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  byId("reference").value = found[1];
+  byId("code").value = found[2] ?? "";
+  byId("from-letter").hidden = false;
+  byId("letter").querySelector("button").focus();
 }
 
 for (const element of document.querySelectorAll("[data-with-script]")) element.hidden = false;
 for (const element of document.querySelectorAll("[data-without-script]")) element.hidden = true;
 byId("check")?.addEventListener("submit", onSubmit);
+fillFromLetter();
+addEventListener("hashchange", fillFromLetter);
 const stored = byId("stored");
 if (stored !== null) {
   const again = () => check(undefined, stored.value);

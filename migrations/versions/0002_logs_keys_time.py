@@ -97,7 +97,7 @@ def _change_registry(*, with_log: bool) -> None:
     )
     op.create_index("ix_registry_change_slug", "registry_change", ["slug", *names], unique=False)
     what = "1, idx, slug" if with_log else "idx, slug"
-    op.execute(f"INSERT INTO registry_change SELECT {what} FROM registry_change_old")  # noqa: S608 (our names)
+    op.execute(f"INSERT INTO registry_change SELECT {what} FROM registry_change_old")
     op.drop_table("registry_change_old")
 
 

@@ -82,12 +82,12 @@ def _fill_columns() -> None:
         parse = "json_extract(CAST(e.data AS TEXT), '$.{}')"
 
     def said(name: str, of: str, type_: str) -> str:
-        return f"(SELECT CAST({parse.format(name)} AS {type_}) FROM auditlog_entry e WHERE e.id = {of}.id)"  # noqa: S608
+        return f"(SELECT CAST({parse.format(name)} AS {type_}) FROM auditlog_entry e WHERE e.id = {of}.id)"
 
-    op.execute(f"UPDATE {_REVIEW} SET minute = {said('time', _REVIEW, 'TEXT')}")  # noqa: S608 (our names)
+    op.execute(f"UPDATE {_REVIEW} SET minute = {said('time', _REVIEW, 'TEXT')}")
     members = {"capture": "TEXT", "boot": "TEXT", "source": "TEXT", "n": "BIGINT"}
     sets = ", ".join(f"{name} = {said(name, _DECISION, type_)}" for name, type_ in members.items())
-    op.execute(f"UPDATE {_DECISION} SET {sets}")  # noqa: S608 (our names)
+    op.execute(f"UPDATE {_DECISION} SET {sets}")
     _fill_reviews()
 
 
@@ -97,11 +97,11 @@ def _fill_reviews() -> None:
         f"{name} = {latest.format(column, _REVIEW, _DECISION)}"
         for name, column in (("review", "action"), ("reviewed", "minute"))
     )
-    op.execute(f"UPDATE {_DECISION} SET {sets}")  # noqa: S608 (our names)
-    first = f"(SELECT r.minute FROM {_REVIEW} r WHERE r.decision_id = {_DECISION}.id ORDER BY r.log, r.idx LIMIT 1)"  # noqa: S608
+    op.execute(f"UPDATE {_DECISION} SET {sets}")
+    first = f"(SELECT r.minute FROM {_REVIEW} r WHERE r.decision_id = {_DECISION}.id ORDER BY r.log, r.idx LIMIT 1)"
     seconds = "EXTRACT(EPOCH FROM CAST({} AS TIMESTAMPTZ))"
     if op.get_bind().dialect.name == "sqlite":
         seconds = "CAST(strftime('%s', {}) AS INTEGER)"
     minutes = f"({seconds.format(first)} - {seconds.format('minute')}) / 60"
     waited = f"CASE WHEN {minutes} < 0 THEN 0 ELSE {minutes} END"
-    op.execute(f"UPDATE {_DECISION} SET waited = {waited} WHERE review IS NOT NULL")  # noqa: S608 (our names)
+    op.execute(f"UPDATE {_DECISION} SET waited = {waited} WHERE review IS NOT NULL")

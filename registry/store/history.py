@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, tuple_
 
 from registry.store.tables import CHANGE
 
@@ -22,6 +22,15 @@ def list_changes(conn: Connection, slug: str) -> list[Place]:
     columns = CHANGE.c
     statement = select(columns.log, columns.idx).where(columns.slug == slug).order_by(columns.log, columns.idx)
     return [(row.log, row.idx) for row in conn.execute(statement)]
+
+
+def newest_changes(conn: Connection, before: Place | None, limit: int) -> list[tuple[str, Place]]:
+    """System and place of the entries of all systems before a place (None: from the newest one), newest first."""
+    columns = CHANGE.c
+    statement = select(columns.slug, columns.log, columns.idx).order_by(columns.log.desc(), columns.idx.desc())
+    if before is not None:
+        statement = statement.where(tuple_(columns.log, columns.idx) < tuple_(*before))
+    return [(row.slug, (row.log, row.idx)) for row in conn.execute(statement.limit(limit))]
 
 
 def all_changes(conn: Connection) -> dict[Place, str]:

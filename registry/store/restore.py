@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, insert
 
+from registry.store import listing
 from registry.store.tables import SYSTEM, VERSION
 
 
@@ -19,6 +20,7 @@ def put_system(
     """One system: its record's canonical JSON, and its state as the log's entries say."""
     values = {"state": state, "state_before": state_before, "running_version": running_version}
     conn.execute(insert(SYSTEM).values(slug=slug, record=record, **values))
+    listing.refresh(conn, slug)
 
 
 def put_version(conn: Connection, slug: str, version: int, manifest: str) -> None:

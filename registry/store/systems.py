@@ -8,10 +8,9 @@ changed in between.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from registry import lifecycle
 from registry.errors import (
@@ -27,12 +26,14 @@ from registry.errors import (
     UnknownVersion,
 )
 from registry.lifecycle import Gate
-from registry.manifest import Manifest, SystemVersion, format_manifest, numbered, parse_manifest
+from registry.manifest import Manifest, SystemVersion, format_manifest, numbered
 from registry.register_file import RegisterFile
 from registry.remote import verify_remote
+from registry.store import listing
 from registry.store.model_files import find_model
+from registry.store.parsed import record_of, version_of
 from registry.store.tables import SYSTEM, VERSION
-from registry.system import AISystem, format_record, parse_record
+from registry.system import AISystem, format_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ def add_system(conn: Connection, system: AISystem) -> None:
         raise Conflict("is in use; choose another slug, or change that system", field="system.slug")
     record = format_record(system).decode()
     conn.execute(insert(SYSTEM).values(slug=system.slug, record=record, state="draft"))
+    listing.refresh(conn, system.slug)
 
 
 def change_system(conn: Connection, system: AISystem) -> None:
@@ -116,6 +118,7 @@ def change_system(conn: Connection, system: AISystem) -> None:
     done = conn.execute(update(SYSTEM).where(SYSTEM.c.slug == system.slug).values(record=record))
     if done.rowcount != 1:
         raise _unknown()
+    listing.refresh(conn, system.slug)
 
 
 def add_version(conn: Connection, version: SystemVersion) -> None:
@@ -174,6 +177,7 @@ def set_state(conn: Connection, change: StateChange) -> None:
     values = {"state": change.target, "state_before": before, "running_version": running}
     if conn.execute(update(SYSTEM).where(*where).values(**values)).rowcount != 1:
         raise Conflict("changed its state meanwhile; look at it again, then repeat", field="state")
+    listing.note_state(conn, change.system, change.target, running)
 
 
 def gate(conn: Connection, slug: str) -> Gate:
@@ -182,7 +186,7 @@ def gate(conn: Connection, slug: str) -> Gate:
     if row is None:
         raise _unknown()
     mode = lifecycle.check_deciding(row.state)
-    record = _parse_record(row.record)
+    record = record_of(row.record)
     if row.running_version is None or record.capture == "none":
         raise NotRunning("has no version that runs here; register one", field="system")
     running = read_version(conn, slug, row.running_version)
@@ -207,6 +211,19 @@ def read_system(conn: Connection, slug: str) -> Registered:
     return _registered(conn, row)
 
 
+def state_of(conn: Connection, slug: str) -> str | None:
+    """The state of a system; None of one that is not registered."""
+    return conn.execute(select(SYSTEM.c.state).where(SYSTEM.c.slug == slug)).scalar()
+
+
+def read_record(conn: Connection, slug: str) -> AISystem:
+    """The public record of a system alone. Raises UnknownSystem."""
+    row = _system_row(conn, slug)
+    if row is None:
+        raise _unknown()
+    return record_of(row.record)
+
+
 def list_systems(conn: Connection) -> list[Registered]:
     """Every system, by slug."""
     return [_registered(conn, row) for row in conn.execute(select(SYSTEM).order_by(SYSTEM.c.slug))]
@@ -218,13 +235,13 @@ def read_version(conn: Connection, slug: str, version: int) -> SystemVersion:
     text = conn.execute(select(VERSION.c.manifest).where(*where)).scalar()
     if text is None:
         raise UnknownVersion("is not a version of this system; see `greffier system show`", field="version")
-    return _parse_version(text)
+    return version_of(text)
 
 
 def list_versions(conn: Connection, slug: str) -> list[SystemVersion]:
     """All versions of a system, the first one first."""
     query = select(VERSION.c.manifest).where(VERSION.c.slug == slug).order_by(VERSION.c.version)
-    return [_parse_version(text) for text in conn.execute(query).scalars()]
+    return [version_of(text) for text in conn.execute(query).scalars()]
 
 
 def _runnable(conn: Connection, found: Registered, version: int | None) -> SystemVersion | None:
@@ -259,11 +276,11 @@ def _system_row(conn: Connection, slug: str) -> Row[Any] | None:
 
 
 def _registered(conn: Connection, row: Row[Any]) -> Registered:
-    versions = list_versions(conn, row.slug)
-    running = next((item for item in versions if item.version == row.running_version), None)
-    return Registered(
-        _parse_record(row.record), row.state, row.state_before, row.running_version, running, len(versions)
-    )
+    newest = conn.execute(select(func.max(VERSION.c.version)).where(VERSION.c.slug == row.slug)).scalar()
+    number = row.running_version
+    # A number that no version has is for `fsck` to name.
+    running = None if number is None or number > (newest or 0) else read_version(conn, row.slug, number)
+    return Registered(record_of(row.record), row.state, row.state_before, number, running, newest or 0)
 
 
 def _version_of(manifest: Manifest | None, number: int) -> SystemVersion | None:
@@ -282,15 +299,3 @@ def _same_program(versions: list[SystemVersion], manifest: Manifest | None) -> i
 
 def _unknown() -> UnknownSystem:
     return UnknownSystem("is not registered: see the register, or `greffier system list`", field="system")
-
-
-@lru_cache(maxsize=256)
-def _parse_version(text: str) -> SystemVersion:
-    """Kept by its text: the gate reads the same version twice for each decision."""
-    manifest = parse_manifest(text.encode())
-    return SystemVersion(manifest.system, manifest.version, manifest)
-
-
-@lru_cache(maxsize=256)
-def _parse_record(text: str) -> AISystem:
-    return parse_record(text.encode())

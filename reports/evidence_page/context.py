@@ -61,8 +61,24 @@ class EvidenceSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidencePeriod:
+    """A system in a period."""
+
+    system: str
+    """Slug of the system."""
+    first: date
+    """The first day, UTC."""
+    last: date
+    """The last day."""
+    entries: int
+    """Number of entries about the system itself, from its registration to the last day."""
+    documents: int
+    """Number of documents behind those entries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvidencePage:
-    """The page of one record's evidence, or of a sample's."""
+    """The page of one record's evidence, of a sample's, or of a system's in a period."""
 
     agency: Mapping[str, str]
     """Whose log, per language."""
@@ -76,6 +92,8 @@ class EvidencePage:
     """The decisions in the folder, in the order of the draw."""
     sample: EvidenceSample | None
     """The draw, where it is one."""
+    period: EvidencePeriod | None
+    """The system and its period, where the folder is about one."""
     technical: bool
     """Whether only technical values were opened, by the reader's right."""
     with_log: bool

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from registry.system import AISystem
 from reports.agency import Agency, LogStamp
+from reports.explanation.context import Explanation
 
 Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
@@ -59,13 +60,39 @@ class OfficerDecision:
     action: Literal["confirm", "override", "refer", "release"]
     """What was done with the result."""
     decision: str
-    """The agency's decision, as recorded."""
+    """The agency's decision, as recorded; of a case that was passed on (`refer`) it is none, and not shown."""
     reasons: str | None
     """The officer's reasons, as recorded; None when none were recorded."""
     reviewed: date
     """The day of the review."""
     notified: date | None
     """The day on which the decision was sent; the term for an objection runs from it. None when not yet sent."""
+    effect: str | None = None
+    """What the decision means for the person, as recorded; None when nothing was."""
+    sent: str | None = None
+    """The text that went to the person, as recorded; None where the decision is all that was said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The request that the letter answers (GDPR 12(3))."""
+
+    received: date
+    """The day on which it came in."""
+    due: date
+    """The last day for an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the proof of a result rests on, beside the log: digests of public things, and of its entry."""
+
+    entry: str
+    """Digest of the record's entry in the log, `sha256:` and hex digits."""
+    manifest: str
+    """Digest of the version's manifest."""
+    model: str | None
+    """Digest of the file of the AI model; None where it ran elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +108,7 @@ class Letter:
     given: date
     """The day on which the system gave the result."""
     system: AISystem
-    """The register's record; its notice must be there."""
+    """The register's record."""
     version: int
     """The version that gave the result."""
     url: str
@@ -106,6 +133,20 @@ class Letter:
     """Number of the record's entry in the log."""
     log: LogStamp
     """The log at the moment of writing."""
+    evidence: Evidence
+    """What the proof rests on."""
+    explanation: Explanation | None = None
+    """What was measured about the result; None while nobody has measured it."""
+    asked: Asked | None = None
+    """The request that it answers; None for a letter that nobody had to ask for."""
+    told: date | None = None
+    """The day on which the person was told of the system's use (AI Act 26(11)); None where no record says so."""
+    objection_until: date | None = None
+    """The last day for an objection; given once the decision was sent."""
+    code: str | None = None
+    """Access code with which this person alone can open the record on the site; None where none was made."""
+    others: int = 0
+    """How many other people the record is about: their details are left out (GDPR 15(4))."""
 
     def __post_init__(self) -> None:
         # Two or no legal grounds in one letter would leave the reader without any: better no letter.
@@ -113,3 +154,14 @@ class Letter:
             raise ValueError("law: give it for the bases sector and reasons, and for no other")
         if (self.result.label is None) != (self.result.code in {"length", "invalid", "refusal"}):
             raise ValueError("result.label: give it for a declared outcome, and for no reserved one")
+        if (self.objection_until is not None) != (self.decision is not None and self.decision.notified is not None):
+            raise ValueError("objection_until: give it once the decision was sent, and not before")
+        if self.decision is not None and self.decision.action == "refer" and self.decision.notified is not None:
+            raise ValueError("decision.notified: give it once somebody decided; a case was passed on")
+        if self.explanation is None:
+            return
+        if self.explanation.result_code != self.result.code:
+            raise ValueError("explanation: give the one of this result")
+        # The letter sends the reader to the reasons of that decision.
+        if self.explanation.fresh == "done" and self.decision is None:
+            raise ValueError("decision: give the fresh one, of which the explanation says that it is done")

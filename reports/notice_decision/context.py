@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from registry.system import AISystem
+from reports.agency import Agency
+from reports.law import LawAsks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,20 @@ class NoticeDecision:
 
     notice: Notice
     """Its words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticePage:
+    """The notice as a sheet that is handed over, sent or hung up: `Renderer.document("notice_decision", …)`."""
+
+    agency: Agency
+    """Who gives it."""
+    notice: Notice
+    """Its words."""
+    written: date
+    """The day on which it was made."""
+    law: LawAsks
+    """Whether AI Act 26(11) asks for it: of an Annex III system that makes or helps with decisions about people."""
 
 
 def notice_of(system: AISystem, *, url: str, phone: str, reference: str | None = None) -> Notice | None:

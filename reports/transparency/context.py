@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Literal
 
-from auditlog.figures import Figure
+from auditlog.counting.figures import Figure
+from registry.parts.money import Tariff
 from reports.agency import Agency, LogStamp
+from reports.transparency.running import Running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +32,11 @@ class SystemFigures:
     outcomes: Mapping[str, Mapping[str, str]]
     """Outcome code → words per language, for every code in the figures but the reserved ones."""
     figures: tuple[Figure, ...]
-    """Its figures, in the order of auditlog.figures."""
+    """Its figures, in the order of auditlog.counting.figures."""
     elsewhere: tuple[str, ...] = field(default=(), metadata={"omitted": True})
     """Organisations that ran the AI model of a version that gave results here, by name."""
+    tariff: Tariff | None = field(default=None, metadata={"omitted": True})
+    """What the agency pays for results, as the register says at the end of the period."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedTally:
-    """The `tally/1` entry of a period, opened: what `cells` and `parts` stand for (see auditlog.tally)."""
+    """The `tally/1` entry of a period, opened: what `cells` and `parts` stand for (see auditlog.counting.tally)."""
 
     id: str
     """Of the entry in the log."""
@@ -107,6 +112,52 @@ class Replays:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """What people asked about one system by one right, of requests received in the period. None: not shown."""
+
+    right: Literal["explain", "look_again", "correct", "access", "object"]
+    """Which right."""
+    system: str | None
+    """Short name; None where the person named no system."""
+    name: Mapping[str, str]
+    """Its name, per language; empty where there is none."""
+    received: int | None
+    """Requests that came in."""
+    answered: int | None
+    """Of them: answered."""
+    refused: int | None
+    """Of them: refused, with a ground."""
+    withdrawn: int | None
+    """Of them: withdrawn by the person."""
+    open: int | None
+    """Of them: still open."""
+    extended: int | None
+    """Of them: given more time (GDPR 12(3))."""
+    in_time: int | None
+    """Of them: answered or refused by the day on which that was due."""
+    late: int | None
+    """Of them: answered, refused or still open after that day."""
+    days_median: int | None
+    """Half of those that are closed took at most so many days."""
+    days_p90: int | None
+    """90 in 100 of them took at most so many days."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """Why this report takes the place of an earlier one of the same days."""
+
+    edition: int
+    """The how-manieth of these days: 2 or more."""
+    corrects: str
+    """Digest of the one before, "sha256:…", as the log has it."""
+    published: date
+    """The day on which that was published."""
+    note: Mapping[str, str]
+    """What was wrong, and is right now, per language."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransparencyReport:
     """What the agency's systems did in a period."""
 
@@ -132,3 +183,14 @@ class TransparencyReport:
     """The sums in the log that these figures come from, one a system. None in a draft."""
     replays: tuple[Replays, ...] = field(default=(), metadata={"omitted": True})
     """Systems of which recorded results were run again, by short name. Reports from before there were any lack it."""
+    requests: tuple[Requests, ...] = field(default=(), metadata={"omitted": True})
+    """What people asked, by system and right. Counted by the agency: the log has these numbers closed."""
+    running: Running | None = field(default=None, metadata={"omitted": True})
+    """When the program ran; None where there was no log yet."""
+    not_shown: int = field(default=0, metadata={"omitted": True})
+    """How many systems the log has results or replays of in these days that are not public (AI Act 49(4)): nothing here
+    counts them."""
+    correction: Correction | None = field(default=None, metadata={"omitted": True})
+    """Set where this report corrects an earlier one."""
+    marks: Mapping[str, str] = field(default_factory=dict, metadata={"omitted": True})
+    """A mark for each number that nothing else gives again (see `reports.transparency.marks`)."""

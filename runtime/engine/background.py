@@ -1,4 +1,4 @@
-"""Work of low priority in the worker: self-tests and replays, a bounded piece at a time, while no request needs it."""
+"""Work of low priority in the worker: self-tests, replays, explanations; in small pieces, while no request needs it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from typing import Protocol
 
 from runtime.engine.shelf import Shelf
 from runtime.errors import Busy, RuntimeFault, Stopped
+from runtime.explain.question import Explained, Surveyed
 from runtime.llama import Context, Model
 from runtime.program import Shape
 from runtime.verdict import Measured, Replayed
 
 MOST = 256  # jobs that may wait
 _LOOK_S = 0.005  # so long a piece waits for a model that is being loaded: then those who run get their turn
-Done = Replayed | Measured | RuntimeFault
+Found = Replayed | Measured | Explained | Surveyed
+Done = Found | RuntimeFault
 
 
 class Spare:
-    """One context beside those that serve requests: kept from job to job while they ask for the same, then freed."""
+    """One context beside those that serve requests: kept from job to job while they ask for the same, then freed.
+
+    `scarce`: requests wait for memory. A job that takes long lets go of its context where it loses little by that.
+    """
+
+    scarce = False
 
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
@@ -54,7 +61,7 @@ class Job(Protocol):
     def urgent(self) -> bool:
         """Whether requests wait for it (a self-test), so that it goes before other jobs."""
 
-    def step(self, spare: Spare) -> Replayed | Measured | None:
+    def step(self, spare: Spare) -> Found | None:
         """One piece of at most one batch; what came of it once it is complete. Raises RuntimeFault."""
 
     def close(self) -> None:
@@ -92,7 +99,7 @@ class Background:
         key, job = next((one for one in self._jobs if one[1].urgent), self._jobs[0])
         if self._last is not None and self._last is not job:
             self._last.close()  # an urgent one goes first: it empties the context, or asks for another
-        self._last = job
+        self._last, self._spare.scarce = job, scarce
         try:
             done: Done | None = job.step(self._spare)
         except RuntimeFault as fault:

@@ -47,18 +47,17 @@ class Sheet:
         self.ones = np.ones(rows, np.int32)
         # llama.cpp wants one pointer a row, to that row's sequences: each points into our array.
         self.pointers: NDArray[np.uint64] = np.uint64(self.sequence.ctypes.data) + np.arange(rows, dtype=np.uint64) * 4
-        self.used = 0
+        self.used = self.wants = 0  # rows laid out, and how many of them are wanted
 
     def fill(self, parts: Sequence[Part], lengths: Sequence[int]) -> list[int]:
         """Lays parts out one after another; gives the lengths after them. Raises CallRefused, and then has no rows."""
         self.used = 0
         grown = list(lengths)
-        count = sum(len(part.tokens) for part in parts)
-        if not 1 <= count <= self.rows:
-            raise CallRefused(f"a batch has 1 to {self.rows} rows", field="batch")
-        if sum(part.wanted for part in parts) > self.outputs:
-            raise CallRefused(f"at most {self.outputs} rows of a batch can be wanted", field="batch")
-        at = 0
+        # Lists first, and one assignment of each: an assignment a part costs as much as all the rest together.
+        tokens: list[int] = []
+        positions: list[int] = []
+        sequences: list[int] = []
+        wanted: list[int] = []
         for part in parts:
             self.check_sequence(part.sequence)
             start, size = grown[part.sequence], len(part.tokens)
@@ -66,41 +65,44 @@ class Sheet:
                 raise CallRefused("more rows are wanted than a part has", field="batch")
             if start + size > self.room:
                 raise CallRefused(f"a sequence holds at most {self.room} tokens", field="position")
-            end = at + size
-            self.token[at:end] = np.asarray(part.tokens, np.int64).clip(-1, self._vocabulary)
-            self.position[at:end] = np.arange(start, start + size, dtype=np.int32)
-            self.sequence[at:end] = part.sequence
-            self.wanted[at : end - part.wanted] = 0
-            self.wanted[end - part.wanted : end] = 1
-            grown[part.sequence] += size
-            at = end
-        return self._ready(count, grown)
+            grown[part.sequence] = start + size
+            tokens += part.tokens
+            positions += range(start, start + size)
+            sequences += [part.sequence] * size
+            wanted += [0] * (size - part.wanted) + [1] * part.wanted
+        self._check_size(len(tokens), sum(wanted))
+        return self._lay(tokens, positions, sequences, wanted, grown)
 
     def fill_rows(self, rows: Sequence[BatchRow], lengths: Sequence[int]) -> list[int]:
         """As `fill`, row by row, positions stated."""
         self.used = 0
         grown = list(lengths)
-        if not 1 <= len(rows) <= self.rows:
-            raise CallRefused(f"a batch has 1 to {self.rows} rows", field="batch")
-        if sum(row.wanted for row in rows) > self.outputs:
-            raise CallRefused(f"at most {self.outputs} rows of a batch can be wanted", field="batch")
-        for i, row in enumerate(rows):
+        self._check_size(len(rows), sum(row.wanted for row in rows))
+        for row in rows:
             self.check_sequence(row.sequence)
             if row.position != grown[row.sequence]:
                 raise CallRefused("positions of a sequence must follow each other", field="position")
             if row.position >= self.room:
                 raise CallRefused(f"a sequence holds at most {self.room} tokens", field="position")
             grown[row.sequence] += 1
-            self.token[i] = min(max(row.token, -1), self._vocabulary)
-            self.position[i], self.wanted[i] = row.position, row.wanted
-            self.sequence[i] = row.sequence
-        return self._ready(len(rows), grown)
+        columns = ([row.token for row in rows], [row.position for row in rows], [row.sequence for row in rows])
+        return self._lay(*columns, [int(row.wanted) for row in rows], grown)
 
-    def _ready(self, count: int, grown: list[int]) -> list[int]:
-        tokens = self.token[:count]
-        if int(tokens.min()) < 0 or int(tokens.max()) >= self._vocabulary:
+    def _check_size(self, rows: int, wanted: int) -> None:
+        if not 1 <= rows <= self.rows:
+            raise CallRefused(f"a batch has 1 to {self.rows} rows", field="batch")
+        if wanted > self.outputs:
+            raise CallRefused(f"at most {self.outputs} rows of a batch can be wanted", field="batch")
+
+    def _lay(
+        self, tokens: list[int], positions: list[int], sequences: list[int], wanted: list[int], grown: list[int]
+    ) -> list[int]:
+        if min(tokens) < 0 or max(tokens) >= self._vocabulary:
             raise CallRefused("token id outside the vocabulary", field="token")
-        self.used = count
+        count = len(tokens)
+        self.token[:count], self.position[:count] = tokens, positions
+        self.sequence[:count], self.wanted[:count] = sequences, wanted
+        self.used, self.wants = count, sum(wanted)
         return grown
 
     def check_sequence(self, sequence: int) -> None:

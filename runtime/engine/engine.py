@@ -18,7 +18,7 @@ from runtime.capture import Generation, Piece
 from runtime.energy import Meter
 from runtime.engine.accounts import Account, shares
 from runtime.engine.admission import Admission
-from runtime.engine.background import Background
+from runtime.engine.background import Background, Done
 from runtime.engine.figures import figures, in_line
 from runtime.engine.hashing import Hasher
 from runtime.engine.running import Running
@@ -38,10 +38,10 @@ from runtime.errors import (
 from runtime.output.choice import Choice
 from runtime.program import Request
 from runtime.sampler import Logits, block_logits
-from runtime.verdict import Measured, Replayed, context_digest
+from runtime.verdict import Measured, context_digest
 from runtime.worker.counter import Counter
 
-Result = Generation | Replayed | Measured | RuntimeFault
+Result = Generation | Done
 _IDLE_S = 0.02  # between two looks at a model that is being loaded
 
 
@@ -198,7 +198,7 @@ class Engine:
         others = [one for one in self._running if one.seats is not seats]
         self._running = [*others, *here]
         try:
-            ready = [one for at, one in enumerate(here) if not one.follows(here[:at])]
+            ready = [one for at, one in enumerate(here) if one.writing or not one.follows(here[:at])]
         except RuntimeFault as fault:
             self._drop(seats, fault)
             return
@@ -230,6 +230,7 @@ class Engine:
 
     def _run(self, seats: Seats, batch: Sequence[tuple[Running, int]]) -> None:
         parts = [one.part(count) for one, count in batch]
+        self._hasher.start()
         began = self._clock()
         block = seats.context.run(parts)
         spent = self._clock() - began
@@ -239,14 +240,13 @@ class Engine:
         for at, one in enumerate(here := [one for one in self._running if one.seats is seats]):
             if one.following:  # before the one that read the head goes on to another prompt
                 one.follows(here[:at])
-        # One copy of the rows: the next decode writes over them while they are hashed.
-        rows = block_logits(block.copy())
         ready = [one for one, _ in batch if not one.waiting]
         if ready and ready[0].request.program.context.reproducible:
-            digests = self._hasher.rows([one.row for one in rows])
+            # A copy: the next decode writes over the rows while they are hashed.
+            block, digests = self._hasher.keep(block)
             for index, one in enumerate(ready):
                 one.trail.add(len(one.paper.prompts), digests, index)
-        for one, row in zip(ready, rows, strict=True):
+        for one, row in zip(ready, block_logits(block), strict=True):
             self._resume(one, row)
 
     def _charge(self, batch: Sequence[tuple[Running, int]], spent_ns: int) -> None:
@@ -256,8 +256,12 @@ class Engine:
         used, self._reading = self._meter.lap(self._reading)
         for (one, _), ns in zip(batch, shares(spent_ns, counts), strict=True):
             one.busy_ns += ns
-        for (one, _), energy in zip(batch, shares(used or 0, counts), strict=True):
-            one.energy_uj = None if used is None or one.energy_uj is None else one.energy_uj + energy
+        if used is None:
+            for one, _ in batch:
+                one.energy_uj = None
+            return
+        for (one, _), energy in zip(batch, shares(used, counts), strict=True):
+            one.energy_uj = None if one.energy_uj is None else one.energy_uj + energy
 
     def _resume(self, one: Running, row: Logits) -> None:
         assert one.work is not None

@@ -189,7 +189,7 @@ class Context:
             raise ProgramInvalid(what, field="context.n_ctx", fix="lower n_ctx or raise n_seq_max")
         if not model.handle:
             raise CallRefused("the model was freed", field="model")
-        self.threads = shape.threads or threads_available()
+        self.threads = self._threads = shape.threads or threads_available()
         self.device = model.device
         self.sequences = shape.n_seq_max + spare
         self.outputs = outputs or self.sequences
@@ -214,12 +214,14 @@ class Context:
             vocabulary=model.vocabulary.size,
         )
         self._batch = _batch(self._sheet)
+        self._address, self._block = 0, np.empty((0, model.vocabulary.size), np.float32)
 
     def set_threads(self, threads: int) -> None:
-        """Runs the batches that follow on so many threads."""
+        """Runs the batches that follow on so many threads, whatever number is its own."""
         self._demand_open()
-        c.llama_set_n_threads(self._handle, threads, threads)
-        self.threads = threads
+        if threads != self._threads:
+            c.llama_set_n_threads(self._handle, threads, threads)
+            self._threads = threads
 
     def length(self, sequence: int) -> int:
         """How many tokens a sequence holds."""
@@ -263,9 +265,16 @@ class Context:
         if status != 0:
             raise CallRefused(f"llama.cpp could not decode a batch (status {status})", field="batch")
         self._lengths = lengths
-        if not (count := int(self._sheet.wanted[: self._sheet.used].sum())):
-            return np.empty((0, self._vocabulary_size), np.float32)
-        return np.ctypeslib.as_array(c.llama_get_logits(self._handle), (count, self._vocabulary_size))
+        return self._logits()[: self._sheet.wants]
+
+    def _logits(self) -> Block:
+        """The library's rows; made into an array anew only where they have moved."""
+        if self._sheet.wants:
+            found = c.llama_get_logits(self._handle)
+            if (address := ctypes.addressof(found.contents)) != self._address:
+                self._block = np.ctypeslib.as_array(found, (self.outputs, self._vocabulary_size))
+                self._address = address
+        return self._block
 
     def _demand_open(self) -> None:
         if not self._handle:

@@ -65,6 +65,13 @@ class Vocabulary:
             known = self._pieces[token] = buffer.raw[: max(count, 0)]
         return known
 
+    def breaks(self, token: int) -> bool:
+        """Whether a token can only end a text: an end token, or blanks with a newline among them."""
+        if token in self.ends:
+            return True
+        piece = self.piece(token)
+        return b"\n" in piece and not piece.strip()
+
     def close(self) -> None:
         """The model is freed: nothing can be asked any more."""
         while self._grammars:
@@ -94,15 +101,32 @@ class Grammar:
     def __init__(self, sampler: Any, size: int) -> None:
         self._sampler, self._size = sampler, size
         self._allowed: set[int] = set()
+        # For the question that is asked most, about one token: arrays of each question's own cost more than its answer.
+        cells = (c.llama_token_data * 1)()
+        self._cell: Any = cells[0]
+        self._cells = c.llama_token_data_array(cells, 1, -1, sorted=False)
+        self._question = ctypes.byref(self._cells)
 
     def clone(self) -> Grammar:
         """The same state once more, to go on by itself."""
         return Grammar(c.llama_sampler_clone(self._sampler), self._size)
 
+    def allows(self, token: int) -> bool:
+        """Whether a token may come next."""
+        if not 0 <= token < self._size:
+            raise CallRefused("token id outside the vocabulary", field="token")
+        cell = self._cell
+        cell.id, cell.logit = token, 0.0
+        c.llama_sampler_apply(self._sampler, self._question)
+        keep: bool = cell.logit == 0.0
+        if keep:
+            self._allowed.add(token)
+        return keep
+
     def allowed(self, tokens: Sequence[int]) -> list[bool]:
         """For each token whether it may come next."""
-        if not tokens:
-            return []
+        if len(tokens) < 2:
+            return [self.allows(token) for token in tokens]
         if min(tokens) < 0 or max(tokens) >= self._size:
             raise CallRefused("token id outside the vocabulary", field="token")
         rows = np.zeros(len(tokens), dtype=_CANDIDATE)
@@ -110,15 +134,15 @@ class Grammar:
         array = c.llama_token_data_array(rows.ctypes.data_as(c.llama_token_data_p), len(tokens), -1, sorted=False)
         c.llama_sampler_apply(self._sampler, ctypes.byref(array))
         keep: list[bool] = np.isfinite(rows["logit"]).tolist()
-        self._allowed = {token for token, ok in zip(tokens, keep, strict=True) if ok}
+        self._allowed.update(token for token, ok in zip(tokens, keep, strict=True) if ok)
         return keep
 
     def accept(self, token: int) -> None:
-        """Moves on by a token that the last `allowed` permitted; any other would throw inside the library and abort."""
+        """Moves on by a token that was `allowed` here; any other would throw inside the library and abort."""
         if token not in self._allowed:
             raise CallRefused("the grammar was not asked about this token", field="token")
         c.llama_sampler_accept(self._sampler, token)
-        self._allowed = set()
+        self._allowed.clear()
 
     def close(self) -> None:
         """Frees the state."""

@@ -63,25 +63,32 @@ class Weighed:
 
 def weigh(answers: Answers, *, keep: bool = False) -> Generator[Ask, Logits, Weighed]:
     """Asks for the inner nodes of the trie, depth first; `keep` the row of each, by the path that leads there."""
-    inner: dict[Tokens, list[tuple[int, int]]] = {}
-    for number, tokens in enumerate(answers.continuations):
-        for at, token in enumerate(tokens):
-            inner.setdefault(tokens[:at], []).append((number, token))
     weighed = Weighed([[] for _ in answers.continuations], rows := {})
-    now: Tokens = ()
-    start = len(answers.prompt)
-    for path, following in sorted(inner.items()):
-        shared = common(now, path)
-        logits = yield Ask(start + shared, path[shared:]) if path else Ask(0, answers.prompt)
-        now = path
-        if keep:
-            rows[path] = logits
-        for number, token in following:
-            weighed.logprobs[number].append(logits.logprob(token))
+    inner: dict[Tokens, list[tuple[list[float], int]]] = {}
+    for logprobs, tokens in zip(weighed.logprobs, answers.continuations, strict=True):
+        for at, token in enumerate(tokens):
+            inner.setdefault(tokens[:at], []).append((logprobs, token))
+    for path, ask in _asks(answers.prompt, sorted(inner)):
+        logits = yield ask
+        if keep:  # a copy: the row that is sent is gone with the next one
+            rows[path] = logits._replace(row=logits.row.copy())
+        for logprobs, token in inner[path]:
+            logprobs.append(logits.logprob(token))
     return weighed
+
+
+def _asks(prompt: Tokens, paths: Sequence[Tokens]) -> list[tuple[Tokens, Ask]]:
+    """What is asked for along paths in their order, each from where it leaves the one before."""
+    asks: list[tuple[Tokens, Ask]] = []
+    now: Tokens = ()
+    for path in paths:
+        shared = common(now, path)
+        asks.append((path, Ask(len(prompt) + shared, path[shared:]) if path else Ask(0, prompt)))
+        now = path
+    return asks
 
 
 def weights(totals: Sequence[float], biases: Sequence[int], draw: Draw, position: int) -> Row | Scores:
     """What is compared: each answer's log-probability and bias (milli-nats), under the sampler."""
-    scores = np.asarray(totals, dtype=np.float64) + np.asarray(biases, dtype=np.float64) / 1000
+    scores = np.array([total + bias / 1000 for total, bias in zip(totals, biases, strict=True)], dtype=np.float64)
     return draw.scores(scores, position)

@@ -29,7 +29,7 @@ class Line:
     def judge(self, token: int, data: bytes, /, *, fits: bool, may_end: bool) -> str:
         """What a candidate would be: the end, one more piece of text, one piece too many, or not allowed."""
         vocabulary, piece = self.vocabulary, self.vocabulary.piece(token)
-        if token in vocabulary.ends or (b"\n" in piece and not piece.strip()):
+        if vocabulary.breaks(token):
             long_enough = len(_decode(data)) >= self.schema.get("minLength", 0)
             empty_line = token not in vocabulary.ends and not data.strip()
             return STOP if may_end and long_enough and not empty_line and _is_whole(data) else REFUSE

@@ -24,7 +24,7 @@ class JsonText:
     def judge(self, token: int, _data: bytes, /, *, fits: bool, may_end: bool) -> str:
         """What a candidate would be: the end of a number, one more piece of text, or not allowed."""
         vocabulary, piece = self.vocabulary, self.vocabulary.piece(token)
-        if token in vocabulary.ends or (b"\n" in piece and not piece.strip()):
+        if vocabulary.breaks(token):
             return STOP if may_end else REFUSE
         return TAKE if fits and piece and not vocabulary.control[token] else REFUSE
 

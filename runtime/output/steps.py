@@ -5,7 +5,7 @@ It decodes nothing itself, so the engine can run any number of them in one batch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runtime.llama import Vocabulary
 
 Work = Generator[Ask, Logits, None]
+_PLAIN = frozenset({"type", "properties", "required", "additionalProperties", "title", "description"})
 
 
 @dataclass(slots=True)
@@ -89,9 +90,11 @@ class Desk:
 def take_steps(desk: Desk, paper: Paper) -> Work:
     """All steps of a request. The first `next` renders and measures the first prompt, before anything is decoded."""
     draw = Draw(desk.program.sampler, desk.request.seed)
+    listed = True
     for index, step in enumerate(desk.program.steps):
         texts = choices(desk.program.output_schema["properties"][step.output])
         if texts is None:
+            listed = False
             yield from _write(desk, paper, index, draw)
         else:
             # The outcomes are the answers of the first step; other finite steps have no codes and no biases.
@@ -99,14 +102,20 @@ def take_steps(desk: Desk, paper: Paper) -> Work:
             yield from _choose(desk, paper, index, draw, first or tuple(Outcome("", text) for text in texts))
         if paper.finish != "stop":
             break
-    _judge(desk, paper)
+    _judge(desk, paper, listed=listed)
 
 
-def _choose(desk: Desk, paper: Paper, index: int, draw: Draw, outcomes: tuple[Outcome, ...]) -> Work:
+def lay_out(desk: Desk, paper: Paper, index: int, outcomes: Sequence[Outcome]) -> Answers:
+    """A step's prompt and the finite answers that may follow it. Raises PromptTooLong, InputInvalid."""
     rendered = desk.render(index, paper)
     whole = [tokenize(rendered, desk.vocabulary, answer=outcome.text) for outcome in outcomes]
     answers = split(tokenize(rendered, desk.vocabulary), whole)
     desk.measure(answers.prompt, answers.longest)
+    return answers
+
+
+def _choose(desk: Desk, paper: Paper, index: int, draw: Draw, outcomes: tuple[Outcome, ...]) -> Work:
+    answers = lay_out(desk, paper, index, outcomes)
     weighed = yield from weigh(answers, keep=desk.said is not None and desk.request.top > 0)
     totals = [sum(found) for found in weighed.logprobs]
     scores = weights(totals, [outcome.bias_millinats for outcome in outcomes], draw, paper.draws)
@@ -178,11 +187,17 @@ def _value(form: Form, written: Written) -> Any:
         return written.whole
 
 
-def _judge(desk: Desk, paper: Paper) -> None:
-    """Validates what is complete; for a text that was cut or could not be written, that code is the outcome."""
-    if paper.finish == "stop":
+def _judge(desk: Desk, paper: Paper, *, listed: bool) -> None:
+    """Validates what is complete; for a text that was cut or could not be written, that code is the outcome.
+
+    `listed`: each value is one that its schema lists. Each of those was held against all of it at registration, so
+    only the names are looked at: the validator would take longer than all the rows of the answer.
+    """
+    schema = desk.program.output_schema
+    named = listed and schema.keys() <= _PLAIN and paper.output.keys() >= set(schema.get("required", ()))
+    if paper.finish == "stop" and not named:
         try:
-            validate_output(desk.program.output_schema, paper.output)
+            validate_output(schema, paper.output)
         except OutputInvalid:
             paper.finish = "invalid"
     if paper.finish != "stop":

@@ -16,12 +16,12 @@ from runtime.capture import TokenText
 from runtime.output.answers import Ask, Tokens
 from runtime.output.choice import Choice
 from runtime.output.telling import Telling, before_stop, likeliest, token_text
-from runtime.sampler import Draw, Logits, Row, Scores, top
+from runtime.sampler import Draw, Logits, Row, Scores, best, top
 
 if TYPE_CHECKING:
     from runtime.llama import Grammar, Vocabulary
 
-# How many candidates are tried before all are: a call of the grammar costs about 10 µs, and 0.1 µs a candidate.
+# How many candidates are tried before all are: asking the grammar about many costs 10 µs, and 0.1 µs a candidate.
 FIRST = (1, 32)
 STOP, TAKE, REFUSE, CUT = "stop", "take", "refuse", "length"
 
@@ -44,7 +44,10 @@ class Form(Protocol):
         """The tokens."""
 
     def judge(self, token: int, data: bytes, /, *, fits: bool, may_end: bool) -> str:
-        """What a candidate after `data` would be: the end, more of the text, too much of it, or not allowed."""
+        """What a candidate after `data` would be: the end, more of the text, too much of it, or not allowed.
+
+        `fits`: the grammar takes it. `may_end`: the text may end here; of weight only for tokens that end a text.
+        """
 
 
 @dataclass(slots=True)
@@ -86,12 +89,10 @@ class Pen:
 def write(form: Form, prompt: Tokens, pen: Pen) -> Generator[Ask, Logits, Written]:
     """Writes what the form allows after the prompt."""
     written = Written()
-    may_end = _may_end(form)
     ask = Ask(0, prompt)
     while True:
         logits = yield ask
-        scores = pen.draw.scores(logits.row, pen.position + len(written.tokens))
-        last, verdict = _pick(form, written, scores, may_end, pen)
+        last, verdict = _pick(form, written, logits, pen)
         if verdict in (CUT, REFUSE):
             written.finish = "length" if verdict == CUT else "invalid"
             break
@@ -101,8 +102,7 @@ def write(form: Form, prompt: Tokens, pen: Pen) -> Generator[Ask, Logits, Writte
             break
         form.grammar.accept(last)
         written.data += form.vocabulary.piece(last)
-        may_end = _may_end(form)
-        if _ended(form, written, pen, may_end):
+        if _ended(form, written, pen):
             break
         if pen.telling is not None:
             pen.telling.token(_token(form, written, pen, logits))
@@ -114,13 +114,13 @@ def write(form: Form, prompt: Tokens, pen: Pen) -> Generator[Ask, Logits, Writte
 
 def _may_end(form: Form) -> bool:
     end = next(iter(form.vocabulary.ends), None)
-    return end is not None and form.grammar.allowed([end])[0]
+    return end is not None and form.grammar.allows(end)
 
 
-def _ended(form: Form, written: Written, pen: Pen, may_end: bool) -> bool:
+def _ended(form: Form, written: Written, pen: Pen) -> bool:
     """Whether the text is over with the token just taken: a stop sequence, nothing more can follow, or its limit."""
     written.told = before_stop(written.whole, pen.stop) if pen.stop else None
-    if written.told is not None or (may_end and form.ends_itself):
+    if written.told is not None or (form.ends_itself and _may_end(form)):
         return True
     if len(written.tokens) >= pen.max_tokens:
         written.finish = "length"
@@ -128,38 +128,44 @@ def _ended(form: Form, written: Written, pen: Pen, may_end: bool) -> bool:
     return False
 
 
-def _pick(form: Form, written: Written, scores: Row | Scores, may_end: bool, pen: Pen) -> tuple[int, str]:
+def _pick(form: Form, written: Written, logits: Logits, pen: Pen) -> tuple[int, str]:
     """The best candidate that is allowed and its verdict, or the token that `chosen` puts in its place."""
-    own, verdict = _best(form, written.data, scores, may_end)
+    scores = pen.draw.scores(logits.row, pen.position + len(written.tokens))
+    first = logits.best if scores is logits.row else best(scores)
+    own, verdict = _best(form, written.data, scores, first)
     choice = Choice(pen.step, len(written.tokens), own, lambda index: float(scores[index]))
     other = pen.chosen(choice)
     if other is None or other == own:
         return own, verdict
-    (fits,) = form.grammar.allowed([other])
-    return other, form.judge(other, written.data, fits=fits, may_end=may_end)
+    return other, _judge(form, written.data, other, fits=form.grammar.allows(other))
 
 
-def _best(form: Form, data: bytes, scores: Row | Scores, may_end: bool) -> tuple[int, str]:
+def _best(form: Form, data: bytes, scores: Row | Scores, first: int) -> tuple[int, str]:
     candidates: list[int] = []
     for count in FIRST:
-        candidates, done = [int(scores.argmax())] if count == 1 else top(scores, count), len(candidates)
-        found = _first(form, data, candidates[done:], may_end)
+        candidates, done = [first] if count == 1 else top(scores, count), len(candidates)
+        found = _first(form, data, candidates[done:])
         if found is not None:
             return found
     ids = form.vocabulary.lexicon.possible(form.grammar.allowed)
     fits = np.asarray(form.grammar.allowed(ids.tolist()))
     fits[: len(form.vocabulary.lexicon.enders)] = True  # these the form judges
     ids = ids[fits]
-    return _first(form, data, ids[np.lexsort((ids, -scores[ids]))].tolist(), may_end) or (-1, REFUSE)
+    return _first(form, data, ids[np.lexsort((ids, -scores[ids]))].tolist()) or (-1, REFUSE)
 
 
-def _first(form: Form, data: bytes, candidates: list[int], may_end: bool) -> tuple[int, str] | None:
+def _first(form: Form, data: bytes, candidates: list[int]) -> tuple[int, str] | None:
     """The first candidate that is not refused, with its verdict."""
     for token, fits in zip(candidates, form.grammar.allowed(candidates), strict=True):
-        verdict = form.judge(token, data, fits=fits, may_end=may_end)
+        verdict = _judge(form, data, token, fits=fits)
         if verdict != REFUSE:
             return token, verdict
     return None
+
+
+def _judge(form: Form, data: bytes, token: int, *, fits: bool) -> str:
+    """What the form says; whether the text may end is a question to the grammar, asked for tokens that would end it."""
+    return form.judge(token, data, fits=fits, may_end=form.vocabulary.breaks(token) and _may_end(form))
 
 
 def _token(form: Form, written: Written, pen: Pen, logits: Logits) -> TokenText:

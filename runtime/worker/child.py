@@ -19,15 +19,19 @@ from typing import Any
 from runtime import llama
 from runtime.capture import Generation, Piece, format_generation, format_piece
 from runtime.energy import Meter
+from runtime.engine.background import Job
 from runtime.engine.engine import Engine, Result
 from runtime.engine.shelf import Budget
 from runtime.errors import PipeBroken, RuntimeFault, Stopped, format_fault
+from runtime.explain.job import Explaining, Surveying
+from runtime.explain.pipe import format_explained, format_surveyed, parse_question, parse_survey_order
+from runtime.explain.question import Explained, Surveyed
 from runtime.program import parse_program, parse_request
 from runtime.replay.replay import Replay
 from runtime.replay.selftest import SelfTest
 from runtime.verdict import Measured, Replayed, format_measured, format_replayed, parse_order
 from runtime.worker.counter import Counter
-from runtime.worker.frames import Frame, FrameReader, write_frame
+from runtime.worker.frames import Frame, FrameReader, format_frame, write_all, write_frame
 
 _PR_SET_PDEATHSIG = 1
 
@@ -56,6 +60,7 @@ class Worker:
         self._reader = FrameReader(inward)
         self._inward, self._outward = inward, outward
         self._writing = threading.Lock()  # progress is told by the thread that loads
+        self._told: list[bytes] = []  # pieces of the step that runs, as frames
         meter = Meter(gpu=args.gpu_layers > 0, watts=args.watts)
         self._engine = Engine(
             args.models_dir,
@@ -88,7 +93,9 @@ class Worker:
             ready, _, _ = select.select([self._inward], [], [], 0 if self._engine.busy else None)
             if ready and not self._take():
                 return
-            for request_id, result in self._engine.step():
+            results = self._engine.step()
+            self._tell()
+            for request_id, result in results:
                 self._answer(request_id, result)
         self._engine.close()
         self._send(type="closed", boot=self._counter.boot, n=self._counter.n)
@@ -110,11 +117,8 @@ class Worker:
             case "generate":
                 request = parse_request(frame["request"])
                 self._engine.submit(request, handed_ns=frame["handed_ns"], deadline_ns=frame["deadline_ns"])
-            case "replay":
-                self._engine.background.submit(frame["id"], Replay(parse_order(frame["order"]), self._engine.build))
-            case "measure":
-                job = SelfTest(parse_program(frame["program"]), self._engine.build, self._run_dir)
-                self._engine.background.submit(frame["id"], job)
+            case "replay" | "measure" | "explain" | "survey":
+                self._engine.background.submit(frame["id"], self._job(frame))
             case "load":
                 self._engine.load(frame["model"])
                 self._send(type="loaded", id=frame["id"])
@@ -123,13 +127,25 @@ class Worker:
             case "cancel":
                 self._engine.cancel(frame["id"])
                 if self._engine.background.cancel(frame["id"]):
-                    self._answer(frame["id"], Stopped("the replay was stopped"))
+                    self._answer(frame["id"], Stopped("the job was stopped"))
             case "close":
                 self._open = False
                 for key, stopped in self._engine.background.stop():
                     self._answer(key, stopped)
             case _:
                 raise PipeBroken("a frame of unknown type", field="type")
+
+    def _job(self, frame: Frame) -> Job:
+        build = self._engine.build
+        match frame["type"]:
+            case "replay":
+                return Replay(parse_order(frame["order"]), build)
+            case "measure":
+                return SelfTest(parse_program(frame["program"]), build, self._run_dir)
+            case "explain":
+                return Explaining(parse_question(frame["question"]), build)
+            case _:
+                return Surveying(parse_survey_order(frame["order"]), build)
 
     def _answer(self, request_id: str, result: Result) -> None:
         match result:
@@ -140,6 +156,10 @@ class Worker:
             case Measured():
                 self._engine.know(result)
                 self._send(type="measured", id=request_id, measured=format_measured(result))
+            case Explained():
+                self._send(type="explained", id=request_id, explained=format_explained(result))
+            case Surveyed():
+                self._send(type="surveyed", id=request_id, surveyed=format_surveyed(result))
             case _:
                 self._send(type="fault", id=request_id, fault=format_fault(result))
 
@@ -147,7 +167,14 @@ class Worker:
         self._send(type="began", id=request_id, n=n)
 
     def _said(self, piece: Piece) -> None:
-        self._send(type="piece", id=piece.id, piece=format_piece(piece))
+        self._told.append(format_frame({"type": "piece", "id": piece.id, "piece": format_piece(piece)}))
+
+    def _tell(self) -> None:
+        """Sends the pieces of a step at once: each write would wake the supervisor, on a processor that decodes."""
+        if self._told:
+            with self._writing:
+                write_all(self._outward, b"".join(self._told))
+            self._told.clear()
 
     def _progress(self, sha256: str, permille: int) -> None:
         self._send(type="progress", model=sha256, permille=permille)

@@ -12,11 +12,13 @@ MAX_FRAME = 16 * 1024 * 1024
 
 Frame = dict[str, Any]
 
+_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # `json.dumps` would make one for each frame
+
 
 def format_frame(frame: Frame) -> bytes:
     """The bytes of one frame. ASCII JSON, so that even a lone surrogate cannot break the pipe."""
     try:
-        body = json.dumps(frame, separators=(",", ":"), allow_nan=False).encode("ascii")
+        body = _JSON.encode(frame).encode("ascii")
     except (TypeError, ValueError) as error:
         raise PipeBroken("the request holds what JSON cannot", field="request", reason="input_invalid") from error
     if len(body) > MAX_FRAME:
@@ -28,7 +30,12 @@ def format_frame(frame: Frame) -> bytes:
 
 def write_frame(fd: int, frame: Frame) -> None:
     """Writes a whole frame; raises OSError (BrokenPipeError) when the other side is gone."""
-    rest = memoryview(format_frame(frame))
+    write_all(fd, format_frame(frame))
+
+
+def write_all(fd: int, frames: bytes) -> None:
+    """As `write_frame`, of frames that are formatted already: those who read are woken once for all of them."""
+    rest = memoryview(frames)
     while rest:
         rest = rest[os.write(fd, rest) :]
 

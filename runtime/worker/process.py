@@ -19,6 +19,7 @@ from typing import Any
 
 from runtime.capture import parse_generation, parse_piece
 from runtime.errors import PipeBroken, RuntimeFault, WorkerLost, parse_fault
+from runtime.explain.pipe import parse_explained, parse_surveyed
 from runtime.verdict import parse_measured, parse_replayed
 from runtime.worker.counter import counter_path, read_counter
 from runtime.worker.frames import Frame, FrameReader, format_frame
@@ -44,6 +45,8 @@ _ENDS: dict[str, Callable[[Any], Any]] = {
     "generation": parse_generation,
     "replayed": parse_replayed,
     "measured": parse_measured,
+    "explained": parse_explained,
+    "surveyed": parse_surveyed,
     "stats": dict,
     "fault": parse_fault,
 }

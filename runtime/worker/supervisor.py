@@ -21,6 +21,8 @@ from typing import Any
 
 from runtime.capture import Generation
 from runtime.errors import NotRunning, RuntimeFault
+from runtime.explain.pipe import format_question, format_survey_order
+from runtime.explain.question import Explained, Question, Surveyed, SurveyOrder
 from runtime.program import Program, Request, format_program, format_request
 from runtime.verdict import Measured, Replayed, ReplayOrder, context_digest, format_order, weakest
 from runtime.worker.counter import forget, read_counter, unclosed
@@ -169,6 +171,17 @@ class Supervisor:
     def replay(self, order: ReplayOrder) -> Future[Replayed]:
         """Runs a recorded decision again, while no request needs the device. The future raises a RuntimeFault."""
         frame: Frame = {"type": "replay", "id": order.id, "order": format_order(order)}
+        return self._measuring(order.program).ask(order.id, frame, None)
+
+    def explain(self, question: Question) -> Future[Explained]:
+        """Replays a recorded decision and explains it, while no request needs the device; as `replay`."""
+        order = question.replay
+        frame: Frame = {"type": "explain", "id": order.id, "question": format_question(question)}
+        return self._measuring(order.program).ask(order.id, frame, None)
+
+    def survey(self, order: SurveyOrder) -> Future[Surveyed]:
+        """Runs the cases of a version and counts what came of them, while no request needs the device."""
+        frame: Frame = {"type": "survey", "id": order.id, "order": format_survey_order(order)}
         return self._measuring(order.program).ask(order.id, frame, None)
 
     def measure(self, program: Program) -> Future[Measured]:

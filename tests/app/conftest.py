@@ -60,7 +60,7 @@ def decided_template(
     loan_template: Path, tmp_path_factory: pytest.TempPathFactory, loan_input: Any
 ) -> tuple[Path, str]:
     """A closed home with one decision, and that decision's id."""
-    from app.actions import decide
+    from app.actions.deciding import decide
     from app.wiring import open_home
 
     home = copy(loan_template, tmp_path_factory.mktemp("decided") / "home")
@@ -158,7 +158,7 @@ def unchanged_fixture() -> Callable[..., contextlib.AbstractContextManager[None]
 @pytest.fixture(scope="session")
 def bare_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A closed home without systems, its first entry published; beside it the folder `export`."""
-    from app.actions import log, publish
+    from app.actions.logs import log, publish
     from app.wiring import create_home, open_home
 
     home = tmp_path_factory.mktemp("bare") / "home"

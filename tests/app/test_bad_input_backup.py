@@ -20,7 +20,7 @@ Command = Callable[..., Any]
 @pytest.fixture(scope="module")
 def saved(decided_template: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backup of a home with one decision."""
-    from app.actions import backup
+    from app.actions.keeping import backup
 
     home = tmp_path_factory.mktemp("saved") / "home"
     shutil.copytree(decided_template[0], home, ignore=lambda _, names: [n for n in names if n.endswith(".gguf")])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.actions import lifecycle
+from app.actions.systems import lifecycle
 from app.wiring import open_home
 
 pytestmark = pytest.mark.enable_socket

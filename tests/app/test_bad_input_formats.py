@@ -14,9 +14,9 @@ import pytest
 from app.demo.run import CASES
 from app.wiring import open_home
 from auditlog.__main__ import main as verifier
+from auditlog.entries.record import make_entry, parse_entry
 from auditlog.errors import FormatError, TooLarge
-from auditlog.log import Unit
-from auditlog.record import make_entry, parse_entry
+from auditlog.writing.log import Unit
 
 pytestmark = pytest.mark.enable_socket
 

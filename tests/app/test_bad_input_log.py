@@ -13,7 +13,7 @@ from app.errors import SettingsError
 from app.settings import read_settings
 from app.wiring import open_home
 from auditlog.errors import Frozen
-from auditlog.log import Unit
+from auditlog.writing.log import Unit
 
 pytestmark = pytest.mark.enable_socket
 

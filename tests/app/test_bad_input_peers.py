@@ -42,7 +42,7 @@ class Stranger(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         kind, _, rest = self.path.lstrip("/").partition("/")
-        note = (self.server.export / "checkpoint").read_bytes()  # type: ignore[attr-defined]
+        note = (self.server.export / "checkpoint").read_bytes()
         answers: dict[str, Answer] = {
             "html": (200, HTML), "empty": (200, b""), "binary": (200, bytes(range(256))),
             "large": (200, b"x" * 1_100_000),
@@ -57,7 +57,7 @@ class Stranger(BaseHTTPRequestHandler):
         elif kind == "cut":
             self.answer(200, b"abc", length=9999)
         else:
-            path = self.server.export / rest  # type: ignore[attr-defined]
+            path = self.server.export / rest
             only = kind == "bare" and rest != "checkpoint"
             self.answer(200, path.read_bytes()) if path.is_file() and not only else self.answer(404, b"")
 
@@ -88,7 +88,7 @@ def stranger(export: Path) -> Iterator[str]:
     """The address of a server that answers anything but what was asked for."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
         server.daemon_threads = True
-        server.export = export  # type: ignore[attr-defined]
+        server.export = export
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"

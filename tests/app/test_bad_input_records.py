@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from app.actions import external
+from app.actions.elsewhere import external
 from app.bench import records_scene
 from app.bench.records_scene import SYSTEM, line
 from app.wiring import open_home

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, lifecycle, log, register
+from app.actions.deciding import decide
+from app.actions.logs import log
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
 from app.errors import Refused
 from app.home import Greffier

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.actions import external
+from app.actions.elsewhere import external
 from app.bench import records_scene
 from app.wiring import open_home
 from auditlog.errors import FormatError

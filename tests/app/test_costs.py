@@ -1,4 +1,4 @@
-"""What a result costs, and a month: the formulae of `app.actions.costs`."""
+"""What a result costs, and a month: the formulae of `app.actions.deciding.costs`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.actions import costs
+from app.actions.deciding import costs
 from app.demo.run import CASES
-from registry.system import AISystem, Tariff, TariffComponents, parse_system
+from registry.parts.money import Tariff, TariffComponents
+from registry.system import AISystem, parse_system
 from runtime.capture import Usage
 
 HOUR = costs.HOUR_US

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from auditlog.export import export_log
-from auditlog.guard import Guard
+from auditlog.recovery.export import export_log
 from auditlog.store.log import reading
+from auditlog.writing.guard import Guard
 
 SIZE = 300
 

@@ -6,49 +6,41 @@ Both come from the package index (aics-witness, aics-tlog) and live in `.venv-in
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from auditlog.errors import GuardError
-from auditlog.guard import Guard
-from auditlog.keyring import key_ring
-from auditlog.merkle import prove_consistency
-from auditlog.note import ED25519, format_vkey, parse_vkey
+from auditlog.formats.keyring import key_ring
+from auditlog.formats.merkle import prove_consistency
+from auditlog.formats.note import ED25519, format_vkey, parse_vkey
+from auditlog.formats.policy import Policy, Witness, check_policy
 from auditlog.peers.ask import ask_witnesses
 from auditlog.peers.cosign import Cosigner
-from auditlog.policy import Policy, Witness, check_policy
-from auditlog.publish import Publisher
 from auditlog.store.log import read_head, reader, reading
+from auditlog.writing.guard import Guard
+from auditlog.writing.publish import Publisher
 
 pytestmark = pytest.mark.enable_socket
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-independent" / "bin" / "python"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _venv() -> None:
-    if PYTHON.exists():
-        return
-    message = "run tests/independent/setup.sh first: .venv-independent is missing"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+@pytest.fixture
+def feed(theirs):
+    def fed(*arguments: str) -> str:
+        told = subprocess.run(
+            theirs.command("feed.py", *arguments), check=False, capture_output=True, text=True, timeout=120
+        )
+        assert told.returncode == 0, told.stderr
+        return told.stdout.strip()
+
+    return fed
 
 
-def feed(*arguments: str) -> str:
-    command = [str(PYTHON), "-I", str(ROOT / "tests/independent/feed.py"), *arguments]
-    told = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    assert told.returncode == 0, told.stderr
-    return told.stdout.strip()
-
-
-def test_our_witness_cosigns_a_log_that_we_did_not_write(witness_stand, tmp_path):
+def test_our_witness_cosigns_a_log_that_we_did_not_write(witness_stand, tmp_path, feed):
     """Written by aics-tlog, fed and judged by aics-witness's client; forks and older trees are refused."""
     witness = witness_stand.make_witness(tmp_path / "witness", clock=time.time)
     witness.trust(key_ring([parse_vkey(feed("vkey"))]))
@@ -60,40 +52,14 @@ def test_our_witness_cosigns_a_log_that_we_did_not_write(witness_stand, tmp_path
 
 
 @pytest.fixture
-def their_witness(example, tmp_path):
+def their_witness(theirs, example, tmp_path):
     """`aics-witness` as a process that trusts the example log: (URL, vkey)."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{one.getsockname()[1]}"
-    program = [str(PYTHON), "-I", "-m", "aics_witness"]
-    config = ["--config", str(tmp_path / "theirs.json")]
-
-    def told(*arguments: str) -> str:
-        done = subprocess.run(
-            [*program, arguments[0], *config, *arguments[1:]], check=True, capture_output=True, text=True, timeout=60
-        )
-        return done.stdout.strip()
-
-    vkey = told("init", "--name", "theirs.example/w", "--listen", listen)
     signer = next(one for one in example.make_signers() if one.type == ED25519)
-    told("add-log", "--origin", example.ORIGIN, "--vkey", format_vkey(signer.vkey))
-    process = subprocess.Popen([*program, "serve", *config], stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                if httpx.get(f"http://{listen}/healthz", timeout=5).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                assert time.monotonic() < deadline, "aics-witness did not start"
-                time.sleep(0.1)
-        yield f"http://{listen}", vkey
-    finally:
-        process.terminate()
-        process.wait(30)
+    with theirs.witness(tmp_path / "theirs.json", example.ORIGIN, format_vkey(signer.vkey)) as running:
+        yield running
 
 
-def test_their_witness_cosigns_our_published_checkpoints(example, their_witness, tmp_path):
+def test_their_witness_cosigns_our_published_checkpoints(example, their_witness, tmp_path, feed):
     url, vkey = their_witness
     policy = Policy(example.build_log(40).keys, {}, (Witness("theirs", parse_vkey(vkey), url),), (), "theirs")
     log = example.build_log(300)

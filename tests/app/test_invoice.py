@@ -17,9 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.actions import external, invoice, register
-from app.actions.invoice_file import parse_bill
-from app.actions.invoice_found import Invoice
+from app.actions.elsewhere import external
+from app.actions.invoices import invoice
+from app.actions.invoices.invoice_file import parse_bill
+from app.actions.invoices.invoice_found import Invoice
+from app.actions.systems import register
 from app.bench import records_scene
 from app.bench.records_scene import line
 from app.errors import UsageError

@@ -15,18 +15,23 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from app.actions import decide, erase, holds, lifecycle, log, publish, query, reading, receipts, register
+from app.actions.deciding import decide
+from app.actions.erasing import erase, holds
+from app.actions.logs import log, publish
+from app.actions.proving import receipts
+from app.actions.records import query, reading
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
 from app.errors import Refused
 from app.wiring import create_home, open_home, succeed_home
 from auditlog.errors import GuardError, NotFound
-from auditlog.keyring import format_key_ring
-from auditlog.log import Unit
-from auditlog.salvage import without_content
+from auditlog.formats.keyring import format_key_ring
+from auditlog.recovery.salvage import without_content
 from auditlog.store import logs as logs_store
 from auditlog.store.about import find_about
 from auditlog.store.cursor import DecisionFilter
 from auditlog.vault.losses import Losses
+from auditlog.writing.log import Unit
 
 LOAN = "social-loan-check"
 DB = "greffier.db"

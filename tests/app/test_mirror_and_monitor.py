@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from app.actions import log, mirror
+from app.actions.logs import log, mirror
 from app.home import Greffier
 from app.settings import SETTINGS_FILE
 from app.wiring import create_home, open_home, succeed_home
-from auditlog.audit import audit
-from auditlog.keys import read_key_ring
-from auditlog.log import Unit
-from auditlog.note import open_note
+from auditlog.checking.audit import audit
+from auditlog.formats.note import open_note
 from auditlog.peers.evidence import open_signed
 from auditlog.peers.fetch import folder_source
 from auditlog.peers.mirror import Mirror, name_of
+from auditlog.writing.keys import read_key_ring
+from auditlog.writing.log import Unit
 
 pytestmark = pytest.mark.enable_socket
 

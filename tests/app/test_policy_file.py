@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.actions import policy_file
+from app.actions.logs import policy_file
 from app.errors import SettingsError
-from auditlog.keyring import KeyRing, LogKey, key_ring
-from auditlog.note import COSIGNATURE, ED25519, ML_DSA_44, Signer, format_vkey
-from auditlog.policy import parse_policy
+from auditlog.formats.keyring import KeyRing, LogKey, key_ring
+from auditlog.formats.note import COSIGNATURE, ED25519, ML_DSA_44, Signer, format_vkey
+from auditlog.formats.policy import parse_policy
 
 BASE = "https://log.example"
 OWN = [
@@ -61,7 +61,7 @@ def test_a_home_has_one_from_the_start_and_a_damaged_one_is_named(loan_home):
 
 def test_a_policy_that_was_taken_away_is_missed_and_not_made_anew(loan_home):
     """A fresh one would ask no witness, and nobody would notice."""
-    from app.actions import log, publish
+    from app.actions.logs import log, publish
     from app.wiring import open_home
 
     with open_home(loan_home) as g:

@@ -8,15 +8,22 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, erase, lifecycle, log, query, reading, receipts, register, review
-from app.actions.reading import CLI
+from app.access import sign_in
+from app.actions.cases import asking, codes, review
+from app.actions.deciding import decide
+from app.actions.erasing import erase
+from app.actions.logs import log
+from app.actions.proving import receipts
+from app.actions.records import query, reading
+from app.actions.records.reading import CLI
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
-from app.errors import Refused
+from app.errors import Refused, UsageError
 from app.wiring import create_home, open_home
+from auditlog.checking.tree import audit_tree
+from auditlog.entries.receipt import format_receipt, parse_receipt, verify_receipt
 from auditlog.errors import Erased
-from auditlog.receipt import format_receipt, parse_receipt, verify_receipt
 from auditlog.store.cursor import DecisionFilter
-from auditlog.tree import audit_tree
 
 LOAN = "social-loan-check"
 
@@ -55,3 +62,21 @@ def test_the_whole_chain_on_postgresql(
     assert audit_tree(tmp_path / "export", keys, origin=origin).size == size
     taken = parse_receipt(format_receipt(receipt))
     assert verify_receipt(taken, keys, origin=origin).entry.id == kept
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b"])
+def test_a_text_that_the_database_cannot_have_is_a_mistake_of_who_sent_it(
+    postgresql_url: str, tmp_path: Path, text: str
+) -> None:
+    """Not an outage: anybody could send it, and was told that the log cannot record and wants to be restored."""
+    create_home(tmp_path / "home", "waterveen", "waterveen.example/log", database_url=postgresql_url)
+    with open_home(tmp_path / "home") as g:
+        for ask in (
+            lambda: register.show(g, text),
+            lambda: codes.check_code(g, text, "0000-0000-0000"),
+            lambda: sign_in.sign_in(g, text, "none of these words", "000000", address=""),
+            lambda: asking.open_request(g, right="explain", channel="web", lang="nl", text="", system=text),
+        ):
+            with pytest.raises(UsageError, match="no record has"):
+                ask()
+        assert log.health(g).recording

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, lifecycle, log, register
+from app.actions.deciding import decide
+from app.actions.logs import log
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
 from app.wiring import open_home
 from auditlog.store import log as log_store

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.actions.external_stream import MAX_LINE, Lines
+from app.actions.elsewhere.external_stream import MAX_LINE, Lines
 from app.errors import UsageError
 
 

@@ -10,17 +10,20 @@ from typing import Any
 
 import pytest
 
-from app.actions import external, lifecycle, log, reading, register
-from app.actions.accesses import Reader
+from app.actions.elsewhere import external
+from app.actions.logs import log
+from app.actions.records import reading
+from app.actions.records.accesses import Reader
+from app.actions.systems import lifecycle, register
 from app.bench import records_scene
 from app.bench.records_scene import SOURCE, SYSTEM, line
 from app.errors import NumberConflict, Refused, UsageError
 from app.home import Greffier
 from app.wiring import open_home
-from auditlog.commitment import commit_all, open_field, verify_opening
+from auditlog.checking.rules import LogRules
+from auditlog.entries.record import parse_entry
 from auditlog.errors import CannotRecord
-from auditlog.record import parse_entry
-from auditlog.rules import LogRules
+from auditlog.formats.commitment import commit_all, open_field, verify_opening
 from auditlog.store import decisions as decision_store
 from auditlog.store import log as log_store
 from auditlog.store import sources as source_store
@@ -322,7 +325,7 @@ def test_a_decision_of_an_earlier_version_says_so(g: Greffier) -> None:
 
 
 def test_what_was_erased_is_not_recorded_again(g: Greffier) -> None:
-    from app.actions import erase
+    from app.actions.erasing import erase
 
     made = one(g, line(1))
     erase.erase(g, made.id, ground="consent_withdrawn")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.actions import external, log
+from app.actions.elsewhere import external
+from app.actions.logs import log
 from app.bench import records_scene
 from app.bench.records_scene import SOURCE, line
 from app.wiring import open_home

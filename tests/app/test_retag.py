@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from app import cli
-from app.actions import vault_keys
+from app.actions.keeping import vault_keys
 from app.home import Greffier
 from app.wiring import create_home, open_home
 from auditlog.errors import CannotRecord, VaultError
-from auditlog.log import Unit
 from auditlog.vault import retag
 from auditlog.vault.key_encryption import KeyEncryptionKey
 from auditlog.vault.seal import Refs
+from auditlog.writing.log import Unit
 
 ROOT = Path(__file__).parents[2]
 COUNT = 450  # two batches and a part
@@ -85,7 +85,7 @@ def test_both_keys_answer_while_it_lasts_and_a_killed_run_goes_on(home: Path) ->
     """Killed after its first batch: nothing is lost from the index at any time."""
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from app.wiring import open_home; from app.actions import vault_keys\n"
+        "from app.wiring import open_home; from app.actions.keeping import vault_keys\n"
         "with open_home(Path(sys.argv[1])) as g:\n"
         "    vault_keys.change_index_key(g, new_key=True, progress=lambda _: os.kill(os.getpid(), signal.SIGKILL))\n"
     )
@@ -109,8 +109,8 @@ def test_a_kill_at_any_change_of_the_key_files_is_gone_on_with(home: Path, step:
     owner = {"hardlink_to": "Path", "replace": "durable", "wipe": "durable"}[step]
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from app.wiring import open_home; from app.actions import vault_keys\n"
-        "from auditlog import durable\n"
+        "from app.wiring import open_home; from app.actions.keeping import vault_keys\n"
+        "from auditlog.writing import durable\n"
         f"real = {owner}.{step}\n"
         "def last(*given):\n"
         "    real(*given); os.kill(os.getpid(), signal.SIGKILL)\n"

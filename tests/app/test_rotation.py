@@ -8,19 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from app.actions import log as log_action
-from app.actions import receipts, rotation, succession
+from app.actions.logs import log as log_action
+from app.actions.logs import rotation, succession
+from app.actions.proving import receipts
 from app.cli import run
 from app.errors import Refused
 from app.wiring import create_home, open_home, succeed_home
+from auditlog.entries.receipt import format_receipt, parse_receipt, verify_receipt
 from auditlog.errors import CannotRecord, FormatError, Frozen, GuardError, SignatureError
-from auditlog.keyring import KeyRing, LogKey
-from auditlog.keys import read_key_ring
-from auditlog.log import Unit
-from auditlog.note import parse_note
-from auditlog.receipt import format_receipt, parse_receipt, verify_receipt
+from auditlog.formats.keyring import KeyRing, LogKey
+from auditlog.formats.note import parse_note
 from auditlog.store import log as log_store
 from auditlog.store.engine import reading
+from auditlog.writing.keys import read_key_ring
+from auditlog.writing.log import Unit
 
 NAME = "waterveen.example/log"
 

@@ -10,7 +10,7 @@ from app.cli import CANNOT_RECORD, OK, USAGE
 from app.settings import read_settings
 from app.unlock import unlock_of
 from app.wiring import create_home
-from auditlog.keys import KeyFolder, Unlock
+from auditlog.writing.keys import KeyFolder, Unlock
 
 ORIGIN = "waterveen.example/log/1"
 

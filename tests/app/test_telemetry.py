@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from app.actions import external, operations
+from app.actions.elsewhere import external
+from app.actions.figures import operations
 from app.bench import records_scene
 from app.bench.records_scene import SYSTEM, line
 from app.home import Greffier
 from app.telemetry import BOUNDS_MS, Telemetry
 from app.wiring import open_home
-from auditlog import figures
+from auditlog.counting import figures
+from auditlog.counting.figures import CellKey
 from auditlog.errors import CannotRecord
-from auditlog.figures import CellKey
 from auditlog.store import amounts
 from auditlog.store.rollup import iterate_rollup
 
@@ -89,7 +90,7 @@ def test_what_goes_wrong_in_counting_is_nothing_of_the_logs(
         raise RuntimeError("SECRET")
 
     monkeypatch.setattr(g.log, "_told", broken)
-    with caplog.at_level(logging.ERROR, logger="auditlog.group"):
+    with caplog.at_level(logging.ERROR, logger="auditlog.writing.group"):
         (made,) = external.record(g, [line(1)]).results
     assert made.index > 0
     assert g.log.state().recording

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from app.actions import log as log_action
-from app.actions import timestamp
+from app.actions.logs import log as log_action
+from app.actions.logs import timestamp
 from app.cli import CANNOT_RECORD, CHECK_FAILED, OK, USAGE
 from app.errors import SettingsError
 from app.wiring import create_home, open_home, succeed_home
+from auditlog.checking.tree import audit_tree, parse_sums
+from auditlog.entries.receipt import parse_receipt, verify_receipt
 from auditlog.errors import SignatureError
-from auditlog.keys import read_key_ring
-from auditlog.log import Unit
 from auditlog.peers import tsa
-from auditlog.receipt import parse_receipt, verify_receipt
 from auditlog.store.engine import writing
 from auditlog.store.timestamps import timestamp_table
-from auditlog.tree import audit_tree, parse_sums
+from auditlog.writing.keys import read_key_ring
+from auditlog.writing.log import Unit
 
 NAME = "waterveen.example/log"
 pytestmark = pytest.mark.enable_socket
@@ -287,7 +287,7 @@ def test_a_token_that_does_not_hold_is_one_sentence(home, served, command, tmp_p
 
 def recorded_first(g) -> str:
     """The id of the genesis entry, which every checkpoint covers."""
-    from auditlog.record import parse_entry
+    from auditlog.entries.record import parse_entry
     from auditlog.store.log import iterate_entries
 
     with g.reading() as conn:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide
-from app.actions.reading import CLI
-from app.actions.repeats import Key
+from app.actions.deciding import decide
+from app.actions.deciding.repeats import Key
+from app.actions.records.reading import CLI
 from app.errors import InProgress, UsageError
 from app.turns import FILE, Turns
 from app.wiring import open_home

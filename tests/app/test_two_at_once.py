@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app.actions import log as log_action
-from app.actions import rotation
+from app.actions.logs import log as log_action
+from app.actions.logs import rotation
 from app.errors import Refused
 from app.wiring import create_home, open_home, succeed_home
 from auditlog.errors import CannotRecord
-from auditlog.keys import create_keys
-from auditlog.log import Unit
+from auditlog.writing.keys import create_keys
+from auditlog.writing.log import Unit
 
 NAME = "waterveen.example/log"
 

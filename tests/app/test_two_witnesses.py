@@ -18,16 +18,17 @@ from types import ModuleType
 import httpx
 import pytest
 
-from app.actions import publish, reading, rotation
-from app.actions import witness as action
+from app.actions.logs import publish, rotation
+from app.actions.logs import witness as action
+from app.actions.records import reading
 from app.cli import run
 from app.wiring import create_home, open_home
 from auditlog.errors import FormatError, GuardError, VerifyError
-from auditlog.keyring import parse_key_ring
-from auditlog.log import Unit
-from auditlog.note import parse_vkey
+from auditlog.formats.keyring import parse_key_ring
+from auditlog.formats.note import parse_vkey
+from auditlog.formats.policy import check_policy, cosigned_by, parse_policy
 from auditlog.peers.introduce import About, check_same, format_about, parse_about, with_witness
-from auditlog.policy import check_policy, cosigned_by, parse_policy
+from auditlog.writing.log import Unit
 
 pytestmark = pytest.mark.enable_socket
 ROOT = Path(__file__).parents[2]

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from app.wiring import create_home, open_home
+from auditlog.entries.kinds import KINDS
 from auditlog.errors import CannotRecord
-from auditlog.kinds import KINDS
-from auditlog.log import Unit
 from auditlog.vault.key_database import DatabaseKeys
 from auditlog.vault.key_encryption import KeyEncryptionKey
 from auditlog.vault.record_keys import RecordKeys
+from auditlog.writing.log import Unit
 
 NEVER = "00000000-0000-4000-8000-000000000000"
 HEX = "5a" * 32

@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.http import witness as http
-from auditlog.note import ED25519, Signer
+from app.http.tlog import witness as http
+from auditlog.formats.note import ED25519, Signer
 from auditlog.peers.client import Behind, Cosigned, Rejected, TryLater, add_checkpoint, add_newest, read_cosigned
 from auditlog.peers.submission import format_submission
 

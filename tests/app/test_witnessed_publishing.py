@@ -10,18 +10,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from auditlog.checkpoint import open_checkpoint
+from auditlog.entries.record import make_entry, parse_entry
 from auditlog.errors import GuardError
-from auditlog.guard import Guard
-from auditlog.log import Unit
-from auditlog.merkle import prove_consistency
+from auditlog.formats.checkpoint import open_checkpoint
+from auditlog.formats.merkle import prove_consistency
+from auditlog.formats.policy import check_policy, cosigned_by
 from auditlog.peers.ask import ask_witnesses
 from auditlog.peers.cosign import NO_ANSWER, Cosigner
-from auditlog.policy import check_policy, cosigned_by
-from auditlog.publish import NO_WITNESSES, Publisher
-from auditlog.record import make_entry, parse_entry
 from auditlog.store import metadata
 from auditlog.store.log import open_engine, read_head, reader, reading
+from auditlog.writing.guard import Guard
+from auditlog.writing.log import Unit
+from auditlog.writing.publish import NO_WITNESSES, Publisher
 
 pytestmark = pytest.mark.enable_socket
 CLOSED = "http://127.0.0.1:1"

@@ -13,14 +13,14 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Engine
 
-from auditlog.guard import Guard
-from auditlog.keyring import key_ring
-from auditlog.log import Log
-from auditlog.note import ED25519, ML_DSA_44, Signer
-from auditlog.record import Entry, make_entry
-from auditlog.signing import SigningKeys
+from auditlog.entries.record import Entry, make_entry
+from auditlog.formats.keyring import key_ring
+from auditlog.formats.note import ED25519, ML_DSA_44, Signer
 from auditlog.store import metadata
 from auditlog.store.log import open_engine
+from auditlog.writing.guard import Guard
+from auditlog.writing.log import Log
+from auditlog.writing.signing import SigningKeys
 
 ORIGIN = "register.example/audit/1"
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from auditlog.__main__ import main
-from auditlog.note import COSIGNATURE, Signer, format_skey, format_vkey
-from auditlog.receipt import format_receipt
-from auditlog.tree import SUMS, format_sums
+from auditlog.checking.tree import SUMS, format_sums
+from auditlog.entries.receipt import format_receipt
+from auditlog.formats.note import COSIGNATURE, Signer, format_skey, format_vkey
 
 HOLDS, FAILS, USAGE = 0, 1, 2
 

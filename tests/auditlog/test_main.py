@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from auditlog.__main__ import main
-from auditlog.receipt import format_receipt
-from auditlog.tree import format_sums
+from auditlog.checking.tree import format_sums
+from auditlog.entries.receipt import format_receipt
 
 
 @pytest.fixture(scope="module")

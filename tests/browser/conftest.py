@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from app.http import cookies
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +33,34 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def staff_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """`staff_page(portal, role, width=…, javascript=…)`: a page where somebody of that role is signed in."""
+    opened = []
+
+    def open_one(portal: Any, role: str, *systems: str, width: int = 1280, javascript: bool = True) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, java_script_enabled=javascript, accept_downloads=True
+        )
+        opened.append(context)
+        token = portal.staff(role, *systems)["cookie"].partition("=")[2]
+        context.add_cookies([{"name": cookies.SESSION, "value": token, "url": portal.url}])
+        return context.new_page()
+
+    yield open_one
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def accessible() -> Callable[[Page], None]:
+    """Fails where a page is wider than its screen, or where axe finds something."""
+
+    def check(page: Page) -> None:
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "wider than the screen"
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+
+    return check

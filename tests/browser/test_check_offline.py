@@ -13,8 +13,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from app.actions.receipt_page import has_script, receipt_html
-from auditlog.receipt import parse_receipt
+from app.actions.proving.receipt_page import has_script, receipt_html
+from auditlog.entries.receipt import parse_receipt
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -140,10 +140,10 @@ def test_other_verdicts(browser: Browser, portal: Any) -> None:
         assert check(page, "no receipt") == ALTERED["en"]
         assert "the form of the file" in page.locator("#verdict").inner_text()
         assert check(page, receipt.replace("waterveen.example/log/", "elsewhere.example/log/")) == "Not found"
-        page.fill("#reference", portal.records.given)
+        page.set_input_files("#file", {"name": "x.receipt.json", "mimeType": "application/json", "buffer": b"{}"})
         assert check(page, receipt) == MISTAKE["en"]
-        page.fill("#reference", "")
-        page.click("summary")
+        page.set_input_files("#file", [])
+        page.click(".keys summary")
         page.fill("#keys", "no keys")
         assert check(page, receipt) == "Not checked"
         assert visit.requests == []
@@ -155,7 +155,7 @@ def test_witnesses_count_as_the_readers_own_policy_says(browser: Browser, portal
     cases = {case["name"]: case for case in ROTATION["cases"]}
     with visiting(browser, 320) as visit:
         page = open_check(visit, portal)
-        page.click("summary")
+        page.click(".keys summary")
         page.fill("#keys", ROTATION["policies"]["all"])
         assert check(page, cases["the frozen log"]["receipt"]) == GENUINE["en"]
         assert "2 outside organisations confirmed the log." in page.locator("#verdict").inner_text()
@@ -189,7 +189,7 @@ def test_a_reference_is_looked_up_by_the_server(browser: Browser, portal: Any) -
     with visiting(browser) as visit:
         page = open_check(visit, portal)
         page.fill("#reference", portal.records.given)
-        page.click("#check button")
+        page.click("#letter button")
         assert heading(page) == "In the log"
         assert f"{portal.url}/check?lang=en" in visit.requests
 
@@ -208,8 +208,7 @@ def test_with_the_keyboard_alone(browser: Browser, portal: Any) -> None:
         page = open_check(visit, portal)
         page.focus("#receipt")
         page.keyboard.insert_text(portal.records.receipt.decode())
-        for _ in range(2):
-            page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         assert heading(page) == GENUINE["en"]
         page.keyboard.press("Tab")
@@ -219,6 +218,27 @@ def test_with_the_keyboard_alone(browser: Browser, portal: Any) -> None:
         assert page.evaluate(reached) == "Which keys are used?"
         page.keyboard.press("Enter")
         assert page.locator("#keys").is_visible()
+
+
+def test_the_square_code_of_a_letter_fills_in_reference_and_code(browser: Browser, portal: Any) -> None:
+    """They stand in the fragment, which no server sees; and nothing is asked before the reader does."""
+    with visiting(browser) as visit:
+        page = visit.page
+        page.goto(f"{portal.url}/check?lang=en#{portal.records.given}.7K2M-90QX-4TRA")
+        assert page.locator("#reference").input_value() == portal.records.given
+        assert page.locator("#code").input_value() == "7K2M-90QX-4TRA"
+        assert page.get_by_text("What stands in your letter is filled in.").is_visible()
+        assert page.evaluate("document.activeElement.textContent") == "Look it up"
+        assert page.url == f"{portal.url}/check?lang=en", "neither stays in the address"
+        assert not [url for url in visit.requests if portal.records.given in url or "7K2M" in url]
+
+
+@pytest.mark.parametrize("fragment", ["x", "1b4e28ba.7K2M", "1b4e28ba-2fa1-4d2b-883f-0016d3cca427.<script>", "letter"])
+def test_another_fragment_fills_in_nothing(browser: Browser, portal: Any, fragment: str) -> None:
+    with visiting(browser) as visit:
+        visit.page.goto(f"{portal.url}/check?lang=en#{fragment}")
+        assert visit.page.locator("#reference").input_value() == visit.page.locator("#code").input_value() == ""
+        assert not visit.page.locator("#from-letter").is_visible()
 
 
 def test_the_page_could_not_send_the_receipt_anywhere(browser: Browser, portal: Any) -> None:

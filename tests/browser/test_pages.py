@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from app.actions.receipt_page import has_script
+from app.actions.disclosing import publications, transparency
+from app.actions.proving.receipt_page import has_script
 
 pytestmark = pytest.mark.enable_socket
 
@@ -23,9 +25,27 @@ PAGES = {
     "register": "/register",
     "system": "/register/tax-question-reply",
     "pilot": "/register/health-line-aid",
+    "search": "/register?q=loan&risk=high_risk",
+    "nothing found": "/register?q=zzz",
     "history": "/register/tax-question-reply/history",
+    "past": "/register/tax-question-reply/history?as_of=2100-01-01",
+    "differences": "/register/tax-question-reply/history?from=2100-01-01&to=2100-01-02",
+    "duties": "/register/social-loan-check/duties",
     "check": "/check",
+    "explain": "/explanations",
+    "look again": "/requests/look-again",
+    "correct": "/requests/correct",
+    "access": "/requests/access",
+    "object": "/requests/object",
+    "follow": "/follow",
     "reports": "/reports",
+    "accessibility": "/accessibility",
+    "statement on the log": "/how-to-check-us/statement",
+    "fundamental rights": "/register/social-loan-check/fria",
+    "what changed": "/changes",
+    "how to check": "/how-to-check-us",
+    "open data": "/open-data",
+    "rights": "/rights",
     "missing": "/register/nothing",
 }
 # How a person fills the form in: the field, and which of the prepared texts goes there.
@@ -94,13 +114,37 @@ def test_a_page_is_accessible_and_keeps_to_itself(
     browser: Browser, portal: Any, name: str, lang: str, width: int
 ) -> None:
     with visiting(browser, width, javascript=True) as visit:
-        answer = visit.page.goto(f"{portal.url}{PAGES[name]}?lang={lang}")
+        answer = visit.page.goto(f"{portal.url}{PAGES[name]}{'&' if '?' in PAGES[name] else '?'}lang={lang}")
         assert answer is not None
         assert answer.status == (404 if name == "missing" else 200)
         demand_sound(visit, portal, width, status=answer.status)
 
 
-@pytest.fixture(scope="session")
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_published_report_is_accessible(browser: Browser, portal: Any, lang: str, width: int) -> None:
+    if publications.newest(portal.g) is None:
+        last = portal.g.clock().date().replace(day=1) - timedelta(days=1)
+        transparency.publish(portal.g, last.replace(day=1), last)
+    with visiting(browser, width, javascript=True) as visit:
+        visit.page.goto(f"{portal.url}/reports?lang={lang}")
+        demand_sound(visit, portal, width)
+        visit.page.locator("main h2 a").first.click()
+        assert "/reports/" in visit.page.url
+        demand_sound(visit, portal, width)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_on_paper_stands_the_text_alone(browser: Browser, portal: Any, lang: str) -> None:
+    """Neither navigation nor forms; and what is folded up on the screen is printed."""
+    with visiting(browser, 1280, javascript=False) as visit:
+        visit.page.goto(f"{portal.url}/register/social-loan-check?lang={lang}")
+        visit.page.emulate_media(media="print")
+        assert visit.page.locator("h1").is_visible()
+        assert [one.is_visible() for one in visit.page.locator("header nav, .site-foot").all()] == [False] * 4
+
+
+@pytest.fixture(scope="module")
 def texts(portals: Any, portal: Any) -> dict[str, str]:
     return {
         "receipt": portal.records.receipt.decode(),
@@ -128,7 +172,12 @@ def fill_in(page: Page, portal: Any, lang: str, name: str, texts: dict[str, str]
         page.set_input_files("#file", file)
     else:
         page.fill(f"#{field_}", texts[text])
-    page.click("button[type=submit]")
+    page.click("#letter button" if field_ == "reference" else "#check button")
+
+
+def headline(page: Page) -> str:
+    """What the answer to a check says first: the verdict, or that something is wrong with the form."""
+    return page.locator("#verdict-title, #errors-title").first.inner_text()
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -138,7 +187,7 @@ def test_a_receipt_is_checked_without_javascript(
 ) -> None:
     with visiting(browser, 320, javascript=False) as visit:
         fill_in(visit.page, portal, lang, name, texts, tmp_path)
-        assert visit.page.locator("main h2").first.inner_text() == expected(name, lang, javascript=False)
+        assert headline(visit.page) == expected(name, lang, javascript=False)
         assert all(url.startswith(f"{portal.url}/") for url in visit.requests)
 
 
@@ -150,30 +199,44 @@ def test_the_answer_to_a_check_is_accessible(
 ) -> None:
     with visiting(browser, width, javascript=True) as visit:
         fill_in(visit.page, portal, lang, name, texts, tmp_path)
-        assert visit.page.locator("main h2").first.inner_text() == expected(name, lang, javascript=True)
+        assert headline(visit.page) == expected(name, lang, javascript=True)
         demand_sound(visit, portal, width, status=422)
 
 
-def test_everything_is_reached_with_the_keyboard_alone(browser: Browser, portal: Any) -> None:
-    with visiting(browser, 320, javascript=True) as visit:
+def reached_by_tab(page: Page, steps: int) -> list[str]:
+    """What has the focus after each press of Tab: its id, else its words."""
+    reached = []
+    for _ in range(steps):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+    return reached
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_everything_is_reached_with_the_keyboard_alone(browser: Browser, portal: Any, width: int) -> None:
+    with visiting(browser, width, javascript=True) as visit:
         visit.page.goto(f"{portal.url}/check?lang=en")
-        reached = []
-        for _ in range(30):
-            visit.page.keyboard.press("Tab")
-            focus = "document.activeElement.id || document.activeElement.textContent.trim()"
-            reached.append(visit.page.evaluate(focus))
+        reached = reached_by_tab(visit.page, 4)
         assert reached[0] == "Skip to the text"
-        order = [
-            "AI systems we use",
-            "Check your receipt",
-            "Facts and figures",
-            "file",
-            "receipt",
-            "reference",
-            "Check",
-        ]
+        if width < 768:
+            reached += reached_by_tab(visit.page, 1)
+            assert reached[-1] == "Menu"
+            visit.page.keyboard.press("Enter")
+        reached += reached_by_tab(visit.page, 20)
+        order = ["AI systems we use", "Check your receipt", "Ask why", "Ask us to look again", "Follow your request"]
+        order += ["Facts and figures", "reference", "code", "Look it up", "file", "receipt", "Check"]
         places = [reached.index(name) for name in order]
         assert places == sorted(places)
+
+
+def test_on_a_small_screen_the_menu_is_closed_and_opens_without_javascript(browser: Browser, portal: Any) -> None:
+    with visiting(browser, 320, javascript=False) as visit:
+        visit.page.goto(f"{portal.url}/?lang=en")
+        link = visit.page.locator("header").get_by_role("link", name="Facts and figures")
+        assert not link.is_visible()
+        visit.page.click("header summary")
+        link.click()
+        assert visit.page.url == f"{portal.url}/reports?lang=en"
 
 
 def test_the_skip_link_leads_to_the_text(browser: Browser, portal: Any) -> None:
@@ -189,7 +252,7 @@ def test_the_language_switch_stays_on_the_page_and_the_choice_stays_in_the_links
         visit.page.goto(f"{portal.url}/register/tax-question-reply?lang=en")
         visit.page.click("text=Nederlands")
         assert visit.page.locator("h1").inner_text() == "Antwoord op belastingvragen"
-        visit.page.click("text=Wat is er veranderd")
+        visit.page.get_by_role("link", name="Wat er aan dit systeem is veranderd").click()
         assert visit.page.locator("h1").inner_text() == "Wat is er veranderd"
         visit.page.click("text=Cijfers en verslagen")
         assert visit.page.locator("html").get_attribute("lang") == "nl"

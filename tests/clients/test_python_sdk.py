@@ -19,12 +19,12 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.actions import lifecycle
+from app.actions.systems import lifecycle
 from app.bench import records_scene
 from app.bench.records_scene import SOURCE, SYSTEM, line
-from auditlog.commitment import commit_all
+from auditlog.entries.receipt import parse_receipt, verify_receipt
 from auditlog.errors import CannotRecord, FormatError, OpeningError
-from auditlog.receipt import parse_receipt, verify_receipt
+from auditlog.formats.commitment import commit_all
 from auditlog.vault import subjects
 
 FILE = Path(__file__).parents[2] / "clients" / "python" / "greffier.py"

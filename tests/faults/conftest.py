@@ -2,52 +2,36 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 
-def load(name: str) -> ModuleType:
-    """A module beside this file."""
-    full = f"greffier_faults_{name}"
-    if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[full] = module
-        spec.loader.exec_module(module)
-    return sys.modules[full]
-
-
 @pytest.fixture(scope="session")
-def injection() -> ModuleType:
+def injection(loaded: Callable[[str, str], ModuleType]) -> ModuleType:
     """strace, its points, and the driver."""
-    return load("injection")
+    return loaded("injection", __file__)
 
 
 @pytest.fixture(scope="session")
-def invariants() -> ModuleType:
+def invariants(loaded: Callable[[str, str], ModuleType]) -> ModuleType:
     """What must hold after any fault."""
-    return load("invariants")
+    return loaded("invariants", __file__)
 
 
 @pytest.fixture(scope="session")
-def acting() -> ModuleType:
+def acting(loaded: Callable[[str, str], ModuleType]) -> ModuleType:
     """What the driver does, for tests that do it in their own process."""
-    return load("driver")
+    return loaded("driver", __file__)
 
 
 @pytest.fixture(scope="session")
-def soak() -> ModuleType:
+def soak(loaded: Callable[[str, str], ModuleType]) -> ModuleType:
     """A server under many clients, and what is done to it."""
-    return load("soak")
+    return loaded("soak", __file__)
 
 
 @pytest.fixture(scope="session")

@@ -17,19 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from app import cli
-from app.actions import erase, publish
+from app.actions.erasing import erase
+from app.actions.logs import publish
 from app.errors import AppError
 from app.home import Greffier
 from app.wiring import open_home
-from auditlog.cells import counted
+from auditlog.counting.cells import counted
 from auditlog.errors import AuditLogError, CannotRecord
-from auditlog.guard import Guard
-from auditlog.log import Integrated, Unit
 from auditlog.store import decisions as decision_store
 from auditlog.store.engine import is_database_error
 from auditlog.store.insert import insert_rows
 from auditlog.store.sources import source_row
 from auditlog.vault.record_keys import RecordKeys
+from auditlog.writing.guard import Guard
+from auditlog.writing.log import Integrated, Unit
 from registry.store import systems as register_store
 
 LOAN = "social-loan-check"

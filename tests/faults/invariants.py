@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.actions import log as log_actions
+from app.actions.logs import log as log_actions
 from app.home import Greffier
 from app.wiring import open_home
-from auditlog.checkpoint import parse_checkpoint
-from auditlog.log import Unit
-from auditlog.merkle import leaf_hash, prove_consistency, root_hash, verify_consistency
-from auditlog.note import parse_note
-from auditlog.record import parse_entry
+from auditlog.entries.record import parse_entry
+from auditlog.formats.checkpoint import parse_checkpoint
+from auditlog.formats.merkle import leaf_hash, prove_consistency, root_hash, verify_consistency
+from auditlog.formats.note import parse_note
 from auditlog.store import log as log_store
 from auditlog.store.engine import reading
+from auditlog.writing.log import Unit
 
 Said = Sequence[dict[str, Any]]
 

@@ -19,18 +19,18 @@ from typing import Any
 import pytest
 
 from app import cli
-from app.actions import log as log_actions
-from app.actions import migrate
+from app.actions.keeping import migrate
+from app.actions.logs import log as log_actions
 from app.home import Greffier
 from app.wiring import open_home
-from auditlog.checkpoint import parse_checkpoint
+from auditlog.entries.record import parse_entry
 from auditlog.errors import CannotRecord, GuardError, ProofError
-from auditlog.log import Unit
-from auditlog.merkle import leaf_hash, prove_consistency, root_hash, verify_consistency
-from auditlog.note import parse_note
-from auditlog.record import parse_entry
+from auditlog.formats.checkpoint import parse_checkpoint
+from auditlog.formats.merkle import leaf_hash, prove_consistency, root_hash, verify_consistency
+from auditlog.formats.note import parse_note
 from auditlog.store import log as log_store
 from auditlog.store.engine import open_engine
+from auditlog.writing.log import Unit
 
 DATABASE = "greffier.db"
 

@@ -24,10 +24,10 @@ from app import cli
 from app.errors import SettingsError
 from app.made import MARKER, is_half_made
 from app.wiring import open_home
-from auditlog.guard import Guard
-from auditlog.record import parse_entry
+from auditlog.entries.record import parse_entry
 from auditlog.store import log as log_store
 from auditlog.vault.record_keys import KEY_SIZE
+from auditlog.writing.guard import Guard
 
 FAULTS = os.environ.get("GREFFIER_FAULTS", "16")
 SEED = int(os.environ.get("GREFFIER_SEED", "20261124"))

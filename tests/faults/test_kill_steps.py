@@ -23,7 +23,8 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from app import cli
-from app.actions import erase, lifecycle, register
+from app.actions.erasing import erase
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import create_home, open_home

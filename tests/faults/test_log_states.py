@@ -26,19 +26,20 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.actions import publish, receipts, rotation, succession
+from app.actions.logs import publish, rotation, succession
+from app.actions.proving import receipts
 from app.errors import Refused
-from app.http.witness import create_witness_app
+from app.http.tlog.witness import create_witness_app
 from app.wiring import open_home, succeed_home
+from auditlog.entries.receipt import format_receipt
 from auditlog.errors import CannotRecord, FormatError, Frozen, GuardError
-from auditlog.keyring import format_key_ring
-from auditlog.log import Unit
+from auditlog.formats.keyring import format_key_ring
 from auditlog.peers.fetch import Unreachable
 from auditlog.peers.mirror import Mirror
 from auditlog.peers.monitor import Monitor
-from auditlog.receipt import format_receipt
 from auditlog.store import log as log_store
 from auditlog.store.engine import reading
+from auditlog.writing.log import Unit
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -398,7 +399,7 @@ def states(request: pytest.FixtureRequest) -> ModuleType:
     import sys
     from importlib.util import module_from_spec, spec_from_file_location
 
-    spec = spec_from_file_location("greffier_faults_states", Path(__file__).with_name("states.py"))
+    spec = spec_from_file_location("greffier_tests_faults_states", Path(__file__).with_name("states.py"))
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     sys.modules[spec.name] = module

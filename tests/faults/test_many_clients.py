@@ -20,11 +20,13 @@ import httpx
 import pytest
 
 from app.access import keys
-from app.actions import lifecycle, log, reading, register
+from app.actions.logs import log
+from app.actions.records import reading
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import open_home
-from auditlog.record import Entry, parse_entry
+from auditlog.entries.record import Entry, parse_entry
 from auditlog.store import log as log_store
 
 LOAN = "social-loan-check"

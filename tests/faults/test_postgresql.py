@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.actions import lifecycle, register
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
 from app.wiring import create_home, open_home
 from auditlog.errors import CannotRecord, GuardError
@@ -87,8 +87,11 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("postgresql"))
+def server(memory_folder: Path) -> Iterator[Server]:
+    """What is killed are processes, not the machine: its files are as safe in memory as on a disk."""
+    folder = memory_folder / "killed"
+    folder.mkdir(mode=0o700)
+    made = Server(folder)
     yield made
     made.close()
 

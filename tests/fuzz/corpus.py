@@ -46,17 +46,26 @@ def valid_inputs() -> dict[str, list[bytes]]:
     """For each parser at least one input that it accepts."""
     import targets as t
 
-    from auditlog.canonical import format_base64
-    from auditlog.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
-    from auditlog.keyring import KeyRing, LogKey, format_key_ring
-    from auditlog.keyseal import Unlock, new_salt, seal_text
-    from auditlog.merkle import EMPTY_ROOT
-    from auditlog.note import ED25519, Note, Signer, format_note, format_signature, format_skey, format_vkey, parse_note
+    from auditlog.checking.tree import format_sums
+    from auditlog.formats.canonical import format_base64
+    from auditlog.formats.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
+    from auditlog.formats.keyring import KeyRing, LogKey, format_key_ring
+    from auditlog.formats.merkle import EMPTY_ROOT
+    from auditlog.formats.note import (
+        ED25519,
+        Note,
+        Signer,
+        format_note,
+        format_signature,
+        format_skey,
+        format_vkey,
+        parse_note,
+    )
+    from auditlog.formats.proof import LogProof, format_proof
+    from auditlog.formats.tiles import Tile, format_entries_path, format_entry_bundle, format_tile_path
     from auditlog.peers.introduce import About, format_about
-    from auditlog.proof import LogProof, format_proof
     from auditlog.store.cursor import format_cursor
-    from auditlog.tiles import Tile, format_entries_path, format_entry_bundle, format_tile_path
-    from auditlog.tree import format_sums
+    from auditlog.writing.keyseal import Unlock, new_salt, seal_text
 
     vectors = Path(__file__).parents[2] / "docs/conformance/vectors"
     formats = json.loads((vectors / "formats.json").read_text("utf-8"))

@@ -24,9 +24,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
-import corpus  # noqa: E402
-from mutate import Mutator  # noqa: E402
-from targets import Target, targets  # noqa: E402
+import corpus  # noqa: E402 - once they can be found
+from mutate import Mutator  # noqa: E402 - as above
+from targets import Target, targets  # noqa: E402 - as above
 
 SECONDS = 1.0
 """Of processor time that one input may take."""

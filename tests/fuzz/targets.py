@@ -15,7 +15,12 @@ from pathlib import Path
 
 from app.errors import SettingsError
 from app.settings import read_profile, read_settings
-from auditlog.canonical import (
+from auditlog.checking.tree import format_sums, parse_sums
+from auditlog.entries.lineage import Lineage
+from auditlog.entries.receipt import format_receipt, parse_receipt, verify_receipt
+from auditlog.entries.record import Entry, parse_entry, parse_time
+from auditlog.errors import AuditLogError, FormatError
+from auditlog.formats.canonical import (
     format_base64,
     format_canonical,
     parse_base64,
@@ -23,14 +28,10 @@ from auditlog.canonical import (
     parse_decimal,
     parse_json,
 )
-from auditlog.checkpoint import format_checkpoint, open_checkpoint, parse_checkpoint
-from auditlog.cosignature import parse_body
-from auditlog.errors import AuditLogError, FormatError
-from auditlog.guard import format_guard_line, parse_guard_line
-from auditlog.keyring import KeyRing, format_key_ring, key_ring, parse_key_ring
-from auditlog.keyseal import Unlock, open_text
-from auditlog.lineage import Lineage
-from auditlog.note import (
+from auditlog.formats.checkpoint import format_checkpoint, open_checkpoint, parse_checkpoint
+from auditlog.formats.cosignature import parse_body
+from auditlog.formats.keyring import KeyRing, format_key_ring, key_ring, parse_key_ring
+from auditlog.formats.note import (
     COSIGNATURE,
     ED25519,
     ML_DSA_44,
@@ -45,6 +46,16 @@ from auditlog.note import (
     parse_skey,
     parse_vkey,
 )
+from auditlog.formats.policy import cosigned_by, format_policy, parse_policy
+from auditlog.formats.proof import format_proof, parse_proof
+from auditlog.formats.tiles import (
+    format_entries_path,
+    format_entry_bundle,
+    format_tile_path,
+    parse_entries_path,
+    parse_entry_bundle,
+    parse_tile_path,
+)
 from auditlog.peers import monitor_state as monitor
 from auditlog.peers.client import Behind, Cosigned, Rejected, Reply, TryLater, _outcome
 from auditlog.peers.cms import names_certificate, with_ordered_certificates
@@ -54,21 +65,10 @@ from auditlog.peers.introduce import format_about, parse_about
 from auditlog.peers.mirror import Mirror, name_of
 from auditlog.peers.submission import NotCosigned, authenticate, format_submission, judge, parse_submission
 from auditlog.peers.tsa import describe_token, read_certificates
-from auditlog.policy import cosigned_by, format_policy, parse_policy
-from auditlog.proof import format_proof, parse_proof
-from auditlog.receipt import format_receipt, parse_receipt, verify_receipt
-from auditlog.record import Entry, parse_entry, parse_time
 from auditlog.store.cursor import DecisionFilter, format_cursor, format_filter, parse_cursor, parse_filter
-from auditlog.tiles import (
-    format_entries_path,
-    format_entry_bundle,
-    format_tile_path,
-    parse_entries_path,
-    parse_entry_bundle,
-    parse_tile_path,
-)
-from auditlog.tree import format_sums, parse_sums
 from auditlog.vault.ledger import format_line, format_slots_line, parse_line, parse_slots_line
+from auditlog.writing.guard import format_guard_line, parse_guard_line
+from auditlog.writing.keyseal import Unlock, open_text
 
 ORIGIN = "register.example/audit/1"
 SIGNERS = tuple(Signer.generate(ORIGIN, type_, bytes([7]) * 32) for type_ in (ED25519, ML_DSA_44))
@@ -349,7 +349,7 @@ NOTE = b""
 
 def targets(folder: Path, note: bytes) -> dict[str, Target]:
     """By name. `folder` is empty and stays the parsers' own."""
-    global NOTE  # noqa: PLW0603
+    global NOTE  # noqa: PLW0603 - the runner starts each target by its name
     NOTE = note
     files = Files(folder)
     strict: dict[str, Callable[[bytes], str]] = {

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from auditlog.errors import FormatError
-from auditlog.note import COSIGNATURE, Signer, format_vkey
+from auditlog.formats.note import COSIGNATURE, Signer, format_vkey
 
 HERE = Path(__file__).parent
 INPUTS = 2_000

@@ -17,17 +17,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.actions.receipt_page import SCRIPT
-from auditlog.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
-from auditlog.commitment import commit_all, open_field
+from app.actions.proving.receipt_page import SCRIPT
+from auditlog.checking.verifier import Trust, check_receipt
+from auditlog.entries.receipt import Receipt, format_receipt
 from auditlog.errors import AuditLogError, NotPublished
-from auditlog.keyring import KeyRing, LogKey, format_key_ring, key_ring, parse_key_ring
-from auditlog.merkle import leaf_hash, node_hash, prove_inclusion, root_hash
-from auditlog.note import COSIGNATURE, ED25519, ML_DSA_44, Note, Signature, Signer, format_note, format_vkey, parse_note
-from auditlog.policy import parse_policy
-from auditlog.proof import LogProof
-from auditlog.receipt import Receipt, format_receipt
-from auditlog.verifier import Trust, check_receipt
+from auditlog.formats.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
+from auditlog.formats.commitment import commit_all, open_field
+from auditlog.formats.keyring import KeyRing, LogKey, format_key_ring, key_ring, parse_key_ring
+from auditlog.formats.merkle import leaf_hash, node_hash, prove_inclusion, root_hash
+from auditlog.formats.note import (
+    COSIGNATURE,
+    ED25519,
+    ML_DSA_44,
+    Note,
+    Signature,
+    Signer,
+    format_note,
+    format_vkey,
+    parse_note,
+)
+from auditlog.formats.policy import parse_policy
+from auditlog.formats.proof import LogProof
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "js"

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, log
+from app.actions.deciding import decide
+from app.actions.logs import log
 from app.cli import CANNOT_RECORD, exit_code, message
 from app.home import Greffier
 from app.wiring import open_home
 from auditlog.errors import CannotRecord
-from auditlog.log import Unit
+from auditlog.writing.log import Unit
 
 pytestmark = pytest.mark.enable_socket
 

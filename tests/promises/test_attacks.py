@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from app.actions import reading
-from app.actions.reading import CLI
+from app.actions.records import reading
+from app.actions.records.reading import CLI
 from app.attack import __main__ as command
 from app.attack import page
 from app.attack.attacks import ATTACKS, GROUPS
@@ -24,7 +24,7 @@ from app.attack.parties import PARTIES
 from app.attack.play import Outcome, play, stage
 from app.attack.scene import HOUR, Scene
 from auditlog.errors import Erased
-from auditlog.policy import check_policy
+from auditlog.formats.policy import check_policy
 
 PAGE = command.PAGE.read_text("utf-8")
 # A few of each group; the others at full length only.

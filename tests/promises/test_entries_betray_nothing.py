@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.actions import reading
-from app.actions.reading import CLI
+from app.actions.records import reading
+from app.actions.records.reading import CLI
 from app.wiring import open_home
-from auditlog.record import Entry, make_entry, parse_entry, parse_time
+from auditlog.entries.record import Entry, make_entry, parse_entry, parse_time
 from auditlog.store import log as log_store
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault

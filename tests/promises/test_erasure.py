@@ -12,12 +12,17 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, erase, log, reading, receipts, review
-from app.actions.reading import CLI
+from app.actions.cases import review
+from app.actions.deciding import decide
+from app.actions.erasing import erase
+from app.actions.logs import log
+from app.actions.proving import receipts
+from app.actions.records import reading
+from app.actions.records.reading import CLI
 from app.home import Greffier
 from app.wiring import open_home
+from auditlog.entries.receipt import format_receipt
 from auditlog.errors import Erased
-from auditlog.receipt import format_receipt
 from auditlog.store.decisions import find_decision
 from auditlog.store.vault import slots_of
 from auditlog.vault import erasure

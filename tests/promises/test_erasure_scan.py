@@ -27,16 +27,24 @@ from typing import Any
 
 import pytest
 
-from app.actions import backup, corrections, erase, erased, holds, log, lookup, reading, receipts, register, review
-from app.actions.reading import CLI, Reader
+from app.actions.cases import review
+from app.actions.erasing import erase, erased, holds
+from app.actions.explaining import explain, explain_entry
+from app.actions.explaining.explain_order import Measured
+from app.actions.explaining.statement import Alternative, Detail, Statement
+from app.actions.keeping import backup
+from app.actions.logs import log
+from app.actions.proving import receipts
+from app.actions.records import corrections, lookup, reading
+from app.actions.records.reading import CLI, Reader
+from app.actions.systems import register
 from app.home import Greffier
 from app.wiring import create_home, open_home
-from auditlog.canonical import Json
-from auditlog.cells import counted
-from auditlog.commitment import canonical_value, commit_canonical, salt_for
+from auditlog.counting.cells import counted
+from auditlog.entries.record import parse_entry
 from auditlog.errors import Erased
-from auditlog.log import Unit
-from auditlog.record import parse_entry
+from auditlog.formats.canonical import Json
+from auditlog.formats.commitment import canonical_value, commit_canonical, salt_for
 from auditlog.store import decisions as decision_store
 from auditlog.store import log as log_store
 from auditlog.store import sources as source_store
@@ -44,6 +52,7 @@ from auditlog.store.about import find_about
 from auditlog.store.decisions import find_reviews
 from auditlog.store.erasures import ABOUT_A_RECORD
 from auditlog.store.vault import slots_of
+from auditlog.writing.log import Unit
 
 LOAN = "social-loan-check"
 BEGIN = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -101,6 +110,19 @@ def work_on(g: Greffier, record: str) -> None:
     holds.lift(g, record, ground="legal_claim", note=NOTE)
     reading.open(g, Reader("auditor", ACCOUNT), "export", record)
     receipts.receipt(g, record, openings=CLI)
+    explain.explain(g, CLI, record)
+    explained(g, record)
+
+
+def explained(g: Greffier, record: str) -> None:
+    """As of a system that a model here answered for, with a result that was set aside, and details nevertheless."""
+    opened = reading.open(g, CLI, "explanation", record)
+    details = tuple(
+        Detail(name, opened.values[f"in_{name}"], "for", "decided", "all_wordings", 1) for name in ("income", "room")
+    )
+    change = Alternative({"income": RIGHT}, (), "good", None, None, None, "all_wordings")
+    stated = Statement(LOAN, 1, "bad", "set_aside", (), "bit_exact", details, (change,), ("income",), 9, 3, "ab" * 16)
+    explain_entry.keep(g, opened.entry, Measured(stated, record=opened), "request")
 
 
 @contextlib.contextmanager
@@ -351,7 +373,7 @@ def test_postgresql_keeps_no_value_in_clear(
     """Every file of the server, before and after: content is sealed before it reaches the database."""
     home, clock = tmp_path / "other", Clock()
     create_home(home, "waterveen", "waterveen.example/log", database_url=postgresql_url, clock=clock)
-    from app.actions import lifecycle
+    from app.actions.systems import lifecycle
     from app.demo.run import CASES
 
     shutil.copyfile(CASES / "agency.json", home / "agency.json")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.actions import boots, decide, endings, log
+from app.actions.deciding import boots, decide, endings
+from app.actions.logs import log
 from app.home import Greffier
 from app.wiring import open_home
 from auditlog.errors import CannotRecord

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, report, review
-from app.actions.reading import CLI
+from app.actions.cases import review
+from app.actions.deciding import decide
+from app.actions.disclosing import letters, report
+from app.actions.records.reading import CLI
 from app.wiring import open_home
 
 NO_MEASURE = {"en": "We cannot tell you yet which of your details made the difference", "nl": "nog niet"}
@@ -19,10 +21,10 @@ OWN_WORDS = "We spoke on the telephone about the two late bills."
 def test_a_letter_gives_no_reason_that_nobody_measured(loan_home: Path, loan_input: dict[str, Any], lang: str) -> None:
     with open_home(loan_home) as g:
         record = decide.decide(g, "social-loan-check", loan_input).id
-        before = report.render(g, report.letter(g, CLI, record, lang), lang, "html").decode()
+        before = report.render(g, letters.letter(g, CLI, record), lang, "html").decode()
         assert NO_MEASURE[lang] in before
         assert OWN_WORDS not in before
         review.record_review(g, record, review.Review("override", "You get the loan.", OWN_WORDS))
-        after = report.render(g, report.letter(g, CLI, record, lang), lang, "html").decode()
+        after = report.render(g, letters.letter(g, CLI, record), lang, "html").decode()
     assert NO_MEASURE[lang] in after
     assert OWN_WORDS in after

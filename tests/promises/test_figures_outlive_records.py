@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from app.actions import erase, external, log, publish, reading, recount, review, tallies, transparency
+from app.actions.cases import review
+from app.actions.disclosing import transparency
+from app.actions.elsewhere import external
+from app.actions.erasing import erase
+from app.actions.figures import recount, tallies
+from app.actions.logs import log, publish
+from app.actions.records import reading
 from app.bench import records_scene
 from app.bench.records_scene import line
 from app.cli import run
@@ -58,7 +64,7 @@ def fill(g: Greffier, clock: Clock) -> list[str]:
             )
             for n, o in enumerate(outcomes)
         ]
-        made = [one.id for one in external.record(g, lines).results]  # type: ignore[union-attr]
+        made = [one.id for one in external.record(g, lines).results]
         review.record_review(g, made[0], review.Review("confirm", "as said", "invented reasons"))
         tallies.tally_pending(g)
         clock.now += timedelta(days=12)

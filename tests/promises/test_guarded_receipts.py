@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, log, query, receipts
-from app.actions.reading import CLI, Reader
+from app.actions.deciding import decide
+from app.actions.logs import log
+from app.actions.proving import receipts
+from app.actions.records import query
+from app.actions.records.reading import CLI, Reader
 from app.wiring import open_home
 from auditlog.errors import GuardError
-from auditlog.guard import parse_guard_line
 from auditlog.store.cursor import DecisionFilter
+from auditlog.writing.guard import parse_guard_line
 
 LOAN = "social-loan-check"
 

@@ -7,8 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.actions import decide, query, receipts
-from app.actions.reading import CLI
+from app.actions.deciding import decide
+from app.actions.proving import receipts
+from app.actions.records import query
+from app.actions.records.reading import CLI
 from app.demo.run import CASES
 from app.wiring import open_home
 from auditlog.store.cursor import DecisionFilter

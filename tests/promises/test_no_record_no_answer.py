@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, log, query
-from app.actions.reading import CLI
+from app.actions.deciding import decide
+from app.actions.logs import log
+from app.actions.records import query
+from app.actions.records.reading import CLI
 from app.wiring import open_home
+from auditlog.entries.record import parse_entry
 from auditlog.errors import CannotRecord, GuardError
-from auditlog.record import parse_entry
 from auditlog.store import log as log_store
 from auditlog.store.cursor import DecisionFilter
 
@@ -97,7 +99,7 @@ FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from app.wiring import open_home
-from app.actions import decide
+from app.actions.deciding import decide
 from auditlog.errors import CannotRecord
 import json
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

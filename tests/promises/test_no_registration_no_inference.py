@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, lifecycle
+from app.actions.deciding import decide
+from app.actions.systems import lifecycle
 from app.errors import Refused
 from app.wiring import open_home
-from auditlog.record import parse_entry
+from auditlog.entries.record import parse_entry
 from auditlog.store import log as log_store
 
 pytestmark = pytest.mark.enable_socket
@@ -147,7 +148,7 @@ def test_what_is_stopped_while_it_is_decided_does_not_leave(loan_home: Path, loa
             lifecycle.stop(g, LOAN, reason="incident")
             return answer
 
-        g.runtime.generate = stop_then_answer  # type: ignore[method-assign]
+        g.runtime.generate = stop_then_answer
         with pytest.raises(Refused) as refused:
             decide.decide(g, LOAN, loan_input)
     assert refused.value.reason == "stopped_meanwhile"

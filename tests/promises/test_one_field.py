@@ -24,15 +24,19 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, delete, insert, select
 
-from app.actions import erase, erased, external, log, reading, receipts
-from app.actions import objects as object_storage
-from app.actions.reading import CLI
+from app.actions.elsewhere import external
+from app.actions.erasing import erase, erased
+from app.actions.erasing import objects as object_storage
+from app.actions.logs import log
+from app.actions.proving import receipts
+from app.actions.records import reading
+from app.actions.records.reading import CLI
 from app.bench import records_scene
 from app.errors import SettingsError
 from app.home import Greffier
 from app.wiring import open_home
-from auditlog.commitment import LARGE, commit
-from auditlog.receipt import Receipt, format_receipt, parse_receipt
+from auditlog.entries.receipt import Receipt, format_receipt, parse_receipt
+from auditlog.formats.commitment import LARGE, commit
 from auditlog.store.blobs import blob_table, find_blobs
 from auditlog.store.engine import writing
 
@@ -156,7 +160,7 @@ def test_a_large_value_goes_with_its_record(g: Greffier, tmp_path: Path) -> None
     """Recorded, checked, erased: no row, no object, and the proof that it is so."""
     record = recorded(g)
     result = external.record(g, [records_scene.line(8, input={**records_scene.line(8)["input"], "remarks": LETTER})])
-    kept = result.results[0].id  # type: ignore[union-attr]
+    kept = result.results[0].id
     with g.reading() as conn:
         held = find_blobs(conn, record)
     assert len(held) == 1
@@ -190,6 +194,6 @@ def test_a_repeated_line_is_compared_with_its_large_value(g: Greffier) -> None:
     given: dict[str, Any] = records_scene.line(9)
     given["input"] |= {"remarks": LETTER}
     first, again = (external.record(g, [given]).results[0] for _ in range(2))
-    assert (again.id, again.repeated) == (first.id, True)  # type: ignore[union-attr]
+    assert (again.id, again.repeated) == (first.id, True)
     given["input"] |= {"remarks": LETTER + "x"}
     assert isinstance(external.record(g, [given]).results[0], Exception)

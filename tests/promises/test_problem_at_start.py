@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, log, reading
-from app.actions.reading import CLI
+from app.actions.deciding import decide
+from app.actions.logs import log
+from app.actions.records import reading
+from app.actions.records.reading import CLI
 from app.http.server import pulsing
 from app.wiring import open_home
 from auditlog.errors import CannotRecord, Erased

@@ -12,15 +12,19 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, erase, lifecycle, log, receipts, register
-from app.actions.reading import CLI
-from app.actions.repeats import Key
+from app.actions.deciding import decide
+from app.actions.deciding.repeats import Key
+from app.actions.erasing import erase
+from app.actions.logs import log
+from app.actions.proving import receipts
+from app.actions.records.reading import CLI
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
 from app.errors import KeyConflict
 from app.home import Greffier
 from app.turns import Turns
 from app.wiring import create_home, open_home, succeed_home
-from auditlog.receipt import verify_receipt
+from auditlog.entries.receipt import verify_receipt
 from auditlog.store import idempotency as store
 from auditlog.store import log as log_store
 from auditlog.vault.idempotency import request_digest, request_form
@@ -40,9 +44,9 @@ def ended(g: Greffier) -> list[tuple[str, str | None]]:
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from app.actions import decide
-from app.actions.reading import CLI
-from app.actions.repeats import Key
+from app.actions.deciding import decide
+from app.actions.records.reading import CLI
+from app.actions.deciding.repeats import Key
 from app.wiring import open_home
 home, point, data = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
 with open_home(home) as g:

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, programs, reading
-from app.actions.reading import CLI
+from app.actions.deciding import decide, programs
+from app.actions.records import reading
+from app.actions.records.reading import CLI
 from app.bench import detection
 from app.bench.detection import WAYS, Decided
 from app.wiring import open_home

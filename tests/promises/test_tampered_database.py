@@ -21,34 +21,29 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Connection, Engine, Table, insert, select, text, update
 
-from app.actions import (
-    decide,
-    erase,
-    external,
-    lifecycle,
-    log,
-    policy_file,
-    questions,
-    receipts,
-    reconcile,
-    register,
-    repeats,
-    review,
-    rotation,
-    samples,
-    transparency,
-)
-from app.actions.case_list import parse_cases
-from app.actions.reading import CLI
+from app.access import accounts
+from app.access.store_accounts import account_table
+from app.actions.cases import review
+from app.actions.deciding import decide, repeats
+from app.actions.disclosing import transparency
+from app.actions.elsewhere import external, reconcile
+from app.actions.elsewhere.case_list import parse_cases
+from app.actions.erasing import erase
+from app.actions.logs import log, policy_file, rotation
+from app.actions.proving import receipts, samples
+from app.actions.records import questions
+from app.actions.records.reading import CLI
+from app.actions.systems import admission, classify, incidents, lifecycle, register
 from app.bench import records_scene
 from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import create_home, open_home
-from auditlog.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
-from auditlog.keys import KeyFolder
-from auditlog.merkle import leaf_hash
-from auditlog.note import format_vkey, parse_note
+from auditlog.formats.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
+from auditlog.formats.merkle import leaf_hash
+from auditlog.formats.note import format_vkey, parse_note
+from auditlog.formats.tiles import grow, root_from_edge
 from auditlog.peers import tsa
+from auditlog.recovery.timestamps import format_time
 from auditlog.store import metadata as auditlog_tables
 from auditlog.store.blobs import blob_due_table, find_blobs
 from auditlog.store.cursor import DecisionFilter
@@ -61,19 +56,22 @@ from auditlog.store.tallies import round_table
 from auditlog.store.timestamps import StampedNote, insert_timestamp, timestamp_table
 from auditlog.store.vault import sealed_table, subject_table
 from auditlog.store.views import view_table
-from auditlog.tiles import grow, root_from_edge
-from auditlog.timestamps import format_time
 from auditlog.vault.record_keys import KEY_SIZE
+from auditlog.writing.keys import KeyFolder
+from registry import gate_report
+from registry.modification import Modification
 from registry.store import metadata as registry_tables
+from registry.store import systems
 
 LOAN, QUESTION = "social-loan-check", "tax-question-reply"
-TABLES = [*auditlog_tables.sorted_tables, *registry_tables.sorted_tables]
+TABLES = [*auditlog_tables.sorted_tables, *registry_tables.sorted_tables, account_table]
 # Columns with few values: another of them, so that the database's own constraints do not object.
 OTHERS = {"state": "approved", "state_before": "pilot"}
 # Of these nothing else says what they were: docs/trust.md.
 NOT_TOLD = {
     view_table: "a view is a question that somebody saved",
     reconciliation_table: "what a comparison with a case system counted; the report that shows it has a digest",
+    registry_tables.tables["registry_step"]: "which account took a step; the log has the role",
     blob_due_table: "an object that is to be deleted has a random name; `greffier vault sweep` deletes it all the same",
 }
 COLUMNS = [(table, column) for table in TABLES for column in table.columns if table not in NOT_TOLD]
@@ -136,8 +134,16 @@ def populate(g: Greffier, model_file: Path, loan_input: Any) -> None:
         QUESTION: ("in_review", "approved", "active"),
     }.items():
         for state in steps:
-            lifecycle.change_state(g, slug, state)
+            if state == "active":
+                keep_report(g, slug)
+            override = lifecycle.Override("trial", {"en": "Invented cases."}) if state == "active" else None
+            lifecycle.change_state(g, slug, state, override=override)
     lifecycle.stop(g, QUESTION, reason="maintenance")
+    classify.classify(
+        g, QUESTION, (CASES / f"{QUESTION}.answers.json").read_bytes(), role="officer", account="somebody"
+    )
+    note_incident(g, QUESTION)
+    accounts.add(g, login="ada.voorbeeld", name="Ada Voorbeeld", role="officer", by=None)
     ids = [
         decide.decide(g, LOAN, loan_input, subjects=("TEST-7731",), key=repeats.Key("test", f"case-{n}", "key", CLI)).id
         for n in range(4)
@@ -147,6 +153,29 @@ def populate(g: Greffier, model_file: Path, loan_input: Any) -> None:
     receipts.receipt(g, ids[0], openings=CLI)
     g.publisher.advance()
     erase.erase(g, ids[1], ground="objection")
+
+
+def keep_report(g: Greffier, slug: str) -> None:
+    """A version that gave one result in 20 invented cases: held back."""
+    with g.reading() as conn:
+        version = systems.read_version(conn, slug, 1)
+    counts = gate_report.Counts(
+        cases=20, skipped=0, outcomes={"refuse": 20}, sensitive=0, by_field={}, protected={}, stable=20, wordings=1
+    )
+    report = gate_report.make_report(version, counts, made="2026-11-24T08:15Z", seed="ab")
+    admission.keep(g, report)
+
+
+def note_incident(g: Greffier, slug: str) -> None:
+    """An incident from its beginning to its end, of which the authority was told."""
+    facts = incidents.Facts(
+        what="It answered in another language.", harm="None.", persons=None, cause=None, measures=None
+    )
+    by: Any = {"role": "officer", "account": "somebody"}
+    opened = incidents.open_incident(g, slug, duty="serious", severity="other", aware=now(), facts=facts, **by)
+    for recipient in ("provider", "authority"):
+        incidents.tell(g, opened.id, recipient=recipient, day=incidents.today(g), **by)
+    incidents.close(g, opened.id, facts=facts, **by)
 
 
 def populate_from_elsewhere(g: Greffier) -> None:
@@ -160,6 +189,8 @@ def populate_from_elsewhere(g: Greffier) -> None:
     register.register(g, json.dumps(file).encode())
     for state in ("in_review", "approved", "active"):
         lifecycle.change_state(g, records_scene.SYSTEM, state)
+    file["version"] |= records_scene.answers(later="later")
+    register.register(g, json.dumps(file).encode(), substantial=Modification("no", {"en": "A further outcome."}))
     recorded(g, records_scene.line(1), large(2), records_scene.sent_line("committed", 3))
     review.record_review(g, recorded(g, records_scene.line(4))[0], review.Review("confirm", "as suggested", "because"))
     questions.save_view(g, "open-cases", DecisionFilter(system=LOAN))
@@ -294,6 +325,10 @@ def tables_found(g: Greffier) -> set[str]:
 def changed(column: Column[Any], value: Any) -> Any:
     if column.name in OTHERS:
         return OTHERS[column.name]
+    if column.table.name == "access_account" and column.name == "role":
+        return "administrator"
+    if column.table.name == "registry_incident" and column.name == "step":
+        return "opened" if value == "closed" else "closed"
     if value is None:
         return {int: 7, bytes: b"changed"}.get(column.type.python_type, "changed")
     if isinstance(value, bytes):
@@ -311,13 +346,24 @@ def identity(table: Table, row: Any) -> Any:
     return [column == row[column.name] for column in table.primary_key.columns]
 
 
+def test_a_tally_whose_entry_has_another_id_is_a_finding_and_no_fault(g: Greffier) -> None:
+    """The check of what was published looks the tally up, and does not find it."""
+    table = auditlog_tables.tables["auditlog_entry"]
+    with g.reading() as conn:
+        (row, *_) = [one for one in conn.execute(select(table)).mappings() if b'"kind":"tally/1"' in one["data"]]
+    with restored(g.engine, table):
+        with tampering(g.engine) as conn:
+            conn.execute(update(table).where(*identity(table, row)).values(id="1b4e28ba-2fa1-4d2b-883f-0016d3cca427"))
+        assert "auditlog_entry" in tables_found(g)
+
+
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=[str(column) for _, column in COLUMNS])
 def test_a_changed_value_is_found_in_its_table(g: Greffier, table: Table, column: Column[Any]) -> None:
     with g.reading() as conn:
         rows = conn.execute(select(table)).mappings().all()
     assert rows, f"{table.name} is empty: the test would show nothing"
     if column.name in OTHERS:
-        rows = [row for row in rows if (row["state_before"] is None) == (column.name == "state")]
+        rows = [row for row in rows if (row.get("state_before") is None) == (column.name == "state")]
     for row in {id(row): row for row in (rows[0], rows[len(rows) // 2], rows[-1])}.values():
         value = changed(column, row[column.name])
         with restored(g.engine, table):

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
+from auditlog.checking.tree import format_sums, parse_sums
 from auditlog.errors import VerifyError
-from auditlog.export import audit_tree, export_log
-from auditlog.guard import Guard
+from auditlog.recovery.export import audit_tree, export_log
 from auditlog.store.log import reading
-from auditlog.tree import format_sums, parse_sums
+from auditlog.writing.guard import Guard
 
 SIZE = 600
 # Random positions a file, besides first, middle and last.

@@ -10,14 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from app.actions import decide, lifecycle, log
+from app.actions.deciding import decide
+from app.actions.logs import log
+from app.actions.systems import lifecycle
 from app.wiring import open_home
 
 LOAN = "social-loan-check"
 DECIDE = """
 import json, sys
 from pathlib import Path
-from app.actions import decide
+from app.actions.deciding import decide
 from app.wiring import open_home
 print("started", flush=True)
 for _ in range(int(sys.argv[3])):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -113,3 +114,9 @@ def conn(sqlite_url: str) -> Iterator[Connection]:
 def either(url: str) -> Iterator[Connection]:
     """A connection to an empty register on each database in turn."""
     yield from _open(url)
+
+
+@pytest.fixture(scope="session")
+def strategies(loaded: Callable[[str, str], ModuleType]) -> ModuleType:
+    """The module `strategies.py` beside this file: whole generated records, made from the declarations."""
+    return loaded("strategies", __file__)

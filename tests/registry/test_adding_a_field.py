@@ -48,6 +48,7 @@ def test_one_declaration_reaches_file_record_schema_message_and_page(document: d
     source = tmp_path / "registry" / "system.py"
     text = source.read_text(encoding="utf-8")
     assert text.count("\n\ndef parse_system(") == 1
+    text = text.replace("from registry.values import ", "from registry.values import Integer, ")
     source.write_text(text.replace("\n\ndef parse_system(", DECLARATION), encoding="utf-8")
     new = {**document, "system": {**document["system"], "retention_months": 12}}
     done = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from registry import register_file, system
+from registry.gate_report import cases_of
 from registry.register_file import RegisterFile, parse_register_file
 
 CASES = Path(__file__).parents[2] / "app" / "demo" / "cases"
@@ -62,6 +64,46 @@ def test_release_and_class_are_those_of_the_plan() -> None:
     assert "nationality" in {item.id for item in draft.fields}
 
 
+@pytest.mark.parametrize("slug", [*SYSTEMS, "social-loan-check-0"])
+def test_each_declares_other_wordings_that_ask_the_same(slug: str) -> None:
+    manifest = read(slug).manifest
+    assert manifest is not None
+    assert {one.kind for one in manifest.wordings or ()} == {"order", "paraphrase"}
+    own = manifest.steps[0].template
+    for wording in manifest.wordings or ():
+        assert wording.template != own
+        assert named(wording.template) == named(own)
+        assert wording.template.split()[-1] == own.split()[-1]
+        assert wording.template.endswith(own[-1])
+
+
+def named(template: str) -> set[str]:
+    return set(re.findall(r"{{ (\w+) }}", template))
+
+
+@pytest.mark.parametrize(
+    ("slug", "count"),
+    [("social-loan-check", 108), ("health-line-aid", 162), ("tax-question-reply", 16), ("social-loan-check-0", 36)],
+)
+def test_the_invented_cases_are_allowed_inputs(slug: str, count: int) -> None:
+    manifest = read(slug).manifest
+    assert manifest is not None
+    cases = cases_of(manifest)
+    assert len(cases) == len({json.dumps(case) for case in cases}) == count
+    for field in manifest.fields:
+        values = {json.dumps(case[field.id]) for case in cases}
+        for value in values:
+            Draft202012Validator(field.schema).validate(json.loads(value))
+        if slug in ("social-loan-check", "health-line-aid"):
+            assert values >= {json.dumps(value) for value in field.schema.get("enum", [])}, "every combination"
+
+
+def test_nationality_is_a_protected_characteristic() -> None:
+    draft = read("social-loan-check-0").manifest
+    assert draft is not None
+    assert [field.id for field in draft.fields if field.protected] == ["nationality"]
+
+
 @pytest.mark.parametrize("slug", SYSTEMS)
 @pytest.mark.parametrize("lang", ["en", "nl"])
 def test_every_text_is_there_in_both_languages(slug: str, lang: str) -> None:
@@ -75,4 +117,6 @@ def test_every_text_is_there_in_both_languages(slug: str, lang: str) -> None:
     found = words(json.loads((CASES / f"{slug}.json").read_bytes()))
     assert len(found) > 10
     assert all(item.get(lang) for item in found)
-    assert len(system.rows(read(slug).system, lang)) == len(list(system.fields()))
+    record = read(slug).system
+    held = [one for one in system.fields() if getattr(record, one.attribute) not in (None, ())]
+    assert len(system.rows(record, lang)) == len(held)

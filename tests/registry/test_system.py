@@ -79,7 +79,7 @@ def test_what_is_wrong_is_said_without_the_value(
     assert message in str(caught.value)
     if isinstance(value, str) and len(value) > 3:
         assert value not in str(caught.value)
-    assert len(str(caught.value)) < 600
+    assert len(str(caught.value)) < 800
 
 
 def test_an_exit_needs_a_point_of_annex_iii(document: dict[str, Any]) -> None:

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
-from auditlog.figures import figures
-from auditlog.published import close_cells, published_cells
+from auditlog.counting.figures import figures
+from auditlog.counting.published import close_cells, published_cells
 from registry.system import AISystem, parse_system, rows
 from reports.agency import Agency, Authority, LogStamp
-from reports.letter.context import Letter, OfficerDecision, Result, UsedValue
+from reports.errors import PdfError
+from reports.letter.context import Evidence, Letter, OfficerDecision, Result, UsedValue
 from reports.notice_decision.context import NoticeDecision, notice_of
+from reports.pdf import to_pdf
 from reports.render import Renderer
-from reports.system_page.context import DeclaredField, PossibleResult, Repeated, SystemPage, VersionFacts
+from reports.system_page.context import (
+    Check,
+    Counted,
+    DeclaredField,
+    PossibleResult,
+    Repeated,
+    SystemPage,
+    TestReport,
+    Tests,
+    VersionFacts,
+    Waiver,
+)
 from reports.transparency.context import Comparison, Replays, SystemFigures, TransparencyReport
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -111,6 +129,57 @@ LABELS = {
 }
 
 
+CHECKS = (
+    Check(name="variety", value=426, threshold=950, met=True, blocking=True),
+    Check(name="sensitivity", value=953, threshold=250, met=True, blocking=True),
+    Check(name="protected", value=None, threshold=0, met=None, blocking=True),
+    Check(name="stability", value=296, threshold=700, met=False, blocking=False),
+    Check(name="explanations", value=375, threshold=500, met=True, blocking=False),
+    Check(name="form", value=None, threshold=50, met=None, blocking=False),
+)
+TESTED = TestReport(
+    version=1,
+    made=date(2026, 11, 19),
+    verdict="passed",
+    checks=CHECKS,
+    cases=108,
+    skipped=0,
+    results=tuple(
+        Counted(label=label, cases=cases) for label, cases in zip(LABELS.values(), (46, 34, 28), strict=True)
+    ),
+    details=tuple(
+        Counted(label=label, cases=cases) for (label, _, _), cases in zip(FIELDS, (90, 63, 48, 20), strict=True)
+    ),
+    wordings=3,
+    explained=8,
+    answered=0,
+    digest="sha256:" + "c3" * 32,
+)
+HELD_BACK = replace(
+    TESTED,
+    version=2,
+    verdict="held_back",
+    checks=(
+        Check(name="variety", value=1000, threshold=950, met=False, blocking=True),
+        Check(name="sensitivity", value=0, threshold=250, met=False, blocking=True),
+        Check(name="protected", value=19, threshold=0, met=False, blocking=True),
+        *CHECKS[3:],
+    ),
+    skipped=1,
+    details=(
+        *TESTED.details,
+        Counted(label={"en": "Nationality", "nl": "Nationaliteit"}, cases=2, protected=True),
+    ),
+)
+WAIVER = Waiver(
+    version=2,
+    made=date(2026, 11, 23),
+    ground="trial",
+    reasons={"en": "For one week, beside an adviser.", "nl": "Een week lang, naast een adviseur."},
+    role="administrator",
+)
+
+
 @pytest.fixture(scope="session")
 def stylesheet() -> str:
     return (Path(__file__).parents[2] / "app" / "static" / "greffier.css").read_text("utf-8")
@@ -165,6 +234,7 @@ def system_page(system: AISystem, lang: str) -> SystemPage:
             since=date(2025, 11, 24),
             counts={"bit_exact": 1_092, "not_replayable": 3},
         ),
+        tests=Tests(found="passed", way="passed", report=TESTED, others=(HELD_BACK,), waivers=(WAIVER,)),
         notice=notice_of(system, url=PAGE, phone=AGENCY.phone),
         demonstration=True,
         url=PAGE,
@@ -194,6 +264,7 @@ def letter(system: AISystem) -> Letter:
         check_url="https://ai.waterveen.example/check",
         index=1201,
         log=LOG,
+        evidence=Evidence(entry="sha256:" + "e4" * 32, manifest="sha256:" + "a1" * 32, model=None),
     )
 
 
@@ -206,7 +277,7 @@ def decided(letter: Letter) -> Letter:
         reviewed=date(2026, 11, 21),
         notified=date(2026, 11, 23),
     )
-    return replace(letter, decision=decision, basis="gdpr_15_1")
+    return replace(letter, decision=decision, basis="gdpr_15_1", objection_until=date(2027, 1, 4))
 
 
 @pytest.fixture
@@ -221,6 +292,39 @@ def reply(letter: Letter) -> Letter:
         ),
         basis="voluntary",
     )
+
+
+@pytest.fixture(scope="session")
+def invented() -> ModuleType:
+    """The module `explanation/invented.py`: explanations of each kind of the same record."""
+    spec = importlib.util.spec_from_file_location("invented", Path(__file__).parent / "explanation" / "invented.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def measured(letter: Letter, invented: ModuleType) -> Letter:
+    """With what was measured about the result."""
+    return replace(letter, explanation=invented.EXPLAINED)
+
+
+@pytest.fixture
+def kept_back(decided: Letter, invented: ModuleType) -> Letter:
+    """Nothing reliable was found, and an adviser has decided afresh."""
+    return replace(decided, explanation=invented.DONE)
+
+
+@pytest.fixture
+def set_aside(letter: Letter, invented: ModuleType) -> Letter:
+    """A protected characteristic alone changed the result."""
+    given = invented.NATIONALITY
+    used = UsedValue(
+        label=given.label, value=given.value, words=given.words, source=invented.FROM_YOU, data_class="personal"
+    )
+    return replace(letter, data=(*letter.data, used), explanation=invented.SET_ASIDE)
 
 
 @pytest.fixture
@@ -315,3 +419,41 @@ def page(system: AISystem) -> SystemPage:
 @pytest.fixture
 def pages(system: AISystem) -> dict[str, SystemPage]:
     return {lang: system_page(system, lang) for lang in ("en", "nl")}
+
+
+@pytest.fixture(scope="module")  # while it lives, Playwright keeps an event loop running in this thread
+def in_chromium() -> Iterator[Callable[[str, int], dict[str, Any]]]:
+    """`in_chromium(html, width)`: what axe finds in a page, what it asked for, and how wide it became."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed: see tests/browser/setup.sh")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    with pytest.importorskip("playwright.sync_api").sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+
+        def look(html: str, width: int) -> dict[str, Any]:
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url))
+            page.set_content(html)
+            found = axe.run(page, options=rules).response["violations"]
+            seen = {
+                "width": page.evaluate("document.documentElement.scrollWidth"),
+                "violations": [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found],
+                "asked": asked,
+            }
+            page.close()
+            return seen
+
+        yield look
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def pango() -> None:
+    """What lays out a PDF: where the machine lacks it, only its tests are left out."""
+    try:
+        to_pdf('<!doctype html><html lang="en"><head><title>x</title></head><body></body></html>', lang="en")
+    except PdfError as error:
+        pytest.skip(str(error))

@@ -27,18 +27,23 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def documents(pages, report, decided, reply) -> dict[str, tuple[str, Any]]:
+def documents(pages, report, decided, reply, measured, set_aside) -> dict[str, tuple[str, Any]]:
     return {
         "system_page": ("system_page", pages),
         "transparency": ("transparency", report),
         "letter_decided": ("letter", decided),
         "letter_reply": ("letter", reply),
+        "letter_measured": ("letter", measured),
+        "letter_set_aside": ("letter", set_aside),
     }
 
 
 @pytest.mark.parametrize("width", [320, 1280])
 @pytest.mark.parametrize("lang", ["en", "nl"])
-@pytest.mark.parametrize("which", ["system_page", "transparency", "letter_decided", "letter_reply"])
+@pytest.mark.parametrize(
+    "which",
+    ["system_page", "transparency", "letter_decided", "letter_reply", "letter_measured", "letter_set_aside"],
+)
 def test_document_in_chromium(which: str, lang: str, width: int, documents, browser: Any, renderer: Renderer):
     name, context = documents[which]
     html = renderer.document(name, context[lang] if which == "system_page" else context, lang)

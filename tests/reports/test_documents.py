@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import reports
-from auditlog.figures import Figure
+from auditlog.counting.figures import Figure
 from registry.system import AISystem, format_system, parse_system
 from reports.catalogue import read_translations
 from reports.errors import ContextError
@@ -99,9 +99,15 @@ def test_unknown_state_fails(page: SystemPage, renderer: Renderer):
         renderer.document("system_page", replace(page, state="asleep"), "en")
 
 
+def table_of(html: str, heading: str) -> str:
+    """The whole table of figures under a heading, after its charts."""
+    section = html.partition(f"<h2>{heading}</h2>")[2].partition("</section>")[0]
+    return "<table" + section.rpartition("<table")[2]
+
+
 def test_each_figure_has_name_version_value_and_stamp(report: TransparencyReport, renderer: Renderer):
     html = renderer.document("transparency", report, "en")
-    own = html.partition("<h2>Social loan check</h2>")[2].partition("</table>")[0]
+    own = table_of(html, "Social loan check")
     for figure in report.systems[0].figures:
         assert f'<code class="name">{figure.name}/{figure.version}</code>' in own
     assert own.count('<tr><th scope="row">') == len(report.systems[0].figures)
@@ -117,7 +123,7 @@ def test_each_figure_has_name_version_value_and_stamp(report: TransparencyReport
     assert "fewer than 10" in own
     assert "not shown" in own
     assert "at least" in own
-    total = html.partition("<h2>All systems together</h2>")[2].partition("</table>")[0]
+    total = table_of(html, "All systems together")
     assert "outcomes." not in total
     assert "within_target" not in total
 
@@ -215,3 +221,54 @@ def test_each_field_of_a_context_is_documented(path: Path):
                 if isinstance(field, ast.AnnAssign):
                     documented = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
                     assert documented, f"{node.name}.{ast.unparse(field.target)}"
+
+
+# --- how a version was tested -----------------------------------------------------------------------------------------
+
+
+def about_tests(html: str) -> str:
+    section = next(part for part in html.split("<section>") if "How was it tested?" in part or "Hoe is het" in part)
+    return " ".join(re.sub(r"<[^>]+>", " ", section).split())
+
+
+def test_each_test_has_its_share_its_threshold_and_what_follows(renderer: Renderer, page: SystemPage):
+    text = about_tests(renderer.document("system_page", page, "en"))
+    assert "On 19 November 2026 we tried version 1 on 108 invented cases." in text
+    assert "Version 1 passed the tests that it must pass." in text
+    assert "Cases with the result that came most often 42.6% at most 95.0% passed" in text
+    untested = "the register names no such detail none not measured"
+    assert f"another value of a protected characteristic gives another result {untested}" in text
+    assert "in all 3 wordings of the question 29.6% at least 70.0% not passed; this alone does not hold" in text
+    assert "Paying bills 90" in text
+    assert "They show whether results depend on the details" in text
+
+
+def test_a_version_that_was_held_back_says_why(renderer: Renderer, page: SystemPage):
+    assert page.tests is not None
+    (other,) = page.tests.others
+    told = replace(page.tests, found="held_back", way="override", report=other, others=())
+    text = about_tests(renderer.document("system_page", replace(page, tests=told), "en"))
+    assert "Version 2 did not pass all tests that it must pass, so it was held back. We use it all the same." in text
+    assert "most often 100.0% at most 95.0% not passed; without it, the version is held back" in text
+    assert "protected characteristic gives another result 1.9% none not passed; without it" in text
+    assert "Nationality (protected characteristic) 2" in text
+    assert "1 other case could not be run." in text
+    assert "Version 2, on 23 November 2026, by an administrator. Ground: it is a trial. Reasons: For one week" in text
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("way", ["passed", "override", "earlier_test", "not_enforced", None])
+@pytest.mark.parametrize("found", ["not_tested", "altered", "other_version", "elsewhere", "not_measurable"])
+def test_what_was_not_tested_is_said(
+    found: str, way: str | None, lang: str, renderer: Renderer, pages: dict[str, SystemPage]
+):
+    page = pages[lang]
+    assert page.tests is not None
+    assert page.tests.report is not None
+    report = replace(page.tests.report, verdict="not_measurable") if found == "not_measurable" else None
+    unknown = replace(page.tests.waivers[0], reasons=None)
+    told = replace(page.tests, found=found, way=way, report=report, others=(), waivers=(unknown,))
+    text = about_tests(renderer.document("system_page", replace(page, tests=told), lang))
+    assert {"en": "The log does not confirm the reasons", "nl": "Het logboek bevestigt de redenen niet"}[lang] in text
+    if (found, lang) == ("not_tested", "en"):
+        assert "We have not tested version 1 on invented cases." in text

@@ -21,8 +21,7 @@ DOCUMENTS = {
     "system_page": ("system_page", "pages"),
     "transparency": ("transparency", "report"),
     "letter": ("letter", "letter"),
-    "letter_decided": ("letter", "decided"),
-    "letter_reply": ("letter", "reply"),
+    "letter_set_aside": ("letter", "set_aside"),
 }
 
 

@@ -154,7 +154,7 @@ def test_json_twin_is_sorted_and_plain():
 
 def test_json_twin_refuses_what_has_no_json_form():
     with pytest.raises(ContextError, match="bytes"):
-        json_twin(replace(Sample(b="", a=Fraction(1), when=date(2026, 1, 1), for_=()), b=b"x"))  # type: ignore[arg-type]
+        json_twin(replace(Sample(b="", a=Fraction(1), when=date(2026, 1, 1), for_=()), b=b"x"))
 
 
 def test_json_twin_of_each_document(pages, report, letter):

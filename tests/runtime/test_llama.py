@@ -139,3 +139,29 @@ def test_what_a_boot_states() -> None:
     assert llama.build_digest() == llama.build_digest()
     assert all(1 <= len(code) <= 24 and code.isascii() and code.upper() == code for code in llama.cpu_features())
     assert llama.threads_available() >= 1
+
+
+def test_a_grammar_asked_twice_takes_what_either_question_allowed(model: llama.Model) -> None:
+    state = model.vocabulary.grammar('root ::= "a" | "b" "c"')
+    a, b, c = (model.vocabulary.tokenize(text)[0] for text in "abc")
+    assert state.allows(b)
+    assert not state.allows(c)
+    assert state.allowed([a, c]) == [True, False]
+    state.accept(b)
+    with pytest.raises(CallRefused):
+        state.accept(a)
+    assert state.allows(c)
+    for outside in (-1, 49152):
+        with pytest.raises(CallRefused):
+            state.allows(outside)
+    state.close()
+
+
+def test_other_threads_give_the_same_rows(context: llama.Context) -> None:
+    """And a context goes on to have its own number of them."""
+    (own,) = context.decode(rows([5, 6, 7]))
+    context.rewind(0, 0)
+    context.set_threads(1)
+    (other,) = context.decode(rows([5, 6, 7]))
+    assert np.array_equal(own, other)
+    assert context.threads == 2

@@ -63,7 +63,7 @@ def test_templates_beyond_fields_and_conditions_are_refused(source: str) -> None
 @pytest.mark.parametrize("value", ["NUL \0", "half \ud800", 1.5, None, ["list"]])
 def test_values_that_cannot_stand_in_a_prompt(value: object) -> None:
     with pytest.raises(InputInvalid) as caught:
-        PromptTemplate("{{ a }}", "t").render({"a": value})  # type: ignore[dict-item]
+        PromptTemplate("{{ a }}", "t").render({"a": value})
     assert caught.value.field == "a"
     assert caught.value.reason == "input_invalid"
     assert "half" not in str(caught.value).replace("half a surrogate", "")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -42,6 +43,24 @@ def test_top_is_the_head_of_the_whole_order(scores: np.ndarray, count: int) -> N
     assert chosen == order[: len(chosen)]
     assert len(chosen) >= min(count, len(scores))
     assert chosen[0] == best(scores)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("digits", [0, 1, 6])
+@pytest.mark.parametrize("size", [1024, 49_152, 49_171])
+def test_top_of_a_vocabulary_is_the_head_of_the_whole_order(kind: type, digits: int, size: int) -> None:
+    """Large enough that most scores are never sorted, with and without equals; the best all in one place, too."""
+    generator = np.random.default_rng(size + digits)
+    scores = np.round(generator.standard_normal(size) * 4, digits).astype(kind)
+    scores[generator.random(size) < 0.3] = -np.inf
+    ascending = np.sort(scores)
+    for values in (scores, ascending, ascending[::-1].copy()):
+        order = np.lexsort((np.arange(size), -values)).tolist()
+        for count in (1, 5, 20, 32):
+            chosen = top(values, count)
+            assert len(chosen) >= count
+            assert chosen == order[: len(chosen)]
+            assert values[chosen[-1]] == values[order[count - 1]], "only equals of the last come along"
 
 
 def test_log_sum_exp() -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from auditlog.commitment import canonical_value, commit_all
+from auditlog.formats.commitment import canonical_value, commit_all
 from auditlog.vault.idempotency import Asked
 from auditlog.vault.payload import FORM_1, FORM_2, format_payload, frame
 from auditlog.vault.references import Refs

@@ -16,15 +16,15 @@ from random import Random
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from auditlog.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.commitment import LARGE, canonical_value, commit, commit_all, open_field, salt_for, stub_of
-from auditlog.keyring import key_ring
-from auditlog.kinds import KINDS, Member
-from auditlog.merkle import leaf_hash, prove_inclusion, root_hash
-from auditlog.note import ED25519, ML_DSA_44, Signer, format_vkey, parse_vkey
-from auditlog.proof import LogProof
-from auditlog.receipt import Receipt, fields_for_person, format_receipt, parse_receipt, verify_receipt
-from auditlog.record import Entry, make_entry, parse_entry
+from auditlog.entries.kinds import KINDS, Member
+from auditlog.entries.receipt import Receipt, fields_for_person, format_receipt, parse_receipt, verify_receipt
+from auditlog.entries.record import Entry, make_entry, parse_entry
+from auditlog.formats.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.formats.commitment import LARGE, canonical_value, commit, commit_all, open_field, salt_for, stub_of
+from auditlog.formats.keyring import key_ring
+from auditlog.formats.merkle import leaf_hash, prove_inclusion, root_hash
+from auditlog.formats.note import ED25519, ML_DSA_44, Signer, format_vkey, parse_vkey
+from auditlog.formats.proof import LogProof
 
 FOLDER = Path(__file__).parents[2] / "docs" / "conformance" / "vectors"
 ORIGIN = "register.example/records/1"
@@ -109,7 +109,7 @@ def build_entries() -> dict:
     return {
         "valid": valid,
         "opaque": [
-            json.dumps({"id": _id(rng), "kind": "incident/1"}, **form),
+            json.dumps({"id": _id(rng), "kind": "audit_trail/1"}, **form),
             '{"kind":"decision/2","x":[1,{"y":null}]}',
         ],
         "invalid": [{"field": field, "entry": json.dumps(value, **form)} for field, value in wrong.items()],

@@ -1,4 +1,4 @@
-"""What all pages share: language, navigation, the banner when the log is not recording, and the page for errors."""
+"""What all pages share: language, navigation, theme, the banner while the log does not record, the page for errors."""
 
 from __future__ import annotations
 
@@ -10,15 +10,30 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
-from app.actions import log as log_action
+from app.actions.logs import log as log_action
 from app.errors import SettingsError
 from app.home import Greffier
 from app.http.errors import problem_of
 from app.settings import PROFILE_FILE, AgencyProfile
 
 # Names are in the template, where the catalogue finds them; only pages that exist stand here.
-NAVIGATION: Final = (("register", "/register"), ("check", "/check"), ("reports", "/reports"))
-_MACHINES: Final = ("/api/", "/log/", "/mirror/", "/static/", "/health", "/metrics", "/openapi", "/operator")
+NAVIGATION: Final = (
+    ("register", "/register"),
+    ("check", "/check"),
+    ("explain", "/explanations"),
+    ("look_again", "/requests/look-again"),
+    ("follow", "/follow"),
+    ("reports", "/reports"),
+)
+# At the foot of every page.
+FOOT: Final = (
+    ("changes", "/changes"),
+    ("how_to_check", "/how-to-check-us"),
+    ("open_data", "/open-data"),
+    ("rights", "/rights"),
+    ("accessibility", "/accessibility"),
+)
+_MACHINES: Final = ("/api/", "/log/", "/mirror/", "/static/", "/health", "/metrics", "/openapi")
 _MACHINE_FILES: Final = (".json", ".csv")
 
 
@@ -45,6 +60,8 @@ class Site:
     profile: AgencyProfile | None
     checkpoint: str
     related: tuple[Link, ...] = ()
+    foot: tuple[Link, ...] = ()
+    themed: bool = False  # the agency has tokens of its own
 
 
 def language(request: Request, g: Greffier) -> str:
@@ -82,24 +99,34 @@ def site(request: Request, g: Greffier, lang: str, *, related: Sequence[Link] = 
     """The shared context for one request."""
     path = request.url.path
     query = f"?{urlencode({'lang': lang})}"
-    navigation = tuple(
-        Link(name, f"{href}{query}", current=path == href or path.startswith(f"{href}/"), here=path == href)
-        for name, href in NAVIGATION
-    )
-    languages = tuple(
-        Link(code, f"{path}?{urlencode({'lang': code})}", current=code == lang) for code in g.settings.languages
-    )
+    languages = tuple(Link(code, _in_language(request, code), current=code == lang) for code in g.settings.languages)
     return Site(
         agency=agency(g, lang),
         home=f"/{query}",
         query=query,
-        navigation=navigation,
+        navigation=_links(NAVIGATION, path, query),
         languages=languages,
         recording=log_action.health(g).recording,
         profile=g.profile,
         checkpoint=f"/log/{g.log.number}/checkpoint",
         related=tuple(related),
+        foot=_links(FOOT, path, query),
+        themed=g.settings.theme is not None,
     )
+
+
+def _links(places: Sequence[tuple[str, str]], path: str, query: str) -> tuple[Link, ...]:
+    return tuple(
+        Link(name, f"{href}{query}", current=path == href or path.startswith(f"{href}/"), here=path == href)
+        for name, href in places
+    )
+
+
+def _in_language(request: Request, lang: str) -> str:
+    """This page in another language: what was asked for in the address stays."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    # Of two slashes at the beginning a browser makes another host.
+    return f"/{request.url.path.lstrip('/')}?{urlencode([*kept, ('lang', lang)])}"
 
 
 def agency(g: Greffier, lang: str) -> str:
@@ -141,7 +168,7 @@ def html_response(html: str, lang: str, *, status: int = 200, cache: str = "no-s
 def wants_page(request: Request) -> bool:
     """Whether an error at this address is shown to a person rather than told to a program."""
     path = request.url.path
-    return not path.startswith(_MACHINES) and not path.endswith(_MACHINE_FILES)
+    return path != "/operator" and not path.startswith(_MACHINES) and not path.endswith(_MACHINE_FILES)
 
 
 def error_page(request: Request, error: Exception) -> Response:

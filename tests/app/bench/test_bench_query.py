@@ -10,10 +10,10 @@ from sqlalchemy import select
 from app.bench import query
 from app.bench.content import REAL, SYSTEMS, reference_of
 from app.bench.scene import ORIGIN, scene
-from auditlog.cells import cells, cells_of_refusal, cells_of_review, key_of, minutes_between
-from auditlog.merkle import leaf_hash, root_hash
-from auditlog.record import parse_entry
-from auditlog.rules import LogRules
+from auditlog.checking.rules import LogRules
+from auditlog.counting.cells import cells, cells_of_refusal, cells_of_review, key_of, minutes_between
+from auditlog.entries.record import parse_entry
+from auditlog.formats.merkle import leaf_hash, root_hash
 from auditlog.store.decisions import decision_table, iterate_reviews
 from auditlog.store.engine import open_engine, reading
 from auditlog.store.log import iterate_entries, read_head

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from app.actions import lifecycle, register
-from app.actions.counting import is_held
+from app.actions.deciding.counting import is_held
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import create_home, open_home
-from auditlog.cells import counted
-from auditlog.log import Unit
+from auditlog.counting.cells import counted
 from auditlog.store import decisions as decision_store
 from auditlog.store import sources as source_store
+from auditlog.writing.log import Unit
 
 LOAN = "social-loan-check"
 BEGIN = datetime(2026, 8, 31, 8, 0, tzinfo=UTC)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from app.actions import corrections, erase, holds, log, reading
-from app.actions.reading import CLI
+from app.actions.erasing import erase, holds
+from app.actions.logs import log
+from app.actions.records import corrections, reading
+from app.actions.records.reading import CLI
 from app.errors import Refused
 from auditlog.errors import Erased, NotFound
 from auditlog.store import erasures as store

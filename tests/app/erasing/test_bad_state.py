@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from app.actions import erase, erased, external, log, reading
-from app.actions.reading import CLI
+from app.actions.elsewhere import external
+from app.actions.erasing import erase, erased
+from app.actions.logs import log
+from app.actions.records import reading
+from app.actions.records.reading import CLI
 from app.bench import records_scene
 from app.wiring import open_home
-from auditlog.commitment import commit_all
 from auditlog.errors import CannotRecord, Erased, VaultError
+from auditlog.formats.commitment import commit_all
 from auditlog.vault import erasure
 
 

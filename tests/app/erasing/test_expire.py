@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
-from app.actions import daily, erase, expire, holds, log, reading, register
-from app.actions.reading import CLI
+from app.actions.erasing import erase, expire, holds
+from app.actions.keeping import daily
+from app.actions.logs import log
+from app.actions.records import reading
+from app.actions.records.reading import CLI
+from app.actions.systems import register
 from app.demo.run import CASES
 from app.errors import Refused, UsageError
 from auditlog.errors import Erased

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from app.actions import lifecycle, reading, register
+from app.actions.records import reading
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import create_home, open_home
-from auditlog.record import Entry, parse_entry
+from auditlog.entries.record import Entry, parse_entry
 from auditlog.store import log as log_store
 
 TAX = "tax-question-reply"

@@ -13,8 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from app.actions import decide, log, receipts, replay
-from app.actions.reading import CLI
+from app.actions.deciding import decide
+from app.actions.logs import log
+from app.actions.proving import receipts
+from app.actions.records.reading import CLI
+from app.actions.replaying import replay
 
 pytestmark = pytest.mark.enable_socket
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, invoice, operations
+from app.actions.deciding import decide
+from app.actions.figures import operations
+from app.actions.invoices import invoice
 from app.errors import Unfinished
 
 pytestmark = pytest.mark.enable_socket

@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, erase, erased, lifecycle, log, receipts, register, replay
-from app.actions.reading import CLI
+from app.actions.deciding import decide
+from app.actions.erasing import erase, erased
+from app.actions.logs import log
+from app.actions.proving import receipts
+from app.actions.records.reading import CLI
+from app.actions.replaying import replay
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
 from app.errors import Refused, SettingsError, Unfinished
 from app.http.errors import PROBLEMS

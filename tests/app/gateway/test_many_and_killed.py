@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, log, register
+from app.actions.deciding import decide
+from app.actions.logs import log
+from app.actions.systems import register
 from app.demo import elsewhere
 from app.demo.run import CASES
 from app.wiring import open_home
@@ -72,7 +74,7 @@ def test_a_request_whose_process_was_killed_is_a_number_that_the_log_explains(
 
 def point_to(g: Any, url: str) -> None:
     """A further version, at another address."""
-    from app.actions import lifecycle
+    from app.actions.systems import lifecycle
 
     document = json.loads((CASES / f"{TAX}-remote.json").read_text(encoding="utf-8"))
     document["version"]["remote"]["endpoint"] = url

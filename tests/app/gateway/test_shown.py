@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, register, report, transparency
+from app.actions.deciding import decide
+from app.actions.disclosing import report, transparency
+from app.actions.systems import register
 
 pytestmark = pytest.mark.enable_socket
 

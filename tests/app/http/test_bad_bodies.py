@@ -16,6 +16,7 @@ ADDRESSES = {
     "/api/decisions": "client",
     "/api/decisions/batch": "client",
     "/api/replays": "auditor",
+    "/api/explanations": "auditor",
     "/api/lookups": "officer",
     "/api/records": "client",
 }
@@ -60,6 +61,8 @@ def test_bytes_that_are_no_json(client: httpx.Client, portal: Any, address: str)
         ("/api/replays", {"id": "Piet"}, ("id", "has not the form that is taken here")),
         ("/api/replays", {"threads": 0}, ("threads", "must be at least 1")),
         ("/api/replays", {"threads": 10**6}, ("threads", "must be at most 512")),
+        ("/api/explanations", {"id": "Piet"}, ("id", "has not the form that is taken here")),
+        ("/api/explanations", {"lang": "Piet"}, ("lang", "must be 'en' or 'nl'")),
         ("/api/replays", {"passes": "Piet"}, ("passes", "must be 'one_pass' or 'alone'")),
     ],
 )
@@ -91,11 +94,11 @@ def test_a_key_without_the_scope_decides_and_records_nothing(client: httpx.Clien
     before = portal.g.log.state().size
     chat = {"model": portals.SYSTEM, "messages": [{"role": "user", "content": json.dumps(portals.INPUT)}]}
     refused = client.post("/v1/chat/completions", json=chat, headers=key)
-    assert (refused.status_code, said(refused)) == (403, "model: this key does not reach that system")
+    assert (refused.status_code, said(refused)) == (403, "model: your scope does not reach that system")
     asked = {"system": portals.SYSTEM, "input": portals.INPUT}
     for headers in (key, key | {"prefer": "respond-async"}):
         refused = client.post("/api/decisions", json=asked, headers=headers)
-        assert (refused.status_code, said(refused)) == (403, "system: this key does not reach that system")
+        assert (refused.status_code, said(refused)) == (403, "system: your scope does not reach that system")
     (one,) = client.post("/api/decisions/batch", json={"decisions": [asked]}, headers=key).json()["results"]
     assert one["status"] == 403
     assert portal.g.log.state().size == before

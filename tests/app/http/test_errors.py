@@ -12,11 +12,12 @@ import app.errors
 import auditlog.errors
 import registry.errors
 import runtime.errors
-from app.errors import Refused, Unfinished
+from app.access.token import Forbidden
+from app.errors import Refused, TooMany, Unfinished
 from app.http import FAMILIES
 from app.http.errors import PROBLEMS, REASONS, error_response, problem_of
+from auditlog.entries.vocabulary import REFUSALS
 from auditlog.errors import CannotRecord
-from auditlog.vocabulary import REFUSALS
 from registry.errors import Suspended, UnknownSystem
 
 OURS = [
@@ -25,6 +26,12 @@ OURS = [
     for _, error in inspect.getmembers(module, inspect.isclass)
     if issubclass(error, Exception) and error.__module__ == module.__name__
 ]
+
+
+@pytest.mark.parametrize("error", [TooMany("no", retry_after_s=1), Forbidden("no")])
+def test_a_title_that_people_see_as_well_speaks_of_no_key(error: Exception) -> None:
+    """Codes tried from an address, and a session without the role, end in the same rows as a key."""
+    assert "key" not in problem_of(error).title.lower()
 
 
 def test_every_refusal_code_of_the_log_has_a_status() -> None:

@@ -1,22 +1,25 @@
 from __future__ import annotations
 
+import contextlib
 import csv
+import http.client
 import io
 import json
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import httpx
 import pytest
 
-from app.actions import register, transparency
-from app.actions.receipt_page import has_script
+from app.actions.disclosing import publications, transparency
+from app.actions.proving.receipt_page import has_script
+from app.actions.systems import register
 from app.demo.run import CASES
 from app.http.headers import SECURITY_HEADERS
-from app.http.pages.check import SCRIPT_POLICY
+from app.http.pages.people.check import SCRIPT_POLICY
 from app.settings import PROFILE_FILE
-from reports.render import json_twin
 
 pytestmark = pytest.mark.enable_socket
 
@@ -26,8 +29,21 @@ PAGES = [
     "/register",
     "/register/tax-question-reply",
     "/register/tax-question-reply/history",
+    "/register/social-loan-check/duties",
     "/check",
+    "/explanations",
+    "/requests/look-again",
+    "/requests/correct",
+    "/requests/access",
+    "/requests/object",
+    "/follow",
     "/reports",
+    "/changes",
+    "/how-to-check-us",
+    "/how-to-check-us/statement",
+    "/open-data",
+    "/rights",
+    "/accessibility",
 ]
 
 
@@ -109,16 +125,26 @@ def test_the_history_tells_each_step_with_its_entry(client: httpx.Client) -> Non
 
 def test_figures_that_grow_are_not_shown_and_published_ones_are(portal: Any, client: httpx.Client) -> None:
     """Who looks before and after a decision must not see how it ended: only what was published is there."""
-    if transparency.newest(portal.g) is None:
+    if publications.newest(portal.g) is None:
         assert client.get("/reports.json").status_code == 404
         assert "We have not published a report" in client.get("/reports", params={"lang": "en"}).text
         last = portal.g.clock().date().replace(day=1) - timedelta(days=1)
         transparency.publish(portal.g, last.replace(day=1), last)
-    published = transparency.newest(portal.g)
-    assert client.get("/reports.json").content == json_twin(published)
-    html = client.get("/reports", params={"lang": "en"}).text
-    assert "This report opens them" in html
+    newest = publications.listed(portal.g)[0]
+    stored = publications.body(portal.g, newest.id)
+    assert client.get("/reports.json").content == client.get(f"/reports/{newest.id}.json").content == stored
+    assert f'href="/reports/{newest.id}?lang=en"' in client.get("/reports", params={"lang": "en"}).text
+    html = client.get(f"/reports/{newest.id}", params={"lang": "en"}).text
     assert "This is a draft" not in html
+    proof = client.get(f"/reports/{newest.id}/proof.json")
+    assert proof.content == publications.proven(portal.g, newest.id)
+
+
+def test_what_is_no_report_is_not_found(client: httpx.Client) -> None:
+    unknown = "1b4e28ba-2fa1-4d2b-883f-0016d3cca427"
+    for path in (f"/reports/{unknown}", f"/reports/{unknown}.json", f"/reports/{unknown}/proof.json"):
+        assert client.get(path).status_code == 404
+    assert client.get("/reports/x").status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -130,6 +156,20 @@ def test_what_is_not_there_is_a_page_that_helps(client: httpx.Client, path: str,
     assert response.status_code in {404, 422}
     assert response.headers["content-type"].startswith("text/html")
     assert f'href="/register?lang={lang}"' in response.text
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/x", "///evil.example", "/%2f%2fevil.example", "/%09/evil.example", "/%0a/evil.example"]
+)
+def test_no_address_makes_a_page_that_leads_to_another_site(portal: Any, path: str) -> None:
+    """Two slashes at the beginning of a link name a host: the links to other languages hold what was asked for."""
+    host, port = portal.url.removeprefix("http://").split(":")
+    with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=30)) as connection:
+        connection.request("GET", path)
+        html = connection.getresponse().read().decode()
+    links = re.findall(r'(?:href|action)="([^"]*)"', html)
+    assert any(link.startswith("/evil.example") for link in links)
+    assert [link for link in links if not re.match(r"/(?![/\\])|#", link)] == []
 
 
 def test_a_head_is_a_get_without_a_body(client: httpx.Client) -> None:
@@ -190,3 +230,69 @@ def test_without_a_profile_the_site_works_and_says_what_is_missing(
         assert answer.status_code == 503
         assert "We have not yet entered our name and address" in answer.text
         assert str(home) not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/static/greffier.css", "/static/icon.svg"])
+def test_our_own_files_come_compressed_and_are_asked_for_anew_only_when_changed(
+    client: httpx.Client, path: str
+) -> None:
+    packed = client.get(path, headers={"accept-encoding": "gzip"})
+    plain = client.get(path, headers={"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert packed.num_bytes_downloaded < plain.num_bytes_downloaded
+    for one in (packed, plain):
+        assert one.headers["vary"] == "accept-encoding"
+        again = client.get(path, headers={"if-none-match": one.headers["etag"]})
+        assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("as_of=yesterday", "as_of"),
+        ("as_of=2026-02-30", "as_of"),
+        ("from=2026-01-01", "to"),
+        ("to=2026-01-01", "from"),
+        ("from=2026-02-01&to=2026-01-01", "to"),
+        ("as_of=%3Cscript%3E", "as_of"),
+    ],
+)
+def test_a_day_that_is_none_is_named(client: httpx.Client, query: str, field: str) -> None:
+    answer = client.get(f"/register/tax-question-reply/history?lang=en&{query}")
+    assert answer.status_code == 422
+    assert f'<a href="#{field}">' in answer.text
+    assert f'id="{field}-error"' in answer.text
+    assert "<script>" not in answer.text
+
+
+def test_a_system_as_it_was_and_what_differs(client: httpx.Client, portal: Any) -> None:
+    today = portal.g.clock().date()
+    path = "/register/tax-question-reply/history?lang=en"
+    past = client.get(f"{path}&as_of={today}").text
+    assert "Version 1 runs." in past
+    assert "c2sp.org/tlog-proof" in past
+    before = client.get(f"{path}&as_of=2020-01-01").text
+    assert "On that day this system was not in the public register." in before
+    same = client.get(f"{path}&from={today}&to={today}").text
+    assert "Nothing." in same
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x>', "\u202e", "a" * 5000, "%", "loan\x00"])
+def test_whatever_is_searched_for_stays_text(client: httpx.Client, text: str) -> None:
+    answer = client.get("/register", params={"q": text, "lang": "en"})
+    assert answer.status_code == 200
+    assert "<script>" not in answer.text
+    assert "<img" not in answer.text
+
+
+def test_a_search_is_narrowed_and_widened_by_links(client: httpx.Client) -> None:
+    html = client.get("/register?lang=en").text
+    link = next(unescape(one) for one in re.findall(r'href="(/register\?[^"]*risk=high_risk[^"]*)"', html))
+    narrowed = client.get(link)
+    assert narrowed.status_code == 200
+    assert "Tax question reply" not in narrowed.text
+    assert 'aria-current="true"' in narrowed.text
+    assert "(take away)" in narrowed.text
+    assert client.get("/register?lang=en&risk=no-such-risk").status_code == 422

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from app.access import keys
-from app.actions import log
+from app.actions.logs import log
 from app.http.server import config, pulsing
-from auditlog.record import format_time
+from auditlog.entries.record import format_time
 from auditlog.store import log as log_store
 
 pytestmark = pytest.mark.enable_socket

@@ -14,13 +14,13 @@ import pytest
 
 from app.home import Greffier
 from app.wiring import create_home, open_home
-from auditlog.cells import counted
-from auditlog.kinds import KINDS
-from auditlog.log import Unit
-from auditlog.record import parse_entry
+from auditlog.counting.cells import counted
+from auditlog.entries.kinds import KINDS
+from auditlog.entries.record import parse_entry
 from auditlog.store import decisions as decision_store
 from auditlog.store import sources as source_store
 from auditlog.store.log import entries_of_kinds, find_entry
+from auditlog.writing.log import Unit
 
 BEGIN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 SYSTEMS = ("credit", "permits")

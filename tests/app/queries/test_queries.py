@@ -8,8 +8,9 @@ import io
 import pyarrow.parquet as pq
 import pytest
 
-from app.actions import erase, files, holds, query, questions
-from app.actions.reading import CLI, Reader
+from app.actions.erasing import erase, holds
+from app.actions.records import files, query, questions
+from app.actions.records.reading import CLI, Reader
 from app.errors import UsageError
 from auditlog.errors import CannotRecord
 from auditlog.store.cursor import DecisionFilter, format_cursor

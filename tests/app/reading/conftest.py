@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 
-from app.actions import register
+from app.actions.systems import register
 from app.demo.run import CASES
 from app.home import Greffier
 from app.settings import PROFILE_FILE
 from app.wiring import create_home, open_home
-from auditlog.log import Sequenced, Unit
-from auditlog.record import Entry, parse_entry
+from auditlog.entries.record import Entry, parse_entry
 from auditlog.store import about as about_store
 from auditlog.store import decisions as decision_store
 from auditlog.store import log as log_store
@@ -28,6 +27,7 @@ from auditlog.store import sources as source_store
 from auditlog.vault.elsewhere import kept_seal
 from auditlog.vault.holds import HOLD_KIND
 from auditlog.vault.references import Refs
+from auditlog.writing.log import Sequenced, Unit
 from registry.store import systems as register_store
 
 LOAN = "social-loan-check"
@@ -70,7 +70,7 @@ class Office:
         income: str = INCOME,
         conversation: str | None = None,
     ) -> str:
-        """The id of a new decision about these persons, as `app.actions.decide` records one."""
+        """The id of a new decision about these persons, as `app.actions.deciding.decide` records one."""
         self.n += 1
         with g.reading() as conn:
             version = newest_version(conn, system)
@@ -139,7 +139,7 @@ class Office:
         )
 
     def correct(self, g: Greffier, record: str, values: dict[str, Any], reasons: str) -> None:
-        """A correction of a record, as `app.actions.corrections` records one."""
+        """A correction of a record, as `app.actions.records.corrections` records one."""
         content: dict[str, Any] = {"values": values, "reasons": reasons}
         prepared = g.vault.prepare(str(uuid.uuid4()), content)
         members = {"record": record, "role": "privacy_officer"}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from app.actions import access_file, erase, lookup, reading, review
-from app.actions.lookup import Reference
-from app.actions.reading import Reader
+from app.actions.cases import notified, review
+from app.actions.erasing import erase
+from app.actions.records import access_file, lookup, reading
+from app.actions.records.lookup import Reference
+from app.actions.records.reading import Reader
 from app.errors import UsageError
+from auditlog.entries.receipt import parse_receipt, verify_receipt
 from auditlog.errors import CannotRecord
-from auditlog.receipt import parse_receipt, verify_receipt
 from auditlog.store import about as about_store
 
 OFFICER = Reader("officer", "0123456789ab")
@@ -99,7 +101,7 @@ def test_a_reference_that_cannot_be_normalised(g: Any, entries: Any, bad: str) -
 
 def test_a_purpose_that_there_is_none(g: Any, entries: Any) -> None:
     with pytest.raises(UsageError, match="must be one of"):
-        lookup.look_up(g, OFFICER, "curiosity", about(PERSON))  # type: ignore[arg-type]
+        lookup.look_up(g, OFFICER, "curiosity", about(PERSON))
     assert entries(g) == []
 
 
@@ -129,7 +131,8 @@ def test_the_access_file_of_a_person(g: Any, office: Any, entries: Any) -> None:
     record, joint, gone = office.decide(g, PERSON), office.decide(g, PERSON, OTHER), office.decide(g, PERSON)
     office.decide(g, OTHER, income="of somebody else")
     erase.erase(g, gone, ground="objection")
-    review.record_review(g, record, review.Review("override", "You get the loan.", "invented reasons"))
+    told = {"notified": g.clock().date().isoformat()}
+    review.record_review(g, record, review.Review("override", "You get the loan.", "invented reasons", **told))
     reading.open(g, OFFICER, "review", record)
     reading.open(g, Reader("person", None), "receipt", record)
     file: Any = access_file.access_file(g, Reader("privacy_officer", None), about(PERSON.lower()))
@@ -159,6 +162,21 @@ def test_the_access_file_of_a_person(g: Any, office: Any, entries: Any) -> None:
         verify_receipt(receipt, g.keys, origin=g.log.origin)
     made = [entry for entry in entries(g) if entry.members["purpose"] == "access_file"]
     assert len(made) == 2
+
+
+def test_a_decision_that_was_not_sent_is_not_told_by_the_access_file(g: Any, office: Any) -> None:
+    record = office.decide(g, PERSON)
+    decided = review.Review("override", "You get the loan.", "invented reasons")
+    review.record_review(g, record, decided)
+    (one,) = cast("Any", access_file.access_file(g, OFFICER, about(PERSON)))["records"]
+    assert one["held"] is True
+    assert [one[name] for name in ("outcome", "output", "reviews", "explanations")] == [None, None, [], []]
+    opened = {opening.field for opening in parse_receipt(json.dumps(one["receipt"]).encode()).openings}
+    assert opened
+    assert not opened & {"outcome", "output"}
+    notified.notify(g, record, g.clock().date())
+    (one,) = cast("Any", access_file.access_file(g, OFFICER, about(PERSON)))["records"]
+    assert one["outcome"]["code"] == "grant"
 
 
 def test_corrections_and_a_restriction_stand_in_the_access_file(g: Any, office: Any) -> None:

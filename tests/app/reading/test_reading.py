@@ -8,14 +8,19 @@ from typing import Any
 
 import pytest
 
-from app.actions import accesses, conversations, erase, reading, receipts, report, review
-from app.actions.accesses import SET, SINGLY
-from app.actions.reading import CLI, Reader
+from app.actions.cases import review
+from app.actions.chats import conversations
+from app.actions.disclosing import letters
+from app.actions.erasing import erase
+from app.actions.proving import receipts
+from app.actions.records import accesses, reading
+from app.actions.records.accesses import SET, SINGLY
+from app.actions.records.reading import CLI, Reader
 from app.errors import Refused, UnknownRecord, UsageError
+from auditlog.entries.vocabulary import PURPOSES
 from auditlog.errors import CannotRecord, Erased, VaultError
-from auditlog.id_set import Membership, id_root, prove_member, verify_member
+from auditlog.formats.id_set import Membership, id_root, prove_member, verify_member
 from auditlog.store import about as about_store
-from auditlog.vocabulary import PURPOSES
 
 OFFICER = Reader("officer", "0123456789ab")
 PERSON = Reader("person", None)
@@ -349,6 +354,6 @@ def test_what_is_no_decision_is_refused_before_it_is_opened(g: Any, office: Any,
     with pytest.raises(Refused):
         review.show(g, OFFICER, made)
     with pytest.raises(UsageError):
-        report.letter(g, OFFICER, made, "en")
+        letters.letter(g, OFFICER, made)
     assert receipts.receipt(g, made, openings=OFFICER).openings == ()
     assert entries(g) == []

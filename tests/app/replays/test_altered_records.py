@@ -16,14 +16,18 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.actions import decide, erase, log, reading, replay
-from app.actions.accesses import Reader
-from app.actions.replay_order import How
+from app.actions.deciding import decide
+from app.actions.erasing import erase
+from app.actions.logs import log
+from app.actions.records import reading
+from app.actions.records.accesses import Reader
+from app.actions.replaying import replay
+from app.actions.replaying.replay_order import How
 from app.wiring import open_home
 from auditlog.errors import AuditLogError
-from auditlog.log import Unit
 from auditlog.store import decisions as decision_store
 from auditlog.store import log as log_store
+from auditlog.writing.log import Unit
 
 LOAN = "social-loan-check"
 AUDITOR = Reader("auditor", None)

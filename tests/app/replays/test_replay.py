@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.actions import decide, erase, holds, log, replay, replay_health
-from app.actions.accesses import Reader
-from app.actions.replay_order import How
+from app.actions.deciding import decide
+from app.actions.erasing import erase, holds
+from app.actions.logs import log
+from app.actions.records.accesses import Reader
+from app.actions.replaying import replay, replay_health
+from app.actions.replaying.replay_order import How
 from app.errors import Refused, UnknownRecord, UsageError
 from app.wiring import open_home
+from auditlog.entries.record import Entry
 from auditlog.errors import Erased
-from auditlog.record import Entry
 from auditlog.store import about as about_store
 from auditlog.store import log as log_store
 

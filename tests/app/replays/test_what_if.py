@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
-from app.actions import decide, erase, register, replay_calibrate, what_if
-from app.actions.accesses import Reader
+from app.actions.deciding import decide
+from app.actions.erasing import erase
+from app.actions.records.accesses import Reader
+from app.actions.replaying import replay_calibrate, what_if
+from app.actions.systems import register
 from app.demo.run import CASES
 from app.errors import Refused, UsageError
 from app.wiring import open_home
-from auditlog.record import Entry
+from auditlog.entries.record import Entry
 from auditlog.store import log as log_store
 from registry.errors import UnknownVersion
 

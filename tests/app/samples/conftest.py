@@ -14,18 +14,19 @@ from typing import Any
 
 import pytest
 
-from app.actions import lifecycle, policy_file, publish, register
-from app.actions.counting import is_held
+from app.actions.deciding.counting import is_held
+from app.actions.logs import policy_file, publish
+from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
 from app.home import Greffier
 from app.wiring import create_home, open_home
-from auditlog.cells import counted
-from auditlog.log import Unit
-from auditlog.note import format_vkey
+from auditlog.counting.cells import counted
+from auditlog.formats.note import format_vkey
 from auditlog.peers.witness import Witness
 from auditlog.store import decisions as decision_store
 from auditlog.store import sources as source_store
 from auditlog.vault.references import Refs
+from auditlog.writing.log import Unit
 
 LOAN = "social-loan-check"
 OTHER = "tax-question-reply"

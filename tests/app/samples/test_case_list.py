@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.actions.case_list import Moment, parse_cases
+from app.actions.elsewhere.case_list import Moment, parse_cases
 from app.errors import UsageError
 
 ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"

@@ -13,19 +13,24 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 
-from app.actions import corrections, erase, evidence, evidence_files, holds, log, register, review, samples
-from app.actions.accesses import Reader
+from app.actions.cases import review
+from app.actions.erasing import erase, holds
+from app.actions.logs import log
+from app.actions.proving import evidence, evidence_files, samples
+from app.actions.records import corrections
+from app.actions.records.accesses import Reader
+from app.actions.systems import register
 from app.errors import Refused, UnknownRecord, UsageError
 from app.wiring import succeed_home
+from auditlog.checking.sample import nonce_hash
+from auditlog.checking.tree import parse_sums
+from auditlog.entries.receipt import parse_receipt, verify_receipt
 from auditlog.errors import NotFound
-from auditlog.log import Unit
-from auditlog.receipt import parse_receipt, verify_receipt
-from auditlog.sample import nonce_hash
 from auditlog.store.log import writing
 from auditlog.store.sources import source_row
 from auditlog.store.vault import sealed_table
-from auditlog.tree import parse_sums
 from auditlog.vault.elsewhere import kept_seal
+from auditlog.writing.log import Unit
 
 pytestmark = pytest.mark.enable_socket
 LOAN = "social-loan-check"
@@ -189,7 +194,7 @@ def test_bad_input(small_town, tmp_path, told):
         with pytest.raises(Refused, match="not drawn yet"):
             evidence.of_sample(g, AUDITOR, sample.id)
         with g.reading() as conn:
-            from app.actions.reading import entry_at
+            from app.actions.records.reading import entry_at
 
             begun = entry_at(conn, 1, sample.index)
         with pytest.raises(UsageError, match="is no decision"):

@@ -7,9 +7,11 @@ import json
 
 import pytest
 
-from app.actions import erase, holds, reconcile, review
-from app.actions.accesses import CLI, Reader
-from app.actions.case_list import parse_cases
+from app.actions.cases import review
+from app.actions.elsewhere import reconcile
+from app.actions.elsewhere.case_list import parse_cases
+from app.actions.erasing import erase, holds
+from app.actions.records.accesses import CLI, Reader
 from app.errors import UsageError
 from auditlog.store.log import entries_of_kinds
 from auditlog.store.samples import list_reconciliations

@@ -19,15 +19,16 @@ from typing import Any
 
 import pytest
 
-from app.actions import erase, evidence, evidence_files, samples
-from app.actions.accesses import Reader
-from auditlog.canonical import format_base64, format_canonical, parse_canonical
-from auditlog.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
-from auditlog.merkle import leaf_hash, root_hash
-from auditlog.note import COSIGNATURE, ED25519, ML_DSA_44, Note, Signer, format_note, format_vkey, parse_note
-from auditlog.sample import nonce_hash
-from auditlog.tiles import parse_entry_bundle
-from auditlog.tree import audit_tree
+from app.actions.erasing import erase
+from app.actions.proving import evidence, evidence_files, samples
+from app.actions.records.accesses import Reader
+from auditlog.checking.sample import nonce_hash
+from auditlog.checking.tree import audit_tree
+from auditlog.formats.canonical import format_base64, format_canonical, parse_canonical
+from auditlog.formats.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
+from auditlog.formats.merkle import leaf_hash, root_hash
+from auditlog.formats.note import COSIGNATURE, ED25519, ML_DSA_44, Note, Signer, format_note, format_vkey, parse_note
+from auditlog.formats.tiles import parse_entry_bundle
 
 pytestmark = pytest.mark.enable_socket
 SCRIPT = Path(__file__).parents[3] / "docs" / "conformance" / "redraw.py"
@@ -225,7 +226,7 @@ def test_a_cosignature_from_before_the_time_is_caught(scene: Scene, example: Mod
 
 
 def parse_time_of(minute: str) -> int:
-    from auditlog.record import parse_time
+    from auditlog.entries.record import parse_time
 
     return int(parse_time(minute).timestamp())
 

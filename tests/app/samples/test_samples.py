@@ -12,17 +12,18 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, insert, update
 
-from app.actions import evidence, log, samples
-from app.actions.accesses import Reader
+from app.actions.logs import log
+from app.actions.proving import evidence, samples
+from app.actions.records.accesses import Reader
 from app.demo.run import CASES
 from app.errors import Refused, UnknownRecord, UsageError
 from app.wiring import succeed_home
+from auditlog.checking.sample import draw, nonce_hash, seed_of
+from auditlog.checking.tree import audit_tree
 from auditlog.errors import FormatError, NotFound, VerifyError
-from auditlog.fsck import Checked, fsck
-from auditlog.sample import draw, nonce_hash, seed_of
+from auditlog.recovery.fsck import Checked, fsck
 from auditlog.store.engine import writing
 from auditlog.store.samples import SampleRow, sample_table
-from auditlog.tree import audit_tree
 
 pytestmark = pytest.mark.enable_socket
 LOAN = "social-loan-check"

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import socket
+import contextlib
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from app.actions import evidence, evidence_files, policy_file, samples
-from app.actions.accesses import Reader
-from auditlog.note import ED25519, format_vkey
-from auditlog.sample import nonce_hash
+from app.actions.logs import policy_file
+from app.actions.proving import evidence, evidence_files, samples
+from app.actions.records.accesses import Reader
+from auditlog.checking.sample import nonce_hash
+from auditlog.formats.note import ED25519, format_vkey
 
 pytestmark = pytest.mark.enable_socket
 ROOT = Path(__file__).parents[3]
@@ -27,40 +25,16 @@ NONCE = bytes(range(32))
 
 
 @pytest.fixture
-def their_witness(small_town: Any, tmp_path: Path) -> Iterator[str]:
+def their_witness(theirs: Any, small_town: Any, tmp_path: Path) -> Iterator[str]:
     """`aics-witness` as a process that trusts the town's log, and is the town's only witness: its vkey."""
-    if not PYTHON.exists():
-        message = "run tests/independent/setup.sh first: .venv-independent is missing"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{one.getsockname()[1]}"
-    program, config = [str(PYTHON), "-I", "-m", "aics_witness"], ["--config", str(tmp_path / "theirs.json")]
-
-    def told(*arguments: str) -> str:
-        command = [*program, arguments[0], *config, *arguments[1:]]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
-
-    vkey = told("init", "--name", "theirs.example/w", "--listen", listen)
-    with small_town.opened() as g:
-        key = next(key for key in g.keys.vkeys if key.type == ED25519)
-        told("add-log", "--origin", g.log.origin, "--vkey", format_vkey(key))
-        text = policy_file.with_logs("", g.keys, g.settings.base_url)
-        policy_file.write_text(g, f"{text}witness theirs {vkey} http://{listen}\nquorum theirs\n")
-    process = subprocess.Popen([*program, "serve", *config], stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                if httpx.get(f"http://{listen}/healthz", timeout=5).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                assert time.monotonic() < deadline, "aics-witness did not start"
-                time.sleep(0.1)
+    with contextlib.ExitStack() as stack:
+        with small_town.opened() as g:
+            key = next(key for key in g.keys.vkeys if key.type == ED25519)
+            running = theirs.witness(tmp_path / "theirs.json", g.log.origin, format_vkey(key))
+            url, vkey = stack.enter_context(running)
+            text = policy_file.with_logs("", g.keys, g.settings.base_url)
+            policy_file.write_text(g, f"{text}witness theirs {vkey} {url}\nquorum theirs\n")
         yield vkey
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_a_sample_with_a_witness_that_we_did_not_write(small_town: Any, their_witness: str, tmp_path: Path) -> None:

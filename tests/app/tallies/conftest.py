@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,16 +12,20 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from app.actions import external, reading, review
+from app.actions.cases import review
+from app.actions.elsewhere import external
+from app.actions.records import reading
 from app.bench import records_scene
 from app.bench.records_scene import SYSTEM, line
+from app.demo.run import CASES
 from app.home import Greffier
+from app.settings import read_profile
 from app.wiring import open_home
-from auditlog.figures import Cells
-from auditlog.record import Entry, parse_entry
+from auditlog.counting.figures import Cells
+from auditlog.counting.tally import parse_content
+from auditlog.entries.record import Entry, parse_entry
 from auditlog.store import log as log_store
 from auditlog.store.tallies import tally_table
-from auditlog.tally import parse_content
 
 WORDS = {"grant": "grant it", "refuse": "refuse it", "visit": "visit first"}
 
@@ -105,3 +110,17 @@ def house(url: str, make_house: Callable[..., House]) -> House:
 @pytest.fixture
 def system() -> str:
     return SYSTEM
+
+
+@pytest.fixture
+def filled(house: House) -> House:
+    """A March with results, reviews and a small outcome, seen from April."""
+    shutil.copyfile(CASES / "agency.json", house.g.home / "agency.json")
+    house.g.profile = read_profile(house.g.home)
+    ids = house.decide("grant", 30) + house.decide("visit", 14)
+    house.clock.on(days=7)
+    ids += house.decide("refuse", 4) + house.decide("grant", 12)
+    for record in ids[:20]:
+        house.review(record, "override" if record in ids[:11] else "confirm")
+    house.clock.on(days=30)
+    return house

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import delete, select
 
-from app.actions import log, older_homes
+from app.actions.keeping import older_homes
+from app.actions.logs import log
 from auditlog.store import log as log_store
 from auditlog.store.rollup import due_table, event_table, rollup_table, tallied_table
 

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import date
 
 import pytest
 
-from app.actions import recount, tallies, transparency
-from app.demo.run import CASES
+from app.actions.disclosing import publications, transparency
+from app.actions.figures import recount, tallies
 from app.errors import UsageError
-from auditlog.record import parse_entry
+from auditlog.entries.record import parse_entry
 from auditlog.store.log import iterate_entries
 from reports.errors import TwinError
 from reports.recount import recount_report
 from reports.render import json_twin
 
 MARCH = date(2026, 3, 1), date(2026, 3, 31)
-
-
-@pytest.fixture
-def filled(house):
-    """A March with results, reviews and a small outcome, seen from April."""
-    profile(house)
-    ids = house.decide("grant", 30) + house.decide("visit", 14)
-    house.clock.on(days=7)
-    ids += house.decide("refuse", 4) + house.decide("grant", 12)
-    for record in ids[:20]:
-        house.review(record, "override" if record in ids[:11] else "confirm")
-    house.clock.on(days=30)
-    return house
-
-
-def profile(house):
-    from app.settings import read_profile
-
-    shutil.copyfile(CASES / "agency.json", house.g.home / "agency.json")
-    house.g.profile = read_profile(house.g.home)
+NOTE = {"en": "One review was missing.", "nl": "Eén beoordeling ontbrak."}
 
 
 def entries(house):
@@ -60,7 +40,7 @@ def test_a_published_report_counts_again(filled):
     assert figure(made.report, "practice.without_review").value == 666
     draft = transparency.period_report(filled.g, *MARCH, "en")
     assert draft.tallies == ()
-    assert transparency.newest(filled.g) == made.report
+    assert publications.newest(filled.g) == made.report
     [entry] = filled.entries("publication/1")
     assert entry.id == made.id
     assert recount.recount_periods(filled.g).differences == ()
@@ -195,7 +175,7 @@ def test_another_publication_must_not_tell_a_few(filled):
     assert figure(first.report, "reviewed").value == 20
     late = [entry.id for entry in filled.entries("decision/1")][40]
     filled.review(late)
-    second = transparency.publish(filled.g, *MARCH)
+    second = transparency.publish(filled.g, *MARCH, NOTE)
     assert figure(second.report, "reviewed").bound in {"withheld", "fewer"}
     assert recount_report(second.body, entries(filled)).closed > recount_report(first.body, entries(filled)).closed
 

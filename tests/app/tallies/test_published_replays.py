@@ -7,11 +7,12 @@ from datetime import date
 
 import pytest
 
-from app.actions import replay, replay_health, transparency
-from app.actions.accesses import Reader
+from app.actions.disclosing import transparency
+from app.actions.records.accesses import Reader
+from app.actions.replaying import replay, replay_health
 from app.demo.run import CASES
 from app.settings import read_profile
-from auditlog.record import parse_entry
+from auditlog.entries.record import parse_entry
 from auditlog.store.log import iterate_entries
 from reports.errors import TwinError
 from reports.recount import recount_report

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from app.actions import erase, recount, tallies
+from app.actions.erasing import erase
+from app.actions.figures import recount, tallies
 from app.errors import Refused
 from auditlog.store.log import writing
 from auditlog.store.tallies import recounted_until

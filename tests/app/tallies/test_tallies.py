@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from app.actions import log, reading, tallies
+from app.actions.figures import tallies
+from app.actions.logs import log
+from app.actions.records import reading
 from app.wiring import open_home
-from auditlog import figures
-from auditlog.commitment import commit, salt_for
+from auditlog.counting import figures
+from auditlog.counting.figures import add
+from auditlog.counting.published import published_cells
+from auditlog.counting.tally import cells_root, parse_content
+from auditlog.entries.record import parse_entry
 from auditlog.errors import CannotRecord
-from auditlog.figures import add
-from auditlog.published import published_cells
-from auditlog.record import parse_entry
+from auditlog.formats.commitment import commit, salt_for
 from auditlog.store.log import iterate_entries
 from auditlog.store.rollup import iterate_rollup
-from auditlog.tally import cells_root, parse_content
 
 
 def sums(house):

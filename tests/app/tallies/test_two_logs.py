@@ -7,12 +7,15 @@ from datetime import date
 
 import pytest
 
-from app.actions import daily, publish, recount, tallies, transparency
+from app.actions.disclosing import transparency
+from app.actions.figures import recount, tallies
+from app.actions.keeping import daily
+from app.actions.logs import publish
 from app.bench import records_scene
 from app.demo.run import CASES
 from app.settings import PROFILE_FILE, read_profile
 from app.wiring import open_home, succeed_home
-from auditlog.record import Entry, parse_entry
+from auditlog.entries.record import Entry, parse_entry
 from auditlog.store import tallies as store
 from auditlog.store.log import iterate_entries, writing
 from auditlog.store.rollup import add_counts
@@ -74,7 +77,7 @@ def test_a_log_that_follows_one_without_such_days_is_counted_whole(succeeded):
 
 def test_what_an_old_log_left_untallied_is_tallied_in_the_new_one(succeeded):
     """A loss can end a log before its last entries are tallied."""
-    from auditlog.figures import CellKey
+    from auditlog.counting.figures import CellKey
 
     g = succeeded.g
     tallies.tally_pending(g)

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from auditlog.errors import FormatError, NotFound, VerifyError
-from auditlog.merkle import leaf_hash, root_hash
+from auditlog.formats.merkle import leaf_hash, root_hash
+from auditlog.formats.tiles import Tile
 from auditlog.peers import fetch
 from auditlog.peers.fetch import (
     HttpSource,
@@ -29,7 +30,6 @@ from auditlog.peers.fetch import (
     fetch_tile,
     folder_source,
 )
-from auditlog.tiles import Tile
 
 pytestmark = pytest.mark.enable_socket
 

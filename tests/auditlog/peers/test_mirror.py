@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from auditlog.audit import audit
+from auditlog.checking.audit import audit
+from auditlog.checking.tree import tile_files
 from auditlog.errors import NotFound, SignatureError, VerifyError
-from auditlog.keyring import key_ring
+from auditlog.formats.keyring import key_ring
+from auditlog.formats.tiles import tiles_of_size
 from auditlog.peers.evidence import open_signed, parse_evidence, verify_evidence
 from auditlog.peers.fetch import Unreachable, Withheld, folder_source
 from auditlog.peers.mirror import Mirror, Refused, last_entry, list_mirrors, name_of, read_entries
 from auditlog.peers.mirror_cosigner import cosign
-from auditlog.tiles import tiles_of_size
-from auditlog.tree import tile_files
 
 SOURCE = "https://register.example/log/1"
 NOW = 1_800_000_000
@@ -116,8 +116,8 @@ def test_a_run_that_is_cut_off_at_any_file_leaves_the_old_log_and_the_next_one_g
 KILLED = """
 import os, sys
 from pathlib import Path
-from auditlog import durable
-from auditlog.keyring import parse_key_ring
+from auditlog.writing import durable
+from auditlog.formats.keyring import parse_key_ring
 from auditlog.peers.fetch import folder_source
 from auditlog.peers.mirror import Mirror
 root, source, vkey, origin, count = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])

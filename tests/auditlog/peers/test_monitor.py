@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from auditlog.checkpoint import Checkpoint, sign_checkpoint
 from auditlog.errors import FormatError, NotFound, SignatureError, VerifyError
-from auditlog.keyring import KeyRing, LogKey, key_ring
-from auditlog.merkle import leaf_hash, prove_consistency, root_hash
-from auditlog.note import COSIGNATURE, ED25519, Note, Signer, format_note, format_signature, parse_note
+from auditlog.formats.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.formats.keyring import KeyRing, LogKey, key_ring
+from auditlog.formats.merkle import leaf_hash, prove_consistency, root_hash
+from auditlog.formats.note import COSIGNATURE, ED25519, Note, Signer, format_note, format_signature, parse_note
+from auditlog.formats.policy import Policy, Witness
 from auditlog.peers.evidence import format_evidence, parse_evidence, verify_evidence
 from auditlog.peers.fetch import Tiles, Unreachable, Withheld
 from auditlog.peers.monitor import Monitor, Report
 from auditlog.peers.monitor_state import read_state
-from auditlog.policy import Policy, Witness
 
 URL = "https://register.example/log/1"
 NOW = 1_800_000_000

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from auditlog.errors import CannotRecord, NotFound
-from auditlog.log import Unit
-from auditlog.merkle import leaf_hash, prove_inclusion, verify_inclusion
+from auditlog.formats.merkle import leaf_hash, prove_inclusion, verify_inclusion
+from auditlog.formats.tiles import grow, root_from_edge
 from auditlog.store.engine import cannot_record, open_engine, outage_cause
 from auditlog.store.log import (
     Head,
@@ -29,7 +29,7 @@ from auditlog.store.log import (
     write_tiles,
     writing,
 )
-from auditlog.tiles import grow, root_from_edge
+from auditlog.writing.log import Unit
 
 
 def test_heads_are_swapped_by_size(database):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from auditlog.figures import CellKey
-from auditlog.log import Unit
+from auditlog.counting.figures import CellKey
 from auditlog.store.engine import reading
 from auditlog.store.log import writing
 from auditlog.store.rollup import MAX_NUMBER, add_counts, due_table, event_table, iterate_rollup
+from auditlog.writing.log import Unit
 
 DAY = CellKey("parking-permit", 3, "live", "2026-03-02")
 OTHER = CellKey("parking-permit", None, None, "2026-03-01")

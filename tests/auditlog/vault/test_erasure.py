@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import delete
 
+from auditlog.entries.record import make_entry
 from auditlog.errors import CannotRecord, Erased, Held, NotFound, VaultError
-from auditlog.record import make_entry
 from auditlog.store.about import about_from, find_about, insert_about
 from auditlog.store.decisions import (
     find_decision,
@@ -33,10 +33,10 @@ from auditlog.store.vault import (
     iterate_sealed,
     iterate_subjects,
 )
-from auditlog.unit import Unit
 from auditlog.vault import erasure as erasing
 from auditlog.vault.erasure import Erasure, Ledger, complete, erase, erase_set, pending, reapply, tombstones
 from auditlog.vault.holds import demand_holdable
+from auditlog.writing.unit import Unit
 
 SECRET_WORDS = (b"a steady job", b"refuse", b"wv004711", b"we spoke on the phone")
 LATER = datetime(2026, 11, 25, 0, 5, tzinfo=UTC)

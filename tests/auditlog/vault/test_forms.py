@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlog.canonical import MAX_DEPTH, MAX_INTEGER
-from auditlog.commitment import canonical_value
 from auditlog.errors import FormatError
+from auditlog.formats.canonical import MAX_DEPTH, MAX_INTEGER
+from auditlog.formats.commitment import canonical_value
 from auditlog.vault.forms import canonical_forms
 
 

@@ -10,18 +10,18 @@ import uuid
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from auditlog.entries.record import make_entry
 from auditlog.errors import FormatError, VaultError
-from auditlog.record import make_entry
 from auditlog.store.decisions import insert_decision, row_from
 from auditlog.store.engine import reading
 from auditlog.store.idempotency import KeyRow, find_key, insert_key
 from auditlog.store.insert import insert_rows
 from auditlog.store.sources import source_row
 from auditlog.store.vault import SealedRow
-from auditlog.unit import Unit
 from auditlog.vault.check import check_vault
 from auditlog.vault.erasure import Erasure, Ledger, erase
 from auditlog.vault.idempotency import Asked, key_row, key_tag, request_digest, request_form
+from auditlog.writing.unit import Unit
 
 INDEX_KEY = b"i" * 32
 SECRET = b"s" * 32

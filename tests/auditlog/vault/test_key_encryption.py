@@ -125,9 +125,6 @@ class Died(BaseException):
     """Stands in for a kill at a call: nothing after it happens, nothing is tidied up."""
 
 
-CALLS = ("unlink", "hardlink_to", "replace", "sync_folder", "wipe", "write_new", "fsync", "pwrite")
-
-
 @pytest.mark.parametrize("first", [None, OTHER])
 def test_a_kill_at_any_step_leaves_one_whole_store(key_store, filled, first, monkeypatch) -> None:
     """Dies before, and after, each call that changes a file; what is opened then holds all keys, under one of two."""

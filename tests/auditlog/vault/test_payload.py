@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlog.commitment import Stub, canonical_value, commit_all
 from auditlog.errors import VaultError
+from auditlog.formats.commitment import Stub, canonical_value, commit_all
 from auditlog.store.vault import SealedRow
 from auditlog.vault.idempotency import Asked
 from auditlog.vault.payload import (

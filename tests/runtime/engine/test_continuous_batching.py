@@ -53,7 +53,7 @@ def engines(model_file: ModelFile, counter: Counter) -> Iterator[Callable[..., E
     made: list[Engine] = []
 
     def make(**options: object) -> Engine:
-        made.append(Engine(model_file.path.parent, counter, meter=Meter(watts=10), **options))  # type: ignore[arg-type]
+        made.append(Engine(model_file.path.parent, counter, meter=Meter(watts=10), **options))
         made[-1].load(model_file.sha256)
         return made[-1]
 
@@ -83,7 +83,7 @@ def sorting(model: str, *, max_tokens: int = 5, at_least: int = 1, **changes: ob
         sampler=Sampler("gumbel", 800),
         context=SHAPE,
     )
-    return dataclasses.replace(program, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(program, **changes)
 
 
 def finish(engine: Engine) -> dict[str, Result]:
@@ -279,7 +279,7 @@ def test_a_context_that_breaks_takes_only_its_own_with_it(
     def breaks(self: llama.Context, parts: object) -> object:
         if self is broken:
             raise CallRefused("llama.cpp could not decode a batch (status -3)", field="batch")
-        return run(self, parts)  # type: ignore[arg-type]
+        return run(self, parts)
 
     monkeypatch.setattr(llama.Context, "run", breaks)
     results = finish(engine)

@@ -127,7 +127,7 @@ def test_a_result_of_something_else_under_this_key_is_not_believed(
     first, _ = measure(background, small, tmp_path)
     (name,) = json.loads((tmp_path / "selftest.json").read_text())["results"]
     for changes in ({"model": "m"}, {"context": "c"}, {"build": "b"}, {"device": "d"}):
-        selftest_file.write(tmp_path / "selftest.json", name, replace(first, **changes))  # type: ignore[arg-type]
+        selftest_file.write(tmp_path / "selftest.json", name, replace(first, **changes))
         found, pieces = measure(background, small, tmp_path)
         assert (found.model, found.context, found.build, found.device) == (
             first.model,
@@ -140,7 +140,7 @@ def test_a_result_of_something_else_under_this_key_is_not_believed(
 
 def test_a_model_that_lies_on_a_device_in_part_is_another_case(small: Program, tmp_path: Path) -> None:
     test = SelfTest(small, BUILD, tmp_path)
-    keys = {test._key(SimpleNamespace(device="CUDA0", gpu_layers=n)) for n in (5, 99)}  # type: ignore[arg-type]
+    keys = {test._key(SimpleNamespace(device="CUDA0", gpu_layers=n)) for n in (5, 99)}
     assert len(keys) == 2
 
 

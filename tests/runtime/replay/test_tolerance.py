@@ -26,7 +26,7 @@ HERE, THERE = ("sha256:" + "a" * 64, "cpu"), ("sha256:" + "b" * 64, "cpu")
 
 def replayed(mean: int | None = 10, largest: int = 101, margin: int = 0, **changes: object) -> Replayed:
     one = Replayed("x", "mismatch", "tokens", (1, 0), 9, 0, 9, 8, mean, largest, margin, *HERE, 2, "one_pass", 5)
-    return replace(one, **changes)  # type: ignore[arg-type]
+    return replace(one, **changes)
 
 
 def run(recorded: tuple[str, str] = THERE, *, model: str = "m", sampler: str = "greedy", rows: bool = True) -> Run:

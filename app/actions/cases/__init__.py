@@ -1,0 +1,1 @@
+"""People's work on results: reviews and requests."""

@@ -1,0 +1,1 @@
+"""Conversations and answers that are read while they grow."""

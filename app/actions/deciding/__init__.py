@@ -1,0 +1,1 @@
+"""From a request to a recorded result: gate, generation, record, release."""

@@ -1,0 +1,1 @@
+"""Content that goes, content that must stay, and the proof of both."""

@@ -1,0 +1,1 @@
+"""Tallies, what they sum to, and what an operator watches."""

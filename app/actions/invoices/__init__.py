@@ -1,0 +1,1 @@
+"""A provider's bill held against recorded usage."""

@@ -1,0 +1,1 @@
+"""An installation kept: schema, backup, restore, rebuilding, vault keys, and what is done once a day."""

@@ -1,0 +1,1 @@
+"""What somebody takes away to check it elsewhere: receipts, samples, evidence."""

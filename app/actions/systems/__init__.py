@@ -1,0 +1,1 @@
+"""What the register does: systems and versions come in, are tested, and change their state."""

@@ -1,0 +1,1 @@
+"""Our own API: decisions, records, requests, the register, and what auditors and operators ask."""

@@ -1,0 +1,1 @@
+"""Pages for who signs in: officers, approvers, auditors, operators, administrators."""

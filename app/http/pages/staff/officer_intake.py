@@ -1,0 +1,107 @@
+"""`/console/requests/new`: what came by telephone, by post, at the counter, or by somebody who speaks for a person."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, Response
+
+from app.access.caller import Known
+from app.actions.cases import asking, days
+from app.actions.records import reading
+from app.errors import UnknownRecord, UsageError
+from app.home import Greffier
+from app.http.auth import Installation, SignedIn, authorize, demand_scope
+from app.http.pages.fields import Filled
+from app.http.pages.forms import Form, text_of
+from app.http.pages.staff.console import console_page
+from app.http.pages.staff.officer_requests import names_of
+from auditlog.errors import Erased
+from casework.errors import CodeRejected
+from casework.request import CHANNELS, RIGHTS
+from registry.errors import RegistryError
+
+router: Final = APIRouter(
+    dependencies=[Depends(authorize)], include_in_schema=False, default_response_class=HTMLResponse
+)
+_MAX: Final = 10_000
+_NEW: Final = ("right", "channel", "letter_lang", "text", "reference", "system", "contact", "identity", "received")
+_WRONG: Final = {
+    "reference": "no_record",
+    "system": "choose",
+    "received": "date",
+    "identity": "choose",
+    "contact": "contact",
+}
+
+
+@router.get("/console/requests/new")
+def show_new(request: Request, g: Installation, staff: SignedIn) -> Response:
+    """The form for what did not come by the website."""
+    return _new(request, g, staff, Filled({"received": days.today(g).isoformat()}))
+
+
+@router.post("/console/requests")
+def add_request(request: Request, g: Installation, staff: SignedIn, form: Form) -> Response:
+    """Write it down; the tracking code, which goes to the person, is shown this once."""
+    given = {name: text_of(form, name, _MAX) for name in _NEW}
+    mistakes = {
+        name: "choose" for name, codes in (("right", RIGHTS), ("channel", CHANNELS)) if given[name] not in codes
+    }
+    mistakes |= {} if given["text"] else {"text": "missing"}
+    try:
+        received = date.fromisoformat(given["received"]) if given["received"] else None
+    except ValueError:
+        received, mistakes = None, mistakes | {"received": "date"}
+    if mistakes:
+        return _new(request, g, staff, Filled(given, mistakes), status=422)
+    try:
+        _demand_reach(g, staff, given["reference"], given["system"])
+        opened = asking.open_request(
+            g,
+            right=given["right"],
+            channel=given["channel"],
+            lang=given["letter_lang"] or g.settings.languages[0],
+            text=given["text"],
+            reference=given["reference"] or None,
+            system=given["system"] or None,
+            contact=given["contact"] or None,
+            identity=given["identity"] or None,
+            received=received,
+            account=staff.account,
+        )
+    except (UsageError, UnknownRecord, Erased, CodeRejected, RegistryError) as error:
+        field = str(getattr(error, "field", ""))
+        name = field if field in _NEW else "reference"
+        return _new(request, g, staff, Filled(given, {name: _WRONG.get(name, "missing")}), status=422)
+    return console_page(request, g, staff, "officer_request_added.html", opened=opened)
+
+
+def _demand_reach(g: Greffier, staff: Known, reference: str, system: str) -> None:
+    """Whoever writes a request down is given the code by which it is followed: that is for the account's own systems.
+
+    Raises Forbidden, UnknownRecord.
+    """
+    if reference:
+        system = str(reading.find(g, reference).entry.members.get("system") or "*")
+    if system:
+        demand_scope(staff, system)
+
+
+def _new(request: Request, g: Greffier, staff: Known, form: Filled, *, status: int = 200) -> Response:
+    systems = {slug: name for slug, name in names_of(g).items() if staff.reaches(slug)}
+    return console_page(
+        request,
+        g,
+        staff,
+        "officer_request_new.html",
+        status=status,
+        form=form,
+        systems=systems,
+        rights=RIGHTS,
+        channels=[one for one in CHANNELS if one != "web"],
+        languages=g.settings.languages,
+        most=_MAX,
+    )

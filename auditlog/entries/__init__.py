@@ -1,0 +1,1 @@
+"""What the log says: kinds of entries, their words, strict reading and making, the receipt of one. Pure."""

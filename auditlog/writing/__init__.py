@@ -1,0 +1,1 @@
+"""Writing a log: the queue, the group, keys and guard, the head, publication."""

@@ -1,0 +1,1 @@
+"""The parts of a system's public record, by subject. `registry.system` puts them together."""

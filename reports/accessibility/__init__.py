@@ -1,0 +1,1 @@
+"""The accessibility statement of the site and its documents."""

@@ -1,0 +1,1 @@
+"""The fundamental rights impact assessment of a system."""

@@ -1,0 +1,1 @@
+"""The notice of an incident, from a deployer."""

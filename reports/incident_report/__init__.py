@@ -1,0 +1,1 @@
+"""The report of a serious incident, from a provider."""

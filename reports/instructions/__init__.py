@@ -1,0 +1,1 @@
+"""Instructions for use, from a provider."""

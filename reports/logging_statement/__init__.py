@@ -1,0 +1,1 @@
+"""What the log holds, how it is checked, and what it does not show."""

@@ -1,0 +1,1 @@
+"""What people are told when they deal with AI, or with what AI made (AI Act 50)."""

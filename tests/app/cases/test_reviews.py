@@ -1,0 +1,215 @@
+"""What waits for a person, who works on it, first judgements before the result is shown, and reviews under a key."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from app.actions.cases import first, review, waiting
+from app.actions.deciding.repeats import Key
+from app.actions.erasing import erase
+from app.actions.explaining import explain
+from app.actions.logs import log
+from app.actions.records import reading
+from app.errors import KeyConflict, Refused, UsageError
+from auditlog.entries.record import parse_entry
+from auditlog.store import log as log_store
+from casework.errors import TakenMeanwhile
+from casework.review import is_drawn
+
+ADA = reading.Reader("officer", "u0000000ada")
+AUDITOR = reading.Reader("auditor", "u000000cas")
+LOAN = "social-loan-check"
+
+
+def blind(g: Any, share: int = 100) -> None:
+    g.settings = g.settings.model_copy(update={"blind_share": share})
+
+
+def reviews(g: Any) -> int:
+    with g.reading() as conn:
+        found = log_store.iterate_entries(conn, 1, 0, g.log.state().size)
+        return sum(parse_entry(data).kind == "review/1" for _, data in found)
+
+
+def test_what_is_held_waits_until_somebody_decided(office: Any) -> None:
+    with office.opened() as g:
+        older = office.decide(g, "TEST-1")
+        office.clock.on(days=1)
+        newer = office.decide(g, "TEST-2")
+        assert [(one.record, one.kind) for one in waiting.queue(g, ADA)] == [(older, "held"), (newer, "held")]
+        review.record_review(g, older, review.Review("refer", "to a colleague", "invented"))
+        assert waiting.queue(g, ADA)[0].kind == "referred"
+        review.record_review(g, older, review.Review("confirm", "granted", "invented"))
+        (one,) = waiting.queue(g, ADA)
+        assert (one.record, one.since, one.due) == (newer, date(2026, 9, 1), date(2026, 9, 15))
+        assert not one.overdue
+        office.clock.on(days=15)
+        assert waiting.queue(g, ADA)[0].overdue
+        erase.erase(g, newer, ground="objection")
+        assert waiting.queue(g, ADA) == []
+
+
+def test_a_scope_and_an_account_narrow_the_list(small_office: Any) -> None:
+    with small_office.opened() as g:
+        record = small_office.decide(g, "TEST-1")
+        small_office.decide(g, "TEST-2")
+        waiting.assign(g, ADA, record, to=ADA.account, assignment=0)
+        assert [one.record for one in waiting.queue(g, ADA, account=ADA.account)] == [record]
+        assert waiting.queue(g, ADA, systems=["tax-question-reply"]) == []
+        assert len(waiting.queue(g, ADA, systems=[LOAN])) == 2
+        with pytest.raises(Refused):
+            waiting.queue(g, reading.Reader("operator", None))
+        with pytest.raises(Refused):
+            waiting.assign(g, ADA, record, to="u1", assignment=1, systems=["tax-question-reply"])
+
+
+def test_two_officers_do_not_take_one_case(office: Any) -> None:
+    with office.opened() as g:
+        record, told = office.decide(g, "TEST-1"), []
+        ready = threading.Barrier(2)
+
+        def take(account: str) -> None:
+            ready.wait()
+            try:
+                waiting.assign(g, ADA, record, to=account, assignment=0)
+            except TakenMeanwhile:
+                return
+            told.append(account)
+
+        threads = [threading.Thread(target=take, args=(account,)) for account in ("u1", "u2")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        (one,) = waiting.queue(g, ADA)
+        assert told == [one.account]
+        waiting.assign(g, ADA, record, to=None, assignment=one.assignment)
+        assert waiting.queue(g, ADA)[0].account is None
+
+
+def test_a_drawn_case_is_judged_before_its_result_is_shown(office: Any) -> None:
+    with office.opened() as g:
+        blind(g)
+        record = office.decide(g, "TEST-1")
+        shown = review.show(g, ADA, record)
+        assert shown["first_judgement"] is True
+        assert "outcome" not in shown
+        assert "output" not in shown
+        assert "outcome" in review.show(g, AUDITOR, record), "an auditor judges nothing"
+        with pytest.raises(Refused, match="judge it first"):
+            explain.explain(g, ADA, record)
+        with pytest.raises(UsageError, match="outcome"):
+            first.first_judgement(g, ADA, record, "maybe", "invented")
+        with pytest.raises(UsageError, match="reasons"):
+            first.first_judgement(g, ADA, record, "refuse", " ")
+        assert first.first_judgement(g, ADA, record, "refuse", "invented")["outcome"] == "grant"
+        assert review.show(g, ADA, record)["outcome"] == "grant"
+        with pytest.raises(Refused, match="no first judgement"):
+            first.first_judgement(g, ADA, record, "grant", "I knew it")
+        assert log.check_all(g) == []
+        erase.erase(g, record, ground="objection")
+        assert first.agreement(g, ADA, date(2026, 1, 1), date(2026, 12, 31)) == []
+        assert log.check_all(g) == []
+
+
+def test_what_was_decided_is_not_judged_any_more(small_office: Any) -> None:
+    with small_office.opened() as g:
+        blind(g)
+        record = small_office.decide(g, "TEST-1")
+        review.record_review(g, record, review.Review("confirm", "granted", "invented"))
+        assert not first.is_due(g, record)
+        assert "outcome" in review.show(g, ADA, record)
+
+
+def test_two_first_judgements_are_one(small_office: Any) -> None:
+    with small_office.opened() as g:
+        blind(g)
+        record, told = small_office.decide(g, "TEST-1"), []
+        ready = threading.Barrier(2)
+
+        def judge(outcome: str) -> None:
+            ready.wait()
+            try:
+                told.append(first.first_judgement(g, ADA, record, outcome, "invented")["outcome"])
+            except (TakenMeanwhile, Refused):
+                told.append("late")
+
+        threads = [threading.Thread(target=judge, args=(outcome,)) for outcome in ("grant", "refuse")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(told) == ["grant", "late"]
+
+
+def test_nobody_chooses_which_cases_are_drawn(small_office: Any) -> None:
+    digests = [n.to_bytes(2, "big") * 16 for n in range(0, 65536, 16)]
+    for share in (0, 1, 10, 50, 100):
+        assert abs(sum(is_drawn(one, share) for one in digests) * 100 / len(digests) - share) < 0.1
+    with small_office.opened() as g:
+        record = small_office.decide(g, "TEST-1")
+        blind(g, 0)
+        assert not first.is_due(g, record)
+        blind(g, 100)
+        assert first.is_due(g, record)
+        drawn = {share for share in range(101) if not blind(g, share) and first.is_due(g, record)}
+        assert drawn == set(range(min(drawn), 101)), "a larger share draws the same cases and more"
+
+
+def test_agreement_keeps_small_numbers_back(small_office: Any) -> None:
+    with small_office.opened() as g:
+        blind(g)
+        g.settings = g.settings.model_copy(update={"small_cell": 2})
+        for number, outcome in enumerate(["grant"] * 3 + ["refuse"] * 4):
+            record = small_office.decide(g, f"TEST-{number}")
+            first.first_judgement(g, ADA, record, outcome, "invented")
+            action = "confirm" if number % 2 else "override"
+            review.record_review(g, record, review.Review(action, "granted", "invented"))
+        period = date(2026, 8, 1), date(2026, 8, 31)
+        (told,) = first.agreement(g, ADA, *period)
+        assert dataclasses.astuple(told) == (LOAN, 7, 3, 4, 2, 2)
+        g.settings = g.settings.model_copy(update={"small_cell": 4})
+        (told,) = first.agreement(g, ADA, *period)
+        assert dataclasses.astuple(told) == (LOAN, 7, None, None, None, None)
+
+
+def test_nobody_was_told_on_a_day_to_come(small_office: Any) -> None:
+    """The agency's day counts: when its own has begun, the one of Greenwich may not have."""
+    with small_office.opened() as g:
+        record, before = small_office.decide(g, "TEST-1"), reviews(g)
+        small_office.clock.now = datetime(2026, 9, 1, 22, 30, tzinfo=UTC)  # in Amsterdam it is 2 September
+        made = review.Review("confirm", "granted", "invented", notified="2026-09-03")
+        with pytest.raises(UsageError, match=r"notified.*future.*on the day itself"):
+            review.record_review(g, record, made)
+        assert reviews(g) == before
+        review.record_review(g, record, dataclasses.replace(made, notified="2026-09-02"))
+        assert reviews(g) == before + 1
+
+
+def test_a_review_under_a_key_is_recorded_once(office: Any) -> None:
+    with office.opened() as g:
+        record, other = office.decide(g, "TEST-1"), office.decide(g, "TEST-2")
+        key = Key("key abc", "case-7", "idempotency-key", ADA)
+        made = review.Review("confirm", "granted", "invented", notified="2026-08-31")
+        told: list[str] = []
+        threads = [threading.Thread(target=lambda: told.append(review.record_review(g, record, made, key=key)))] * 1
+        threads += [threading.Thread(target=lambda: told.append(review.record_review(g, record, made, key=key)))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        told.append(review.record_review(g, record, made, key=key))
+        assert len(told) == 3
+        assert len(set(told)) == 1
+        assert reviews(g) == 1
+        for again in (dataclasses.replace(made, reasons="others"), made):
+            with pytest.raises(KeyConflict):
+                review.record_review(g, other if again is made else record, again, key=key)
+        review.record_review(g, other, made, key=Key("key xyz", "case-7", "idempotency-key", ADA))
+        assert reviews(g) == 2
+        assert log.check_all(g) == []
