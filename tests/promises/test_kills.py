@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -21,8 +20,9 @@ import httpx
 import pytest
 
 from app.access import keys
-from app.actions import log, query
-from app.actions.reading import CLI
+from app.actions.logs import log
+from app.actions.records import query
+from app.actions.records.reading import CLI
 from app.demo.run import CASES
 from app.wiring import open_home
 from auditlog.store.cursor import DecisionFilter
@@ -63,14 +63,6 @@ class Loop:
                 if answer.status_code == 201:
                     self.answers.add(answer.json()["id"])
 
-    def worker(self) -> int | None:
-        path = Path(f"/proc/{self.process.pid}/task")
-        for task in path.iterdir() if path.exists() else ():
-            children = (task / "children").read_text().split()
-            if children:
-                return int(children[0])
-        return None
-
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -79,7 +71,7 @@ class Loop:
 
 @pytest.mark.slow
 @pytest.mark.enable_socket
-def test_no_kill_releases_an_answer_without_its_record(loan_home: Path) -> None:
+def test_no_kill_releases_an_answer_without_its_record(loan_home: Path, workers: Any) -> None:
     rng = random.Random(int(os.environ.get("GREFFIER_SEED", "20261124")))
     answers: set[str] = set()
     loop: Loop | None = None
@@ -90,10 +82,8 @@ def test_no_kill_releases_an_answer_without_its_record(loan_home: Path) -> None:
         loop = loop or Loop(loan_home, answers, key)
         assert loop.started.wait(120), "the server did not answer"
         time.sleep(rng.uniform(0.0, 1.2))
-        worker = loop.worker()
-        if worker is not None and rng.random() < 0.5:
-            before = loop.seen
-            os.kill(worker, signal.SIGKILL)
+        before = loop.seen
+        if rng.random() < 0.5 and workers.kill(loop.process.pid, saying=b"runtime.worker.child"):
             killed["worker"] += 1
             wait_for(lambda loop=loop, before=before: loop.seen > before or loop.process.poll() is not None)
             assert loop.process.poll() is None, "the server ended with its worker"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.actions import boots, decide, log
+from app.actions.deciding import boots, decide
+from app.actions.logs import log
 from app.home import Greffier
 from app.wiring import open_home
 from auditlog.errors import CannotRecord
@@ -20,14 +19,11 @@ from runtime.errors import WorkerLost
 LOAN = "social-loan-check"
 
 
-def kill_worker(g: Greffier) -> str:
+def kill_worker(g: Greffier, workers: Any) -> str:
     """Kill the one child of this process's threads that serves `g`; gives the boot that it was."""
     facts = g.runtime.boot
     assert facts is not None
-    for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if facts.boot.encode() in Path(f"/proc/{child}/cmdline").read_bytes():
-                os.kill(int(child), signal.SIGKILL)
+    workers.kill(saying=facts.boot.encode())
     deadline = time.monotonic() + 20
     while g.runtime.boot is not None:
         assert time.monotonic() < deadline, "the worker lives on"
@@ -41,12 +37,12 @@ def lost_boots(g: Greffier) -> list[object]:
     return [entry.members["boot"] for entry in outages if entry.members["cause"] == "worker_lost"]
 
 
-def test_a_worker_lost_while_idle_is_an_outage(loan_home: Path, loan_input: dict[str, Any]) -> None:
+def test_a_worker_lost_while_idle_is_an_outage(loan_home: Path, loan_input: dict[str, Any], workers: Any) -> None:
     with open_home(loan_home) as g:
         decide.decide(g, LOAN, loan_input)
-        first = kill_worker(g)
+        first = kill_worker(g, workers)
         decide.decide(g, LOAN, loan_input)
-        second = kill_worker(g)
+        second = kill_worker(g, workers)
         decide.decide(g, LOAN, loan_input)
         assert lost_boots(g) == [first, second]
         assert log.check_all(g) == []
@@ -54,14 +50,14 @@ def test_a_worker_lost_while_idle_is_an_outage(loan_home: Path, loan_input: dict
 
 
 def test_a_worker_lost_while_the_log_cannot_write_is_an_outage_later(
-    loan_home: Path, loan_input: dict[str, Any]
+    loan_home: Path, loan_input: dict[str, Any], workers: Any
 ) -> None:
     guard = loan_home / "guard" / "log-1.guard"
     away = guard.with_suffix(".away")
     with open_home(loan_home) as g:
         decide.decide(g, LOAN, loan_input)
         guard.rename(away)
-        boot = kill_worker(g)
+        boot = kill_worker(g, workers)
         with pytest.raises(CannotRecord):
             decide.decide(g, LOAN, loan_input)
         assert g.runtime.boot is None, "a worker runs that the log does not know"
