@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := test
 
 PYTHON ?= python3
+# Where it may not, Python compiles all modules at each start: most of the time that a command takes.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 # Compile of llama.cpp cut to what the bindings load: no vision library, no common library (see runtime/build.cmake).
@@ -19,8 +21,10 @@ GPU_SETTINGS_cuda := $$(runtime/cuda/setup.sh settings $(VENV))
 GPU_SETTINGS_vulkan := -DGGML_VULKAN=ON
 GPU_SETTINGS_metal := -DGGML_METAL=ON
 GPU_LINK_cuda := runtime/cuda/setup.sh link $(VENV)
-# A cached wheel does not say what it was built for.
-GPU_CACHE := $(if $(filter none,$(GPU)),,--no-cache --reinstall-package llama-cpp-python)
+# uv keeps what it built, and a wheel does not say for which processor, device and settings: as a setting of its own that
+# is part of the name under which it is kept. A home that moves to another machine builds anew.
+BUILT_FOR := $(GPU)-$(shell { grep -m1 ^flags /proc/cpuinfo || uname -a; cat runtime/build.cmake; \
+	echo "$(CUDA_ARCH) $(CMAKE_EXTRA)"; } 2>/dev/null | sha256sum | cut -c 1-16)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 HOME_DIR ?= demo
 
@@ -39,7 +43,8 @@ $(VENV)/bin/python:
 $(VENV)/installed: requirements.lock pyproject.toml $(VENV)/gpu-$(GPU) | $(VENV)/bin/python
 	@command -v cmake >/dev/null || echo "note: cmake is fetched by the build of llama-cpp-python" >&2
 	settings="$(GPU_SETTINGS_$(GPU))" && CMAKE_ARGS="$$CMAKE_ARGS $$settings" $(BIN)/uv pip install \
-		--python $(BIN)/python --quiet --no-deps --require-hashes $(GPU_CACHE) -r requirements.lock
+		--python $(BIN)/python --quiet --no-deps --require-hashes -r requirements.lock \
+		--config-settings-package llama-cpp-python:cmake.define.GREFFIER_BUILT_FOR=$(BUILT_FOR)
 	$(GPU_LINK_$(GPU))
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps -e .
 	touch $@
@@ -82,8 +87,11 @@ lint: install
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
 
+# One process more than the two cores of CI: while one waits for a lock, a disk or a process that it killed, two work.
+PROCESSES ?= 3
+
 test: install-test lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
 quick: install
 	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser
