@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -17,7 +18,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import URL, create_engine, make_url, text
 
 # Machines are shared: a property is judged by what it finds, never by how long it took. What decides whether work lands
 # tries the same examples each time; everywhere else new ones are tried.
@@ -114,24 +115,57 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/greffier.db"
 
 
-@pytest.fixture
-def postgresql_url(postgresql_server: str) -> Iterator[str]:
-    """An empty database, dropped after the test."""
+@contextlib.contextmanager
+def database_made(server: str, template: str = "template0") -> Iterator[URL]:
+    """A database on this server, dropped at the end."""
     name = f"t_{uuid.uuid4().hex}"
-    server = make_url(postgresql_server).set(drivername="postgresql+psycopg")
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    admin = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with admin.connect() as conn:
-        conn.execute(text(f"CREATE DATABASE {name}"))
-    yield make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
+        conn.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield make_url(server).set(database=name)
     with admin.connect() as conn:
         conn.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """An empty database."""
+    with database_made(postgresql_server) as url:
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgresql_schema(postgresql_server: str) -> Iterator[str]:
+    """The name of a database with the tables of a home and nothing in them: to copy it takes a tenth of making them."""
+    from app.actions.keeping import migrate
+    from auditlog.store.engine import open_engine
+
+    with database_made(postgresql_server) as url:
+        engine = open_engine(url.render_as_string(hide_password=False))
+        migrate.migrate(engine)
+        engine.dispose()
+        assert url.database is not None
+        yield url.database
+
+
+@pytest.fixture
+def postgresql_home_url(postgresql_server: str, postgresql_schema: str) -> Iterator[str]:
+    """A database for a home, in which `create_home` finds its tables: for tests about what a home does."""
+    with database_made(postgresql_server, postgresql_schema) as url:
+        yield url.render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest) -> str:
     """An empty database of each sort in turn."""
     return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home_url(request: pytest.FixtureRequest) -> str | None:
+    """What `create_home` takes for its database, of each sort in turn; None: SQLite in the home."""
+    return None if request.param == "sqlite" else str(request.getfixturevalue("postgresql_home_url"))
 
 
 def load(name: str, beside: str = __file__) -> ModuleType:

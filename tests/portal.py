@@ -159,11 +159,11 @@ def served(home: Path, *, tolerant: bool = False) -> Iterator[Portal]:
             yield Portal(g, _address(server), server=server)
         finally:
             server.should_exit = True
-            thread.join(timeout=15)
+            thread.join(timeout=60)
 
 
 def _address(server: uvicorn.Server) -> str:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not server.started:
         assert time.monotonic() < deadline, "the server did not start"
         time.sleep(0.02)

@@ -64,7 +64,7 @@ def serving(*answers: Answer) -> Iterator[Endpoint]:
 
     def serve(connection: socket.socket, answer: Answer) -> None:
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(20)
+            connection.settimeout(60)
             request = read_request(connection)
             endpoint.received.append(request)
             answer(connection, request)
@@ -78,9 +78,9 @@ def serving(*answers: Answer) -> Iterator[Endpoint]:
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        thread.join(60)
         for one in threads:
-            one.join(5)
+            one.join(60)
 
 
 def read_request(connection: socket.socket) -> Received:

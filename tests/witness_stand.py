@@ -98,7 +98,7 @@ def serving(app: Any, port: int = 0) -> Iterator[str]:
     thread = threading.Thread(target=server.run, name="witness", daemon=True)
     thread.start()
     try:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not server.started:
             assert time.monotonic() < deadline, "the server did not start"
             time.sleep(0.02)
@@ -106,7 +106,7 @@ def serving(app: Any, port: int = 0) -> Iterator[str]:
         yield f"http://{host}:{found}"
     finally:
         server.should_exit = True
-        thread.join(timeout=15)
+        thread.join(timeout=60)
 
 
 def served(witness: Witness, about: dict[str, Any] | None = None, **options: Any) -> Any:

@@ -30,6 +30,13 @@ def kill(pid: int | None = None, *, saying: bytes = b"") -> int:
     return ended
 
 
+def is_running(pid: int) -> bool:
+    """Not ended, nor a zombie that nobody has waited for."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
 def command(pid: int) -> bytes:
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -19,6 +19,7 @@ from app.access.second_factor import read_keys
 from app.access.store_accounts import Event, Told
 from app.errors import UsageError
 from app.home import Greffier
+from auditlog.errors import CannotRecord
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -99,7 +100,11 @@ def reset(g: Greffier, id_or_login: str, *, by: str | None) -> Issued:
 
 
 def end(g: Greffier, id_or_login: str, *, by: str | None) -> Account:
-    """End an account at once, its sessions too. It stays in the list, since what it did stays. Raises UsageError."""
+    """End an account at once, its sessions too. It stays in the list, since what it did stays.
+
+    Raises UsageError, and CannotRecord where the log cannot tell of it: then it has not ended, and nothing opens it,
+    since nobody who must go may stay because a disk is full.
+    """
     account = find(g, id_or_login)
     if account.ended is not None:
         raise UsageError("has ended already", field="login")
@@ -112,8 +117,21 @@ def end(g: Greffier, id_or_login: str, *, by: str | None) -> Account:
         store_sessions.delete_sessions_of(conn, account.id)
         note(g, conn, account.id, "ended", by)
 
-    account_told.record(g, ended, "ended", rows)
+    try:
+        account_told.record(g, ended, "ended", rows)
+    except CannotRecord as error:
+        _lock(g, account, by)
+        message = f"{error}; nothing opens the account now, but it has not ended: end it again once the log records"
+        raise CannotRecord(message, cause=error.cause) from error
     return ended
+
+
+def _lock(g: Greffier, account: Account, by: str | None) -> None:
+    """Take away what opens an account, of which no entry tells anyhow."""
+    with changing(g) as conn:
+        store_secrets.end(conn, account.id)
+        store_sessions.delete_sessions_of(conn, account.id)
+        note(g, conn, account.id, "reset", by)
 
 
 def change(

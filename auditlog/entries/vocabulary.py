@@ -124,7 +124,6 @@ UNFINISHED = (
     "not_recorded",  # it was made, and the log could not take it then
 )
 EXPLANATION_CAUSES = ("request", "letter", "survey")
-EXPLANATIONS = ("explained", "withheld", "set_aside")  # committed, hence no member has them
 FITNESS_VERDICTS = ("passed", "held_back", "not_measurable")
 FITNESS_TESTS = ("variety", "sensitivity", "protected", "stability", "explanations", "form")
 OVERRIDE_GROUNDS = ("measured_elsewhere", "no_cases", "trial", "law", "other")

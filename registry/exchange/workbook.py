@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
 MOST_UNPACKED: Final = 200_000_000
+# The reader makes an object of each, empty ones between two that are filled too: these take some 200 MiB.
+MOST_CELLS: Final = 1_000_000
 # What XML 1.0 cannot say, and the escapes that readers of workbooks take for a character.
 _UNSAYABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _ESCAPE: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
@@ -84,6 +86,9 @@ def read(data: bytes, *, rows: int, columns: int) -> list[list[str]]:
     sheet = book.worksheets[0]
     if sheet.max_row > rows or sheet.max_column > columns:
         raise FormatError(f"has more than {rows} lines or {columns} columns; split it", field="file")
+    if sheet.max_row * sheet.max_column > MOST_CELLS:
+        message = f"reaches over more than {MOST_CELLS} cells; delete empty lines and columns, or split it"
+        raise FormatError(message, field="file")
     merged = sorted(str(item) for item in sheet.merged_cells.ranges)
     if merged:
         raise FormatError(f"has merged cells ({merged[0]}): unmerge them, a line is one system", field="file")

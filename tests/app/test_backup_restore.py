@@ -66,7 +66,7 @@ class Scene:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def scene(request, tmp_path: Path, model_file: Path, acting: ModuleType) -> Iterator[Scene]:
-    url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else None
+    url = request.getfixturevalue("postgresql_home_url") if request.param == "postgresql" else None
     home = tmp_path / "home"
     create_home(home, "waterveen", "waterveen.example/log", database_url=url)
     shutil.copyfile(CASES / "agency.json", home / "agency.json")

@@ -34,15 +34,15 @@ PERSON = "Piet Jansen"  # an invented person
 
 
 @pytest.fixture
-def g(url: str, tmp_path: Path) -> Iterator[Greffier]:
+def g(home_url: str | None, tmp_path: Path) -> Iterator[Greffier]:
     """An installation with one system that runs elsewhere, on each database."""
-    records_scene.make_home(tmp_path / "home", None if url.startswith("sqlite") else url)
+    records_scene.make_home(tmp_path / "home", home_url)
     with open_home(tmp_path / "home") as opened:
         yield opened
 
 
 @pytest.fixture
-def counting(sqlite_url: str, tmp_path: Path) -> Iterator[Greffier]:
+def counting(tmp_path: Path) -> Iterator[Greffier]:
     """The same, where undeclared data is left out and counted."""
     records_scene.make_home(tmp_path / "counting", version={"undeclared": "count"})
     with open_home(tmp_path / "counting") as opened:

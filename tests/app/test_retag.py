@@ -27,9 +27,9 @@ COUNT = 450  # two batches and a part
 
 
 @pytest.fixture
-def home(url: str, tmp_path: Path) -> Iterator[Path]:
+def home(home_url: str | None, tmp_path: Path) -> Iterator[Path]:
     made = tmp_path / "home"
-    create_home(made, "waterveen", "waterveen.example/log", database_url=url)
+    create_home(made, "waterveen", "waterveen.example/log", database_url=home_url)
     with open_home(made) as g:
         note(g, *(f"TEST-{number % 150}" for number in range(COUNT)))
     return made

@@ -25,9 +25,9 @@ from auditlog.store.rollup import iterate_rollup
 
 
 @pytest.fixture
-def g(url: str, tmp_path: Path) -> Iterator[Greffier]:
+def g(home_url: str | None, tmp_path: Path) -> Iterator[Greffier]:
     """An installation with one system that runs elsewhere, on each database."""
-    records_scene.make_home(tmp_path / "home", None if url.startswith("sqlite") else url)
+    records_scene.make_home(tmp_path / "home", home_url)
     with open_home(tmp_path / "home") as opened:
         yield opened
 

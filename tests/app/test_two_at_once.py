@@ -19,11 +19,11 @@ NAME = "waterveen.example/log"
 
 
 @pytest.fixture
-def home(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, home_url: str | None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installation on each database in turn, which publishes at once."""
     monkeypatch.setenv("GREFFIER_PUBLISH_PACE_S", "0")
     made = tmp_path / "home"
-    create_home(made, "waterveen", NAME, database_url=None if url.startswith("sqlite") else url)
+    create_home(made, "waterveen", NAME, database_url=home_url)
     return made
 
 

@@ -201,12 +201,13 @@ def test_no_answer_makes_the_client_fail(stand, tree, witness, status, headers, 
 def test_a_witness_that_drips_or_is_silent_is_given_up(stand, tree, witness):
     async def drip(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        for _ in range(100):
+        for _ in range(300):
             await send({"type": "http.response.body", "body": b"x", "more_body": True})
             await asyncio.sleep(0.1)
 
     async def silent(request):
-        await asyncio.sleep(3)
+        while not await request.is_disconnected():
+            await asyncio.sleep(0.05)
         return Response("")
 
     for app in (drip, Starlette(routes=[Route("/add-checkpoint", silent, methods=["POST"])])):
@@ -214,7 +215,7 @@ def test_a_witness_that_drips_or_is_silent_is_given_up(stand, tree, witness):
             started = time.monotonic()
             found = add_checkpoint(url, 0, (), tree.note(3), witness.vkeys, timeout_s=0.5)
             assert isinstance(found, TryLater)
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 20
 
 
 def test_no_witness_there_or_no_address(tree, witness):

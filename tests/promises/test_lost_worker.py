@@ -24,7 +24,7 @@ def kill_worker(g: Greffier, workers: Any) -> str:
     facts = g.runtime.boot
     assert facts is not None
     workers.kill(saying=facts.boot.encode())
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while g.runtime.boot is not None:
         assert time.monotonic() < deadline, "the worker lives on"
         time.sleep(0.01)

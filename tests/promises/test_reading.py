@@ -528,7 +528,7 @@ SILENT: dict[str, tuple[str, ...]] = {
     "request withdraw": ("--code-file", "{cases}"),
     "request code": ("{record}",),
     "request statistics": ("--first", "2026-01-01", "--last", "2100-01-01"),
-    "reviews assign": ("{held}", "--assignment", "0", "--to", "u1"),
+    "reviews assign": ("{held}", "--assignment", "0", "--to", "{officer}"),
     "reviews agreement": ("--first", "2026-01-01", "--last", "2100-01-01"),
     "reviews first": ("{held}", "--outcome", "grant", "--reasons-file", "{cases}"),
     "stop": ("{system}", "--reason", "incident"),

@@ -77,7 +77,7 @@ def test_a_kill_between_record_and_answer(
 @pytest.fixture(params=["sqlite", "postgresql"])
 def hosts(request: pytest.FixtureRequest, tmp_path: Path, model_file: Path) -> tuple[Path, Path]:
     """The same installation opened by two hosts: one database, guard and key store, but not one folder to meet in."""
-    url = None if request.param == "sqlite" else request.getfixturevalue("postgresql_url")
+    url = None if request.param == "sqlite" else request.getfixturevalue("postgresql_home_url")
     first, second = tmp_path / "first", tmp_path / "second"
     create_home(first, "waterveen", "waterveen.example/log", database_url=url)
     shutil.copyfile(CASES / "agency.json", first / "agency.json")

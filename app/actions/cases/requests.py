@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from app.access import accounts
-from app.actions.cases import asking, days, notified, request_steps, request_story
+from app.actions.cases import asking, days, notified, officers, request_steps, request_story
 from app.actions.cases.request_steps import Words
 from app.actions.cases.request_story import StepShown
 from app.actions.records import reading
@@ -144,7 +143,7 @@ def assign(
         changes["system"] = asking.known_system(g, system)
     if to is not None:
         of = changes["system"] if "system" in changes else find(g, request_id, systems).system
-        _demand_officer(g, to, of)
+        officers.demand(g, to, of)
     return _step(
         g, reader, (request_id, version, systems), "assigned", text=note, changes=changes | _identity(identity)
     )
@@ -232,20 +231,6 @@ def _step(
         raise TakenMeanwhile("somebody else took a step meanwhile: look at the request again", field="version")
     account = reader.account or reader.role
     return request_steps.take(g, request, step, days.today(g), Words(text=text), **changes, account=account)
-
-
-def _demand_officer(g: Greffier, id_: str, system: str | None) -> None:
-    """Raise UsageError unless this account can open the request: else it would wait where nobody sees it.
-
-    `system` None: what names no system is for those who reach all.
-    """
-    account = accounts.names(g).get(id_)
-    if account is None or account.role != "officer" or not account.in_use(g.clock()):
-        message = "must be the id of an officer's account that is in use: `greffier account list` shows them"
-        raise UsageError(message, field="to")
-    if account.systems is not None and (system is None or not account.reaches(system)):
-        message = "does not reach the system that the request is about: choose another officer, or change the scope"
-        raise UsageError(message, field="to")
 
 
 def _identity(identity: str | None) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from app.actions.cases import days
+from app.actions.cases import days, officers
 from app.actions.cases.requests import ACTING, MOST
 from app.actions.deciding import counting
 from app.actions.explaining import fresh
@@ -27,8 +27,6 @@ from registry.store import systems as register_store
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-_MAX_ACCOUNT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +84,16 @@ def assign(
 ) -> None:
     """Say who works on a case, None for nobody. `assignment`: as the list gave it.
 
-    Raises TakenMeanwhile where somebody changed that since, UnknownRecord, Erased, Refused.
+    Raises TakenMeanwhile where somebody changed that since, UsageError where `to` cannot open it, UnknownRecord,
+    Erased, Refused.
     """
     if reader.role not in ACTING:
         raise Refused("is for those who decide", reason="role", field="role")
-    if to is not None and not 1 <= len(to) <= _MAX_ACCOUNT:
-        raise UsageError("must be the id of an account", field="to")
     found = reading.find_live(g, record_id)
     if found.entry.kind != "decision/1" or (systems is not None and found.entry.members["system"] not in systems):
         raise Refused("is no decision that this account reaches", reason="not_a_decision", field="id")
+    if to is not None:
+        officers.demand(g, to, str(found.entry.members["system"]))
     with g.writing() as conn:
         work.assign(conn, work.Assignment(record_id, to, assignment + 1))
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from app.access import account_told, accounts
+from app.access import account_told, accounts, session
 from app.access.account import new_account
 from app.access.store_accounts import account_table, event_table
 from app.access.store_secrets import recovery_table, secret_table
 from app.access.store_sessions import session_table
+from app.access.token import NotSignedIn, SignInRefused
 from app.actions.logs import log
 from app.cli import run
 from app.errors import UsageError
@@ -106,14 +107,14 @@ def test_an_account_added_or_taken_away_past_the_program_is_found(desk: Any) -> 
     assert found(desk.g) == ["access_account"]
 
 
+def full(_unit: Any) -> Any:
+    raise CannotRecord("the disk is full", cause="disk_full")
+
+
 def test_where_nothing_can_be_recorded_no_account_is_changed(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     accounts.add(desk.g, **WHO)
     before = rows(desk.g)
-
-    def fails(_unit: Any) -> Any:
-        raise CannotRecord("the disk is full", cause="disk_full")
-
-    monkeypatch.setattr(desk.g.log, "append", fails)
+    monkeypatch.setattr(desk.g.log, "append", full)
     for step in (
         lambda: accounts.add(desk.g, **{**WHO, "login": "bo.voorbeeld"}),
         lambda: accounts.change(desk.g, WHO["login"], role="officer", by=None),
@@ -122,6 +123,25 @@ def test_where_nothing_can_be_recorded_no_account_is_changed(desk: Any, monkeypa
         with pytest.raises(CannotRecord):
             step()
     assert rows(desk.g) == before
+
+
+def test_who_must_go_goes_though_nothing_can_be_recorded(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account is not said to have ended, and opens nothing; it ends when the log can tell of it."""
+    bo = desk.person("bo.voorbeeld")
+    assert session.known(desk.g, bo.token).account == bo.id
+    desk.wait(minutes=1)
+    with monkeypatch.context() as broken, pytest.raises(CannotRecord, match="nothing opens the account now"):
+        broken.setattr(desk.g.log, "append", full)
+        accounts.end(desk.g, bo.login, by=None)
+    with pytest.raises(NotSignedIn):
+        session.known(desk.g, bo.token)
+    with pytest.raises(SignInRefused):
+        desk.sign_in(bo)
+    assert accounts.find(desk.g, bo.login).ended is None
+    assert accounts.events(desk.g, bo.id)[0].what == "reset"
+    accounts.end(desk.g, bo.login, by=None)
+    assert accounts.find(desk.g, bo.login).ended is not None
+    assert found(desk.g) == []
 
 
 def test_a_login_that_there_is_leaves_no_entry(desk: Any) -> None:

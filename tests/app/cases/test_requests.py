@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from app.access import accounts
-from app.access.account import Account
 from app.actions.cases import asking, codes, days, notified, requests, review
 from app.actions.erasing import erase, holds
 from app.actions.explaining import explain
@@ -35,13 +33,6 @@ NOWHERE = "00000000-0000-4000-8000-000000000000"
 def at(office: Any, text: str) -> None:
     """Set the clock to a time of UTC."""
     office.clock.now = datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def officer(g: Any, id_: str, *systems: str, **more: Any) -> str:
-    """An account with this id, which the tables have as one that was made."""
-    made: dict[str, Any] = {"role": "officer", "created": g.clock(), "systems": systems or None, **more}
-    accounts.enter(g, Account(id=id_, login=f"test.{id_}", name="Test Voorbeeld", **made), by=None)
-    return id_
 
 
 def asked_about(g: Any, office: Any, **more: Any) -> tuple[str, asking.Opened]:
@@ -93,7 +84,7 @@ def test_a_request_from_asking_to_answer(office: Any) -> None:
         record, opened = asked_about(g, office, contact="test@example.org")
         first = opened.request
         assert (first.identity, first.system, first.reference, first.version) == ("code", LOAN, record, 1)
-        taken = requests.assign(g, BO, first.id, version=1, to=officer(g, "u0000000ada"))
+        taken = requests.assign(g, BO, first.id, version=1, to=office.officer(g, "u0000000ada"))
         more = requests.ask(g, ADA, first.id, version=taken.version, text="Over welk jaar gaat het?")
         asking.reply(g, opened.tracking_code, "Over 2026.")
         longer = requests.extend(
@@ -200,7 +191,7 @@ def test_nobody_is_answered_before_it_is_known_who_asks(office: Any) -> None:
         assert (shown.hint, shown.contact) == (record, "Voorbeeldstraat 1")
         with pytest.raises(StepRefused, match="how you know who asks"):
             requests.answer(g, ADA, opened.request.id, version=1, text="Omdat.")
-        officer(g, "u0000000ada", LOAN)
+        office.officer(g, "u0000000ada", LOAN)
         known = requests.assign(
             g, ADA, opened.request.id, version=1, to=ADA.account, reference=record, identity="checked", note="Paspoort."
         )
@@ -229,7 +220,7 @@ def test_until_somebody_knows_who_asks_nothing_of_the_record_is_told(small_offic
         opened = asking.open_request(g, **{**ASKED, **more})
         status = asking.status(g, opened.tracking_code)
         assert (status.system, status.objection_until) == (None, None)
-        officer(g, "u0000000ada")
+        small_office.officer(g, "u0000000ada")
         requests.assign(g, ADA, opened.request.id, version=1, to=ADA.account, identity="checked")
         status = asking.status(g, opened.tracking_code)
         assert (status.system, status.objection_until) == (LOAN, date(2026, 10, 12))
@@ -266,12 +257,12 @@ def test_work_is_given_to_an_officer_who_can_open_it(small_office: Any) -> None:
             "grf_key",
             "x" * 300,
             "test.u00000000bo",  # a login is no id, and would stand in the sealed step for good
-            officer(g, "u00000audit", role="auditor"),
-            officer(g, "u00000ended", ended=g.clock()),
-            officer(g, "u000000over", ends=yesterday),
+            small_office.officer(g, "u00000audit", role="auditor"),
+            small_office.officer(g, "u00000ended", ended=g.clock()),
+            small_office.officer(g, "u000000over", ends=yesterday),
         ]
-        officer(g, "u00000000bo", "tax-question-reply")
-        officer(g, "u0000000ada", LOAN)
+        small_office.officer(g, "u00000000bo", "tax-question-reply")
+        small_office.officer(g, "u0000000ada", LOAN)
         size = g.log.state().size
         for id_ in no_officers:
             with pytest.raises(UsageError, match="to: must be the id of an officer's account"):

@@ -58,6 +58,7 @@ def test_a_scope_and_an_account_narrow_the_list(small_office: Any) -> None:
     with small_office.opened() as g:
         record = small_office.decide(g, "TEST-1")
         small_office.decide(g, "TEST-2")
+        small_office.officer(g, ADA.account)
         waiting.assign(g, ADA, record, to=ADA.account, assignment=0)
         assert [one.record for one in waiting.queue(g, ADA, account=ADA.account)] == [record]
         assert waiting.queue(g, ADA, systems=["tax-question-reply"]) == []
@@ -65,12 +66,30 @@ def test_a_scope_and_an_account_narrow_the_list(small_office: Any) -> None:
         with pytest.raises(Refused):
             waiting.queue(g, reading.Reader("operator", None))
         with pytest.raises(Refused):
-            waiting.assign(g, ADA, record, to="u1", assignment=1, systems=["tax-question-reply"])
+            waiting.assign(g, ADA, record, to=ADA.account, assignment=1, systems=["tax-question-reply"])
+
+
+def test_a_case_is_given_to_those_who_can_open_it(small_office: Any) -> None:
+    """With anybody else it would wait where nobody sees it."""
+    with small_office.opened() as g:
+        record = small_office.decide(g, "TEST-1")
+        auditor = small_office.officer(g, "u00000audit", role="auditor")
+        ended = small_office.officer(g, "u00000ended", ended=g.clock())
+        elsewhere = small_office.officer(g, "u00000000bo", "tax-question-reply")
+        for id_ in ("u1", "x" * 300, auditor, ended):
+            with pytest.raises(UsageError, match="to: must be the id of an officer's account"):
+                waiting.assign(g, ADA, record, to=id_, assignment=0)
+        with pytest.raises(UsageError, match="to: does not reach the system"):
+            waiting.assign(g, ADA, record, to=elsewhere, assignment=0)
+        assert waiting.queue(g, ADA)[0].account is None
+        waiting.assign(g, ADA, record, to=small_office.officer(g, "u0000000ada", LOAN), assignment=0)
+        assert waiting.queue(g, ADA)[0].account == "u0000000ada"
 
 
 def test_two_officers_do_not_take_one_case(office: Any) -> None:
     with office.opened() as g:
         record, told = office.decide(g, "TEST-1"), []
+        both = [office.officer(g, id_) for id_ in ("u00000000u1", "u00000000u2")]
         ready = threading.Barrier(2)
 
         def take(account: str) -> None:
@@ -81,7 +100,7 @@ def test_two_officers_do_not_take_one_case(office: Any) -> None:
                 return
             told.append(account)
 
-        threads = [threading.Thread(target=take, args=(account,)) for account in ("u1", "u2")]
+        threads = [threading.Thread(target=take, args=(account,)) for account in both]
         for thread in threads:
             thread.start()
         for thread in threads:

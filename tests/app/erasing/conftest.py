@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from app.access import accounts
+from app.access.account import Account
 from app.actions.deciding.counting import is_held
 from app.actions.systems import lifecycle, register
 from app.demo.run import CASES
@@ -79,6 +81,13 @@ class Office:
         g.log.append(Unit((entry,), None, rows, counts=lambda _: counted(entry, values, held=held))).result()
         return str(entry.id)
 
+    @staticmethod
+    def officer(g: Greffier, id_: str, *systems: str, **more: Any) -> str:
+        """An account with this id, which the tables have as one that was made; the id."""
+        made: dict[str, Any] = {"role": "officer", "created": g.clock(), "systems": systems or None, **more}
+        accounts.enter(g, Account(id=id_, login=f"test.{id_}", name="Test Voorbeeld", **made), by=None)
+        return id_
+
 
 @pytest.fixture(scope="session")
 def office_template(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Path:
@@ -115,7 +124,7 @@ def office(request: pytest.FixtureRequest, tmp_path: Path, model_file: Path) -> 
     """On each database in turn."""
     if request.param == "sqlite":
         return request.getfixturevalue("small_office")
-    make_home(tmp_path / "home", request.getfixturevalue("postgresql_url"), model_file)
+    make_home(tmp_path / "home", request.getfixturevalue("postgresql_home_url"), model_file)
     return Office(tmp_path / "home")
 
 

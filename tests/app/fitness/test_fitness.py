@@ -159,7 +159,7 @@ def test_a_worker_that_is_killed_leaves_nothing(g: Greffier, approve: Any, inven
 
 def kill_aside(workers: Any) -> None:
     """Kill the worker beside, by the folder that it was given."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if workers.kill(saying=b"greffier-aside-"):
             return

@@ -240,7 +240,7 @@ def test_a_server_that_ends_stops_what_is_asked_elsewhere(remote_stand: Any, ope
 
     def waits(_connection: Any, _request: Any) -> None:
         went_in.set()
-        go_on.wait(20)
+        go_on.wait(60)
 
     with remote_stand.serving(waits) as endpoint, opened(endpoint.url) as home:
         found: list[str] = []
@@ -253,9 +253,9 @@ def test_a_server_that_ends_stops_what_is_asked_elsewhere(remote_stand: Any, ope
 
         thread = threading.Thread(target=one)
         thread.start()
-        assert went_in.wait(10)
+        assert went_in.wait(60)
         home.g.gateway.cancel_all()
-        thread.join(5)
+        thread.join(60)
         go_on.set()
         assert found == ["stopped"]
         assert [entry.members["reason"] for entry in home.entries("unfinished/1")] == ["stopped"]
@@ -267,7 +267,7 @@ def test_what_is_stopped_meanwhile_does_not_leave(remote_stand: Any, opened: Any
 
     def waits(connection: Any, request: Any) -> None:
         went_in.set()
-        go_on.wait(10)
+        go_on.wait(60)
         second(connection, request)
 
     with remote_stand.serving(first, waits) as endpoint, opened(endpoint.url) as home:
@@ -281,10 +281,10 @@ def test_what_is_stopped_meanwhile_does_not_leave(remote_stand: Any, opened: Any
 
         thread = threading.Thread(target=one)
         thread.start()
-        assert went_in.wait(10)
+        assert went_in.wait(60)
         lifecycle.stop(home.g, TAX, reason="incident")
         go_on.set()
-        thread.join(20)
+        thread.join(60)
         assert [one.reason for one in found if isinstance(one, Refused)] == ["stopped_meanwhile"]
         (entry,) = home.entries("unfinished/1")
         assert entry.members["reason"] == "stopped"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from app.actions.cases import asking, codes, first
+from app.actions.cases import asking, codes, first, sent
 from app.actions.deciding import decide
 from app.actions.proving import receipts
 from app.actions.records.reading import Reader
@@ -203,6 +204,29 @@ def test_what_comes_in_by_phone_stays_in_scope(portal: Any, client: httpx.Client
     for more in ({"reference": portal.records.held}, {"system": LOAN}):
         assert client.post("/console/requests", headers=stranger, data=asked | more).status_code == 403
     assert count(portal, "request/1") == before
+
+
+def test_a_request_that_is_sent_twice_is_written_down_once(
+    portal: Any, client: httpx.Client, officer: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A double click would give the person two codes, and two answers that are due."""
+    token = field(client.get("/console/requests/new?lang=en", headers=officer).text, "token")
+    asked = {"right": "explain", "channel": "phone", "text": "Why? (invented)", "letter_lang": "en", "token": token}
+    before = count(portal, "request/1")
+    first, second = (client.post("/console/requests?lang=en", headers=officer, data=asked).text for _ in range(2))
+    codes = [re.findall(r'class="tracking"><code>([^<]+)<', one) for one in (first, second)]
+    assert codes[0] == codes[1] != []
+    assert count(portal, "request/1") == before + 1
+    other = client.post("/console/requests?lang=en", headers=officer, data=asked | {"text": "And why? (invented)"})
+    assert re.findall(r'class="tracking"><code>([^<]+)<', other.text) != codes[0]
+    assert count(portal, "request/1") == before + 2
+    colleague = client.post("/console/requests?lang=en", headers=portal.staff("officer", LOAN, TAX), data=asked)
+    assert re.findall(r'class="tracking"><code>([^<]+)<', colleague.text) not in ([], codes[0])
+    monkeypatch.setattr(sent, "SAME_PAGE", timedelta(0))
+    late = client.post("/console/requests?lang=en", headers=officer, data=asked).text
+    assert "We have this request already" in late
+    assert codes[0][0] not in late
+    assert count(portal, "request/1") == before + 3
 
 
 def test_a_request_from_the_counter_to_the_answer(portal: Any, client: httpx.Client, officer: dict[str, str]) -> None:

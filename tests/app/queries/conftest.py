@@ -98,10 +98,9 @@ class House:
 
 
 @pytest.fixture
-def house(url: str, tmp_path: Path) -> Iterator[House]:
+def house(home_url: str | None, tmp_path: Path) -> Iterator[House]:
     clock = [BEGIN]
-    database = None if url.startswith("sqlite") else url
-    create_home(tmp_path / "home", "waterveen", "waterveen.example/log", database_url=database, clock=lambda: clock[0])
+    create_home(tmp_path / "home", "waterveen", "waterveen.example/log", database_url=home_url, clock=lambda: clock[0])
     with contextlib.ExitStack() as stack:
         g = stack.enter_context(open_home(tmp_path / "home", clock=lambda: clock[0]))
         yield House(g, clock)

@@ -194,10 +194,10 @@ class Clock:
 
 
 @pytest.fixture
-def office(url: str, tmp_path: Path) -> Office:
+def office(home_url: str | None, tmp_path: Path) -> Office:
     """Each test runs on both databases."""
     home, clock = tmp_path / "home", Clock()
-    create_home(home, "waterveen", "waterveen.example/log", database_url=url, clock=clock)
+    create_home(home, "waterveen", "waterveen.example/log", database_url=home_url, clock=clock)
     shutil.copyfile(CASES / "agency.json", home / PROFILE_FILE)
     with open_home(home, clock=clock) as g:
         file = json.loads((CASES / f"{LOAN}.json").read_text("utf-8"))

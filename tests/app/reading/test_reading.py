@@ -53,16 +53,16 @@ def test_the_entry_is_integrated_before_content_is_given(
     def hold_up(point: int) -> None:
         if point == 5:
             reached.set()
-            assert go.wait(20)
+            assert go.wait(60)
 
     monkeypatch.setattr(g.log, "_trace", hold_up)
     reader = threading.Thread(target=lambda: given.append(reading.open(g, OFFICER, "letter", record)))
     reader.start()
-    assert reached.wait(20)
+    assert reached.wait(60)
     assert given == []
     assert entries(g) == []
     go.set()
-    reader.join(20)
+    reader.join(60)
     assert [one.entry.id for one in given] == [record]
     assert len(entries(g)) == 1
 
@@ -215,7 +215,7 @@ def test_two_readings_of_a_person_at_once_count_once(g: Any, office: Any, entrie
     start, given = threading.Barrier(4), []
 
     def read() -> None:
-        start.wait(20)
+        start.wait(60)
         given.append(reading.open(g, PERSON, "receipt", record).entry.id)
 
     threads = [threading.Thread(target=read) for _ in range(4)]

@@ -138,7 +138,7 @@ class Town:
         return self.numbers[""]
 
 
-def make_home(home: Path, url: str, clock: Clock, model_file: Path) -> None:
+def make_home(home: Path, url: str | None, clock: Clock, model_file: Path) -> None:
     create_home(home, "waterveen", "waterveen.example/log", database_url=url, clock=clock)
     shutil.copyfile(CASES / "agency.json", home / "agency.json")
     with open_home(home, clock=clock) as g:
@@ -149,25 +149,25 @@ def make_home(home: Path, url: str, clock: Clock, model_file: Path) -> None:
                 lifecycle.change_state(g, slug, state)
 
 
-MakeTown = Callable[[Path, str], contextlib.AbstractContextManager[Town]]
+MakeTown = Callable[[Path, str | None], contextlib.AbstractContextManager[Town]]
 
 
 @pytest.fixture(scope="session")
 def make_town(model_file: Path, witness_stand: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> MakeTown:
-    """`make_town(folder, url)`: a home on that database, with a witness that is served meanwhile."""
+    """`make_town(folder, url)`: a home on that database (None: SQLite), with a witness that is served meanwhile."""
     template = tmp_path_factory.mktemp("town") / "home"
 
-    def home_on(folder: Path, url: str, clock: Clock) -> Path:
+    def home_on(folder: Path, url: str | None, clock: Clock) -> Path:
         home = folder / "home"
-        if not url.startswith("sqlite"):
+        if url is not None:
             make_home(home, url, clock, model_file)
             return home
         if not template.exists():
-            make_home(template, "sqlite:///greffier.db", Clock(), model_file)
+            make_home(template, None, Clock(), model_file)
         return Path(shutil.copytree(template, home, copy_function=_copy))
 
     @contextlib.contextmanager
-    def make(folder: Path, url: str) -> Iterator[Town]:
+    def make(folder: Path, url: str | None) -> Iterator[Town]:
         clock = Clock()
         home = home_on(folder, url, clock)
         witness = witness_stand.make_witness(folder / "witness", clock=clock.posix, name=WITNESS)
@@ -186,9 +186,9 @@ def _copy(name: str, to: str) -> None:
 
 
 @pytest.fixture
-def town(make_town: MakeTown, tmp_path: Path, url: str) -> Iterator[Town]:
+def town(make_town: MakeTown, tmp_path: Path, home_url: str | None) -> Iterator[Town]:
     """On each database in turn."""
-    with make_town(tmp_path, url) as made:
+    with make_town(tmp_path, home_url) as made:
         yield made
 
 

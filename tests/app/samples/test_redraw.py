@@ -95,7 +95,7 @@ class Scene:
 def scene(make_town: Any, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """On SQLite; what it holds is only read."""
     folder = tmp_path_factory.mktemp("scene")
-    with make_town(folder, "sqlite") as town:
+    with make_town(folder, None) as town:
         return Scene(town, folder)
 
 

@@ -89,12 +89,12 @@ def clock() -> Clock:
 
 @pytest.fixture
 def make_house(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., House]]:
-    """`make_house(url)`: a new home on that database."""
+    """`make_house(url)`: a new home on that database, on SQLite without one."""
     opened = ExitStack()
 
-    def make(url: str, **version: object) -> House:
+    def make(url: str | None = None, **version: object) -> House:
         home = tmp_path / "home"
-        records_scene.make_home(home, None if url.startswith("sqlite") else url, version=version or None)
+        records_scene.make_home(home, url, version=version or None)
         return House(opened.enter_context(open_home(home, clock=clock)), clock, close=opened.close)
 
     with opened:
@@ -102,9 +102,9 @@ def make_house(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., House]]:
 
 
 @pytest.fixture
-def house(url: str, make_house: Callable[..., House]) -> House:
+def house(home_url: str | None, make_house: Callable[..., House]) -> House:
     """A home on each database in turn."""
-    return make_house(url)
+    return make_house(home_url)
 
 
 @pytest.fixture

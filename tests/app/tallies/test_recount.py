@@ -54,8 +54,8 @@ def test_a_roll_up_that_was_changed_is_named(house):
         assert recounted_until(conn, 1) == 0
 
 
-def test_undeclared_fields_are_counted_again(make_house, sqlite_url):
-    house = make_house(sqlite_url, undeclared="count")
+def test_undeclared_fields_are_counted_again(make_house):
+    house = make_house(undeclared="count")
     given = {"input": {"street": "Test street 1", "zone": "Z1", "colour": "blue", "weight": 3}}
     house.decide("grant", 1, **given)
     tallies.tally_pending(house.g)

@@ -26,9 +26,9 @@ MARCH = date(2026, 3, 1), date(2026, 3, 31)
 
 
 @pytest.fixture
-def succeeded(sqlite_url, tmp_path, clock, make_house):
+def succeeded(tmp_path, clock, make_house):
     """A home in its second log; in the first one there are 12 results, one of them reviewed in the second."""
-    house = make_house(sqlite_url)
+    house = make_house()
     shutil.copyfile(CASES / "agency.json", house.g.home / PROFILE_FILE)
     ids = house.decide("grant", 12)
     house.close()

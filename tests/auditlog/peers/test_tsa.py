@@ -329,7 +329,7 @@ def test_an_authority_that_gives_no_token_is_asked_again_later(authority, answer
     with authority.served(answer) as url:
         with pytest.raises(NoToken, match=rf"^time-stamping authority 127\.0\.0\.1: {message}") as told:
             request_token(f"{url}?key=secret", NOTE, timeout=1)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 20
     assert "secret" not in str(told.value)
 
 

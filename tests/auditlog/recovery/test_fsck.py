@@ -81,7 +81,7 @@ def build(database, make, known, authority) -> House:
     new = tuple(Signer.generate(known.origin, type_, b"n" * 32) for type_ in (ED25519, ML_DSA_44))
     log = database.started(before_commit=keys.sync, held=lambda: new)
     begin(log, make)
-    log.append(Unit(tuple(make() for _ in range(294)))).result(10)
+    log.append(Unit(tuple(make() for _ in range(294)))).result(60)
     ids = [decide(log, vault, make, number) for number in range(6)]
     gone = [decide(log, vault, make, number) for number in (6, 7)]
     access(log, vault, make, [ids[0], ids[1], ids[2]])
@@ -91,11 +91,11 @@ def build(database, make, known, authority) -> House:
     erasure.Ledger.create(folder / "erasures")
     ledger = erasure.Ledger(folder / "erasures")
     order = erasure.Erasure(ids[1], "objection", "officer", "2026-03-02T09:30Z")
-    log.append(erasure.erase(keys, ledger, order, agency="example-agency", id=str(uuid.uuid4()))).result(10)
+    log.append(erasure.erase(keys, ledger, order, agency="example-agency", id=str(uuid.uuid4()))).result(60)
     orders = [erasure.Erasure(one, "child", "officer", "2026-03-02T09:30Z") for one in gone]
     for unit in erasure.erase_set(keys, ledger, orders, new_id=lambda: str(uuid.uuid4())):
-        log.append(unit).result(10)
-    log.append(Unit((make(),))).result(10)
+        log.append(unit).result(60)
+    log.append(Unit((make(),))).result(60)
     rotate(log, make, [signer.vkey for signer in new])
     with writing(database.engine) as conn:
         head = read_head(conn, 1)
@@ -103,7 +103,7 @@ def build(database, make, known, authority) -> House:
         when = format_time(tsa.describe_token(token).time)
         insert_timestamp(conn, StampedNote(1, head.size, head.note, token, when))
         conn.execute(text("INSERT INTO auditlog_head SELECT log, 'published', size, note FROM auditlog_head"))
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     log.close()
     keys.close()
     return House(database, known, ids, reviews)
@@ -112,7 +112,7 @@ def build(database, make, known, authority) -> House:
 def begin(log, make) -> None:
     first = {"origin": log.origin, "log": 1, "software": "test", "predecessor": None, "lost": None}
     unit = Unit((make("genesis/1", **first),), lambda conn, _: logs.insert_log(conn, 1, log.origin))
-    log.append(unit).result(10)
+    log.append(unit).result(60)
 
 
 def rotate(log, make, added) -> None:
@@ -122,7 +122,7 @@ def rotate(log, make, added) -> None:
     def rows(conn, sequenced):
         logs.add_keys(conn, 1, added, valid_from=sequenced[0].index + 1)
 
-    log.append(Unit((entry,), rows)).result(10)
+    log.append(Unit((entry,), rows)).result(60)
 
 
 @pytest.fixture(scope="session")
@@ -167,7 +167,7 @@ def decide(log, vault, make, number: int) -> str:
         if asked is not None:
             insert_key(conn, key_row(entry, vault.open(conn, id_).values, prepared.secret, asked))
 
-    log.append(Unit((entry,), rows)).result(10)
+    log.append(Unit((entry,), rows)).result(60)
     return id_
 
 
@@ -182,7 +182,7 @@ def review(log, vault, make, decision: str) -> str:
         prepared.insert(conn)
         decisions.insert_review(conn, decisions.review_row_from(entry, values, sequenced[0].place))
 
-    log.append(Unit((entry,), rows)).result(10)
+    log.append(Unit((entry,), rows)).result(60)
     return id_
 
 
@@ -205,7 +205,7 @@ def add_about(log, vault, make, kind: str, values, **members) -> None:
         prepared.insert(conn)
         insert_about(conn, about_from(entry, values, sequenced[0].place))
 
-    log.append(Unit((entry,), rows)).result(10)
+    log.append(Unit((entry,), rows)).result(60)
 
 
 def changed(value: object, kind: object) -> object:

@@ -99,7 +99,7 @@ def test_what_actions_ask_of_the_log(database, make):
     log = database.started()
     made = [make(), make("refused/1", system=None, version=None, reason="unknown_system", boot=None, n=None), make()]
     for entry in made:
-        log.append(Unit((entry,))).result(10)
+        log.append(Unit((entry,))).result(60)
     with reading(database.engine) as conn:
         assert [(index, entry.id) for index, entry in entries_of_kinds(conn, 1, {"refused/1"})] == [(1, made[1].id)]
         assert [data for _, data in iterate_entries(conn, 1)] == [entry.data for entry in made]

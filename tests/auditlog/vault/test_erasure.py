@@ -501,7 +501,7 @@ def test_what_waits_together_is_decided_in_its_order(house):
         raise NotFound("invented")
 
     queued = threading.Event()
-    stand = Unit((house.make("pulse/1"),), lambda conn, _: queued.wait(10))
+    stand = Unit((house.make("pulse/1"),), lambda conn, _: queued.wait(60))
     units = (
         stand,
         house.holding(first),

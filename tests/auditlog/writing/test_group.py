@@ -43,8 +43,8 @@ def noting(make, *, id_=None, word="x", check=None, entry=None):
 def together(log, make, units):
     """These units in one group: the writer is held up until all of them wait."""
     held, running = threading.Event(), threading.Event()
-    log.append(Unit((make(),), lambda conn, s: (running.set(), held.wait(20))))
-    assert running.wait(10)
+    log.append(Unit((make(),), lambda conn, s: (running.set(), held.wait(60))))
+    assert running.wait(60)
     tickets = [log.append(unit) for unit in units]
     held.set()
     return [ticket.exception(20) for ticket in tickets], tickets

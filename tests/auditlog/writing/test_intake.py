@@ -88,7 +88,7 @@ def test_closing_ends_the_wait_and_keeps_what_came_before():
     writer.start()
     assert queue.close(CannotRecord("over", cause="closed"))
     assert not queue.close()
-    writer.join(10)
+    writer.join(60)
     assert [(group, ended) for group, _, ended in found] == [([], True)]
     with pytest.raises(CannotRecord, match="over"):
         queue.put(unit())
@@ -140,8 +140,8 @@ def test_a_thousand_coroutines_and_threads_share_one_log(database, make, known):
 def test_a_busy_log_refuses_coroutines_at_once(database, make):
     log = database.started(queue_limit=5)
     held, running = threading.Event(), threading.Event()
-    log.append(Unit((make(),), lambda conn, s: (running.set(), held.wait(20))))
-    assert running.wait(10)
+    log.append(Unit((make(),), lambda conn, s: (running.set(), held.wait(60))))
+    assert running.wait(60)
 
     async def append():
         return await log.append(Unit((make(),)))

@@ -47,7 +47,7 @@ def test_an_entry_is_durable_sequenced_and_proven(database, make, known):
     log = database.started()
     for number in range(3):
         entry = make()
-        integrated = log.append(Unit((entry,))).result(10)
+        integrated = log.append(Unit((entry,))).result(60)
         assert [s.index for s in integrated.sequenced] == [number]
         assert integrated.size == number + 1
         signed = verify_proof(integrated.proof(), entry.data, known.keys, origin=known.origin)
@@ -63,7 +63,7 @@ def test_proofs_hold_across_tile_boundaries(database, make, known):
     for size in (1, 255, 1, 3, 600, 1):
         entries = tuple(make() for _ in range(size))
         expected += [entry.data for entry in entries]
-        integrated = log.append(Unit(entries)).result(20)
+        integrated = log.append(Unit(entries)).result(60)
         for position in {0, size // 2, size - 1}:
             verify_proof(integrated.proof(position), entries[position].data, known.keys, origin=known.origin)
     assert check(database, known) == expected
@@ -93,7 +93,7 @@ def test_rows_of_a_unit_stand_or_fall_with_its_entries(database, make, known):
         insert(conn, sequenced)
 
     held = threading.Event()
-    blocker = log.append(Unit((make(),), lambda conn, s: held.wait(10)))
+    blocker = log.append(Unit((make(),), lambda conn, s: held.wait(60)))
     good = [log.append(Unit((make(), make()), insert)) for _ in range(3)]
     bad = [log.append(Unit((make(),), insert_and_raise)), log.append(Unit((make(),), violate))]
     good.append(log.append(Unit((make(),), insert)))
@@ -116,9 +116,9 @@ def test_rows_of_a_unit_stand_or_fall_with_its_entries(database, make, known):
 def test_a_taken_id_is_refused_alone(database, make, known):
     log = database.started()
     first, other = make(), make()
-    log.append(Unit((first,))).result(10)
+    log.append(Unit((first,))).result(60)
     held = threading.Event()
-    futures = [log.append(Unit((make(),), lambda conn, s: held.wait(10)))]
+    futures = [log.append(Unit((make(),), lambda conn, s: held.wait(60)))]
     futures += [log.append(Unit(entries)) for entries in ((first,), (other,), (other,), (make(),))]
     held.set()
     wait(futures, 20)
@@ -153,14 +153,14 @@ def test_a_full_queue_says_busy(database, make):
     log = database.started(queue_limit=2)
     held = threading.Event()
     running = threading.Event()
-    first = log.append(Unit((make(),), lambda conn, s: (running.set(), held.wait(10))))
-    assert running.wait(10)
+    first = log.append(Unit((make(),), lambda conn, s: (running.set(), held.wait(60))))
+    assert running.wait(60)
     waiting = [log.append(Unit((make(),))) for _ in range(2)]
     with pytest.raises(CannotRecord, match="busy") as caught:
         log.append(Unit((make(),)))
     assert caught.value.cause == "busy"
     held.set()
-    assert [future.result(10).size for future in (first, *waiting)] == [1, 3, 3]
+    assert [future.result(60).size for future in (first, *waiting)] == [1, 3, 3]
     log.close()
     with pytest.raises(CannotRecord, match="closed"):
         log.append(Unit((make(),)))
@@ -170,12 +170,12 @@ def test_cancelled_units_are_left_out(database, make, known):
     log = database.started()
     held = threading.Event()
     running = threading.Event()
-    first = log.append(Unit((make(),), lambda conn, s: (running.set(), held.wait(10))))
-    assert running.wait(10)
+    first = log.append(Unit((make(),), lambda conn, s: (running.set(), held.wait(60))))
+    assert running.wait(60)
     second = log.append(Unit((make(),)))
     assert second.cancel()
     held.set()
-    assert first.result(10).size == 1
+    assert first.result(60).size == 1
     log.close()
     assert len(check(database, known)) == 1
 
@@ -188,7 +188,7 @@ def kinds(database):
 
 
 def wait_until_recording(log):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not log.state().recording:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -196,7 +196,7 @@ def wait_until_recording(log):
 
 def test_a_database_that_refuses_is_an_outage_and_is_recorded_afterwards(database, make, known):
     log = database.started(retry_seconds=30)
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     with writing(database.engine) as conn:
         conn.execute(text("ALTER TABLE auditlog_tile RENAME TO gone"))
     futures = [log.append(Unit((make(),))) for _ in range(3)]
@@ -206,7 +206,7 @@ def test_a_database_that_refuses_is_an_outage_and_is_recorded_afterwards(databas
     assert (state.recording, state.since, state.size) == (False, known.now, 1)
     with writing(database.engine) as conn:
         conn.execute(text("ALTER TABLE gone RENAME TO auditlog_tile"))
-    assert [s.index for s in log.append(Unit((make(),))).result(10).sequenced] == [2]
+    assert [s.index for s in log.append(Unit((make(),))).result(60).sequenced] == [2]
     assert kinds(database) == ["pulse/1", "outage/1", "pulse/1"]
     assert log.state().recording
     check(database, known)
@@ -214,7 +214,7 @@ def test_a_database_that_refuses_is_an_outage_and_is_recorded_afterwards(databas
 
 def test_a_read_only_database_is_unwritable(sqlite, make, known):
     log = sqlite.started()
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
 
     def query_only(value):
         def apply(conn, sequenced):
@@ -225,7 +225,7 @@ def test_a_read_only_database_is_unwritable(sqlite, make, known):
     # The pragma stays with the writer's connection, which the failure drops.
     future = log.append(Unit((make(),), query_only(1)))
     with pytest.raises(CannotRecord) as caught:
-        future.result(10)
+        future.result(60)
     assert caught.value.cause == "unwritable"
     wait_until_recording(log)
     assert kinds(sqlite) == ["pulse/1", "outage/1"]
@@ -234,7 +234,7 @@ def test_a_read_only_database_is_unwritable(sqlite, make, known):
 
 def test_a_full_disk_is_an_outage_that_ends_by_itself(sqlite, make, known):
     log = sqlite.started(retry_seconds=30)
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
 
     def fill(conn, sequenced):
         pages = conn.exec_driver_sql("PRAGMA page_count").scalar_one()
@@ -243,35 +243,35 @@ def test_a_full_disk_is_an_outage_that_ends_by_itself(sqlite, make, known):
         conn.exec_driver_sql("INSERT INTO filler VALUES (zeroblob(1000000))")
 
     with pytest.raises(CannotRecord) as caught:
-        log.append(Unit((make(),), fill)).result(10)
+        log.append(Unit((make(),), fill)).result(60)
     assert caught.value.cause == log.state().cause == "disk_full"
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     assert kinds(sqlite) == ["pulse/1", "outage/1", "pulse/1"]
     check(sqlite, known)
 
 
 def test_a_database_file_that_was_taken_away_is_noticed(sqlite, make, known, tmp_path):
     log = sqlite.started(retry_seconds=30)
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     path = tmp_path / "greffier.db"
     path.rename(tmp_path / "elsewhere.db")
     with pytest.raises(CannotRecord) as caught:
-        log.append(Unit((make(),))).result(10)
+        log.append(Unit((make(),))).result(60)
     assert caught.value.cause == "database"
 
 
 def test_a_connection_that_breaks_is_opened_again(postgresql, make, known):
     database = postgresql
     log = database.started(retry_seconds=30)
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
 
     def cut(conn, sequenced):
         conn.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
 
     with pytest.raises(CannotRecord) as caught:
-        log.append(Unit((make(),), cut)).result(10)
+        log.append(Unit((make(),), cut)).result(60)
     assert caught.value.cause == "database"
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     assert kinds(database) == ["pulse/1", "outage/1", "pulse/1"]
     check(database, known)
 
@@ -284,23 +284,23 @@ def test_a_key_store_that_cannot_sync_stops_the_log(database, make, known):
             raise OSError(5, "Input/output error")
 
     log = database.started(before_commit=sync, retry_seconds=30)
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     failing[0] = True
     with pytest.raises(CannotRecord) as caught:
-        log.append(Unit((make(),))).result(10)
+        log.append(Unit((make(),))).result(60)
     assert caught.value.cause == "key_store"
     failing[0] = False
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     assert parse_entry(stored(database)[1]).members["cause"] == "key_store"
     check(database, known)
 
 
 def test_a_missing_guard_stops_the_log_and_it_recovers_by_itself(database, make, known):
     log = database.started()
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     kept = database.guard.path.rename(database.folder / "kept")
     with pytest.raises(GuardError, match="put back"):
-        log.append(Unit((make(),))).result(10)
+        log.append(Unit((make(),))).result(60)
     assert log.state().cause == "guard"
     kept.rename(database.guard.path)
     wait_until_recording(log)
@@ -317,14 +317,14 @@ def test_a_guard_that_fails_after_the_commit_releases_nobody(database, make, kno
             database.guard.path.rename(kept)
 
     log = database.started(retry_seconds=30)
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     log.close()
     log = database.started(retry_seconds=30, trace=trace)
     with pytest.raises(GuardError):
-        log.append(Unit((make(),))).result(10)
+        log.append(Unit((make(),))).result(60)
     assert (log.state().recording, log.state().size) == (False, 1)
     database.guard.path.write_bytes(kept.read_bytes())
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     assert kinds(database) == ["pulse/1", "pulse/1", "outage/1", "pulse/1"]
     check(database, known)
 
@@ -335,7 +335,7 @@ def test_a_guard_that_fails_after_the_commit_releases_nobody(database, make, kno
 def grown(database, make, count):
     log = database.started()
     for _ in range(count):
-        log.append(Unit((make(),))).result(10)
+        log.append(Unit((make(),))).result(60)
     log.close()
 
 
@@ -372,12 +372,12 @@ def test_a_rolled_back_database_is_refused_at_start(database, make):
 
 def test_a_database_rolled_back_under_a_running_log_is_refused(database, make):
     log = database.started(retry_seconds=30)
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     old = copy_of(database)
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     put_back(database, old)
     with pytest.raises(GuardError, match="holds 1 entries, but 2"):
-        log.append(Unit((make(),))).result(10)
+        log.append(Unit((make(),))).result(60)
 
 
 @pytest.mark.parametrize("more", [0, 2])
@@ -460,7 +460,7 @@ def append_until_crash(point: int, rounds: int, database, make, open_database, t
         while True:
             futures = [log.append(Unit((make(),))) for _ in range(3)]
             for future in futures:
-                done = future.result(10)
+                done = future.result(60)
                 one = done.sequenced[0]
                 os.write(tell, f"{one.index} {one.entry.id} {done.size} {done.root.hex()}\n".encode())
 
@@ -474,7 +474,7 @@ def test_a_crash_at_each_point_loses_and_forks_nothing(database, make, known, op
             assert acknowledged.setdefault(index, id_) == id_, "one index was given out twice"
             assert roots.setdefault(size, root) == root, "two roots of one size were signed"
     log = database.started()
-    log.append(Unit((make(),))).result(10)
+    log.append(Unit((make(),))).result(60)
     log.close()
     entries = check(database, known)
     ids = [parse_entry(data).id for data in entries]
@@ -494,7 +494,7 @@ def test_what_the_database_says_is_not_in_the_program_s_own_log(postgresql, make
         )
 
     with pytest.raises(CannotRecord) as error:
-        log.append(Unit((make(),), quote)).result(10)
+        log.append(Unit((make(),), quote)).result(60)
     assert error.value.cause == "disk_full"
     assert "disk_full" in caplog.text
     for told in (caplog.text, str(error.value)):

@@ -17,7 +17,7 @@ def test_a_value_reaches_every_thread_that_waits():
     gate = Gate()
     tickets = [Ticket(gate) for _ in range(40)]
     found = []
-    threads = [threading.Thread(target=lambda t=t: found.append(t.result(10))) for t in tickets for _ in range(2)]
+    threads = [threading.Thread(target=lambda t=t: found.append(t.result(60))) for t in tickets for _ in range(2)]
     for thread in threads:
         thread.start()
     assert all(claim(ticket) for ticket in tickets)
@@ -25,7 +25,7 @@ def test_a_value_reaches_every_thread_that_waits():
     gate.open()
     gate.open()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert sorted(found) == sorted([*range(40), *range(40)])
     assert [ticket.result() for ticket in tickets] == [*range(40)]
 
@@ -70,19 +70,19 @@ def test_a_unit_that_had_no_room_waits_at_the_next_gate():
     first, second = Gate(), Gate()
     early, late = Ticket(first), Ticket(first)
     found = []
-    threads = [threading.Thread(target=lambda t=t: found.append(t.result(10))) for t in (late, late, early)]
+    threads = [threading.Thread(target=lambda t=t: found.append(t.result(60))) for t in (late, late, early)]
     for thread in threads:
         thread.start()
     move([late], second)
     settle([(early, "early")])
     first.open()
-    threads[2].join(10)
+    threads[2].join(60)
     time.sleep(0.05)
     assert found == ["early"]
     settle([(late, "late")])
     second.open()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert found == ["early", "late", "late"]
 
 

@@ -72,6 +72,13 @@ def test_cells_that_a_spreadsheet_typed_are_read_as_their_values() -> None:
     assert one.draft["use"] == {"profiling": True}
 
 
+def test_two_cells_far_apart_do_not_fill_the_memory() -> None:
+    """Small in the file, and large once somebody makes an object of each cell between them."""
+    far = book(["slug", "name.nl"])
+    far.active.cell(19_000, 1_900, "x")
+    assert "delete empty lines and columns" in refused(packed(far), sheet.from_xlsx)
+
+
 def test_what_is_no_workbook_or_unpacks_to_too_much_is_refused() -> None:
     assert "no XLSX workbook" in refused(b"slug,name\n", sheet.from_xlsx)
     other = io.BytesIO()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -367,17 +365,14 @@ class TestThroughTheSupervisor:
             given_up.result(timeout=120)
         assert supervisor.replay(question.replay).result(timeout=240).verdict == "bit_exact"
 
-    def test_a_worker_that_is_killed_ends_it(self, question: Question, model_file: ModelFile, tmp_path: Path) -> None:
+    def test_a_worker_that_is_killed_ends_it(
+        self, question: Question, model_file: ModelFile, tmp_path: Path, workers: Any
+    ) -> None:
         own = Supervisor(model_file.path.parent, tmp_path / "run")
         facts = own.start()
         lost = own.explain(question)
         own.generate(Request("begun", question.replay.program, LATE)).result(timeout=120)
-        (pid,) = (
-            int(path.parent.name)
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if facts.boot.encode() in path.read_bytes()
-        )
-        os.kill(pid, signal.SIGKILL)
+        assert workers.kill(saying=facts.boot.encode()) == 1
         with pytest.raises(WorkerLost):
             lost.result(timeout=60)
         deadline = time.monotonic() + 60

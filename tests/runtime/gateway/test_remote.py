@@ -185,6 +185,12 @@ def test_another_type_or_coding_is_a_failure(remote_stand: Any, answer: dict[str
         assert "cannot be used" in str(failure(endpoint.url))
 
 
+def until_left(connection: socket.socket, _request: Any) -> None:
+    """Says nothing until the other side has gone."""
+    connection.settimeout(120)
+    connection.recv(1)
+
+
 def endless(connection: socket.socket, head: bytes, piece: bytes) -> None:
     connection.sendall(head)
     while True:
@@ -209,7 +215,7 @@ def test_one_that_drips_is_over_at_the_deadline(remote_stand: Any, head: bytes) 
 
     def drip(connection: socket.socket, _request: Any) -> None:
         connection.sendall(head)
-        for _ in range(100):
+        for _ in range(600):
             time.sleep(0.1)
             connection.sendall(b"x-a: b\r\n" if head.count(b"\r\n") == 1 else b" ")
 
@@ -217,24 +223,24 @@ def test_one_that_drips_is_over_at_the_deadline(remote_stand: Any, head: bytes) 
         started = time.monotonic()
         with pytest.raises((DeadlineExceeded, RemoteFailed)) as caught:
             ask(endpoint.url, deadline_s=1)
-        assert time.monotonic() - started < 2.5
+        assert time.monotonic() - started < 20
         assert head == b"" or isinstance(caught.value, DeadlineExceeded)
 
 
 def test_silence_is_over_at_the_deadline(remote_stand: Any) -> None:
-    silent = remote_stand.serving(lambda _connection, _request: time.sleep(2))
+    silent = remote_stand.serving(until_left)
     with silent as endpoint, pytest.raises(DeadlineExceeded):
         ask(endpoint.url, deadline_s=0.5)
 
 
 def test_a_request_can_be_stopped_from_another_thread(remote_stand: Any) -> None:
     wire = Wire()
-    with remote_stand.serving(lambda _connection, _request: time.sleep(3)) as endpoint:
+    with remote_stand.serving(until_left) as endpoint:
         threading.Timer(0.3, wire.cut, ["stopped"]).start()
         started = time.monotonic()
         with pytest.raises(Stopped):
             ask(endpoint.url, wire=wire)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20
 
 
 def broken_off(data: bytes) -> Any:

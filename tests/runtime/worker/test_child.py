@@ -36,14 +36,14 @@ def test_it_ends_with_its_pipe(model_file: ModelFile, tmp_path: Path) -> None:
     (ready,) = FrameReader(process.stdout.fileno()).read() or []
     assert ready["type"] == "ready"
     assert unclosed(tmp_path) == []
-    process.communicate(timeout=5)
+    process.communicate(timeout=60)
     assert unclosed(tmp_path) == [(ready["boot"], 0)]
 
 
 def test_it_closes_in_order_and_answers_what_it_does_not_know(model_file: ModelFile, tmp_path: Path) -> None:
     process = start(model_file, tmp_path)
     frames = [{"type": "load", "id": "1", "model": model_file.sha256}, {"type": "dance", "id": "2"}, {"type": "close"}]
-    out, err = process.communicate(b"".join(map(format_frame, frames)), timeout=20)
+    out, err = process.communicate(b"".join(map(format_frame, frames)), timeout=60)
     assert process.returncode == 0, err
     inward, outward = os.pipe()
     os.write(outward, out)
@@ -61,7 +61,7 @@ def test_it_closes_in_order_and_answers_what_it_does_not_know(model_file: ModelF
 
 def test_it_will_not_live_without_the_parent_that_it_was_told(model_file: ModelFile, tmp_path: Path) -> None:
     process = start(model_file, tmp_path, parent=1)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -70,6 +70,6 @@ def test_it_will_not_live_without_the_parent_that_it_was_told(model_file: ModelF
 def test_a_boot_id_is_no_path(model_file: ModelFile, tmp_path: Path, boot: str) -> None:
     folders = ["--models-dir", str(model_file.path.parent), "--run-dir", str(tmp_path)]
     command = [sys.executable, "-m", "runtime.worker.child", *folders, "--boot", boot, f"--parent={os.getpid()}"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
     assert done.returncode != 0
     assert list(tmp_path.iterdir()) == []

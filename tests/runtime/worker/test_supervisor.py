@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,24 +34,10 @@ from runtime.worker.supervisor import BootFacts, Supervisor
 FIELDS: dict[str, Value] = {"payment_record": "sometimes late", "room": 120}
 
 
-def pid_of(supervisor: Supervisor) -> int:
-    """The worker's process: the only child whose command line names this boot."""
-    boot = supervisor.boot
-    assert boot is not None
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if boot.boot.encode() in path.read_bytes():
-                return int(path.parent.name)
-        except OSError:
-            continue
-    raise AssertionError("no worker")
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
+def boot_of(supervisor: Supervisor) -> bytes:
+    """What the command line of its worker says, and that of no other."""
+    assert supervisor.boot is not None
+    return supervisor.boot.boot.encode()
 
 
 def test_the_same_request_twice(supervisor: Supervisor, replying: Callable[..., Program]) -> None:
@@ -132,7 +117,7 @@ class TestOwnWorker:
         return Supervisor(model_file.path.parent, tmp_path / "run")
 
     def test_a_killed_worker_tells_how_far_it_came(
-        self, own: Supervisor, program: Program, replying: Callable[..., Program], tmp_path: Path
+        self, own: Supervisor, program: Program, replying: Callable[..., Program], tmp_path: Path, workers: Any
     ) -> None:
         first = own.start()
         own.generate(Request("a", program, FIELDS)).result(60)
@@ -140,13 +125,13 @@ class TestOwnWorker:
         running, waiting = (own.generate(Request(name, long, FIELDS)) for name in ("running", "waiting"))
         while own.reached() != (first.boot, 2):
             time.sleep(0.01)
-        os.kill(pid_of(own), signal.SIGKILL)
+        assert workers.kill(saying=boot_of(own)) == 1
         with pytest.raises(WorkerLost) as lost:
-            running.result(10)
+            running.result(60)
         assert (lost.value.boot, lost.value.reached, lost.value.reason) == (first.boot, 2, "worker_lost")
         assert lost.value.n in (2, None)  # None where the kill came before the word that it had begun
         with pytest.raises(WorkerLost) as unbegun:
-            waiting.result(10)
+            waiting.result(60)
         assert unbegun.value.n is None
         assert own.boot is None
         second = own.start()
@@ -160,14 +145,14 @@ class TestOwnWorker:
         assert unclosed(tmp_path / "run") == []
 
     def test_a_request_starts_a_new_worker_and_the_log_hears_first(
-        self, model_file: ModelFile, program: Program, tmp_path: Path
+        self, model_file: ModelFile, program: Program, tmp_path: Path, workers: Any
     ) -> None:
         boots: list[BootFacts] = []
         own = Supervisor(model_file.path.parent, tmp_path / "run", on_boot=boots.append)
         assert own.boot is None
         got = own.generate(Request("a", program, FIELDS)).result(60)
         assert [facts.boot for facts in boots] == [got.boot]
-        os.kill(pid_of(own), signal.SIGKILL)
+        assert workers.kill(saying=boot_of(own)) == 1
         while own.boot is not None:
             time.sleep(0.01)
         again = own.generate(Request("a", program, FIELDS)).result(60)
@@ -202,7 +187,7 @@ class TestOwnWorker:
             own.start()
 
 
-def test_the_worker_goes_with_its_parent(model_file: ModelFile, tmp_path: Path) -> None:
+def test_the_worker_goes_with_its_parent(model_file: ModelFile, tmp_path: Path, workers: Any) -> None:
     script = (
         "import sys, time; from pathlib import Path; from runtime.worker.supervisor import Supervisor\n"
         "s = Supervisor(Path(sys.argv[1]), Path(sys.argv[2])); s.start()\n"
@@ -213,20 +198,16 @@ def test_the_worker_goes_with_its_parent(model_file: ModelFile, tmp_path: Path) 
     )
     assert parent.stdout is not None
     boot = parent.stdout.readline().strip()
-    children = [
-        int(path.parent.name)
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if path.exists() and b"runtime.worker.child" in path.read_bytes() and boot.encode() in path.read_bytes()
-    ]
-    assert len(children) == 1
+    (child,) = workers.children(parent.pid, saying=boot.encode())
+    assert b"runtime.worker.child" in workers.command(child)
     assert unclosed(tmp_path) == []
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    end = time.monotonic() + 2
-    while (is_running(children[0]) or not unclosed(tmp_path)) and time.monotonic() < end:
+    end = time.monotonic() + 60
+    while (workers.is_running(child) or not unclosed(tmp_path)) and time.monotonic() < end:
         time.sleep(0.02)
-    assert not is_running(children[0])
+    assert not workers.is_running(child)
     assert unclosed(tmp_path) == [(boot, 0)]
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.access.caller import Known
-from app.actions.cases import asking, days
+from app.actions.cases import asking, days, sent
+from app.actions.deciding import repeats
 from app.actions.records import reading
 from app.errors import UnknownRecord, UsageError
 from app.home import Greffier
-from app.http.auth import Installation, SignedIn, authorize, demand_scope
+from app.http.auth import Installation, SignedIn, authorize, demand_scope, reader_of
 from app.http.pages.fields import Filled
 from app.http.pages.forms import Form, text_of
 from app.http.pages.staff.console import console_page
@@ -27,6 +30,7 @@ router: Final = APIRouter(
     dependencies=[Depends(authorize)], include_in_schema=False, default_response_class=HTMLResponse
 )
 _MAX: Final = 10_000
+_TOKEN_BYTES: Final = 16
 _NEW: Final = ("right", "channel", "letter_lang", "text", "reference", "system", "contact", "identity", "received")
 _WRONG: Final = {
     "reference": "no_record",
@@ -59,24 +63,27 @@ def add_request(request: Request, g: Installation, staff: SignedIn, form: Form) 
         return _new(request, g, staff, Filled(given, mistakes), status=422)
     try:
         _demand_reach(g, staff, given["reference"], given["system"])
-        opened = asking.open_request(
-            g,
-            right=given["right"],
-            channel=given["channel"],
-            lang=given["letter_lang"] or g.settings.languages[0],
-            text=given["text"],
-            reference=given["reference"] or None,
-            system=given["system"] or None,
-            contact=given["contact"] or None,
-            identity=given["identity"] or None,
-            received=received,
-            account=staff.account,
-        )
+        found = _take_in(g, staff, given, received, text_of(form, "token"))
     except (UsageError, UnknownRecord, Erased, CodeRejected, RegistryError) as error:
         field = str(getattr(error, "field", ""))
         name = field if field in _NEW else "reference"
         return _new(request, g, staff, Filled(given, {name: _WRONG.get(name, "missing")}), status=422)
-    return console_page(request, g, staff, "officer_request_added.html", opened=opened)
+    code = found.tracking_code if isinstance(found, asking.Opened) else None
+    return console_page(request, g, staff, "officer_request_added.html", added=found.request, code=code)
+
+
+def _take_in(
+    g: Greffier, staff: Known, given: Mapping[str, str], received: date | None, token: str
+) -> asking.Opened | sent.Known:
+    """The request, or what the same form of this account led to when it came before."""
+    asked: dict[str, Any] = {name: given[name] or None for name in ("reference", "system", "contact", "identity")}
+    asked |= {name: given[name] for name in ("right", "channel", "text")}
+    asked |= {"lang": given["letter_lang"] or g.settings.languages[0], "account": staff.account}
+    if not token:
+        return asking.open_request(g, **asked, received=received)
+    key = repeats.Key(f"form {staff.account}", token, "token", reader_of(staff))
+    form = asked | {"received": given["received"]}
+    return sent.once(g, key, form, lambda drawn: asking.open_request(g, **asked, received=received, drawn=drawn))
 
 
 def _demand_reach(g: Greffier, staff: Known, reference: str, system: str) -> None:
@@ -98,6 +105,7 @@ def _new(request: Request, g: Greffier, staff: Known, form: Filled, *, status: i
         staff,
         "officer_request_new.html",
         status=status,
+        token=secrets.token_urlsafe(_TOKEN_BYTES),
         form=form,
         systems=systems,
         rights=RIGHTS,

@@ -21,7 +21,7 @@ def test_a_policy_file_that_the_system_refuses_does_not_end_publishing(
     create_home(home, "waterveen", "waterveen.example/log")
     monkeypatch.setenv("GREFFIER_POLICY_FILE", "x" * 300)  # longer than any file system takes
     with open_home(home, tolerant=True) as g, publishing(g) as first:
-        assert first.wait(10)
+        assert first.wait(60)
         time.sleep(0.3)
         assert "greffier-publish" in [thread.name for thread in threading.enumerate()]
         assert "cannot be read" in str(publish.try_advance(g))

@@ -67,7 +67,7 @@ def entries(portal: Any, since: int) -> list[dict[str, Any]]:
         return [json.loads(data) for _, data in log_store.iterate_entries(conn, 1, since, size(portal))]
 
 
-def wait_for(portal: Any, since: int, kind: str, seconds: float = 15) -> dict[str, Any]:
+def wait_for(portal: Any, since: int, kind: str, seconds: float = 60) -> dict[str, Any]:
     """The next entry of a kind."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -242,7 +242,7 @@ def test_an_officers_stop_ends_a_stream_within_a_second(ask: openai.OpenAI, port
     reader.start()
     lifecycle.change_state(portal.g, talking.CHAT, "suspended", reason="incident", role="officer")
     at = time.monotonic()
-    reader.join(10)
+    reader.join(60)
     try:
         assert ended, "the stream went on"
         assert ended[0][0] - at < 1.0
@@ -326,11 +326,11 @@ def test_a_log_that_stalls_ends_the_stream(
     words, go_on = texts(stream), threading.Event()
     got = [next(words)]
     before = portal.g.log._before_commit
-    monkeypatch.setattr(portal.g.log, "_before_commit", lambda: (go_on.wait(20), before()))
+    monkeypatch.setattr(portal.g.log, "_before_commit", lambda: (go_on.wait(60), before()))
     since = time.monotonic()
     with pytest.raises(openai.APIError, match="could not be recorded in time"):
         got.extend(words)
-    assert time.monotonic() - since < 10
+    assert time.monotonic() - since < 40
     here = size(portal)
     go_on.set()
     # The record still comes, and holds what was said.
@@ -376,7 +376,7 @@ def test_more_streams_than_a_key_may_have_are_refused(ask: openai.OpenAI, portal
             ask.chat.completions.create(model=talking.CHAT, messages=ASKED, stream=True)
         assert caught.value.code == "rate_limit_exceeded"
         assert caught.value.response.headers["retry-after"] == "1"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             ask.chat.completions.create(model=talking.CHAT, messages=ASKED, max_tokens=1)
@@ -476,7 +476,7 @@ def test_a_look_at_the_gate_that_fails_is_not_the_last_one(
     monkeypatch.setattr(Streams, "_look", once_not)
     live = streams.begin(case_of(portal, talking))
     live.listen(lambda _event: None)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(looked) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     live.stop("stopped")
