@@ -79,17 +79,20 @@ class Message:
 
 
 class Server:
-    """Homes with a database each, made from the template's; with `keys`, another one each for their keys."""
+    """Homes with a database each, made from the template's; with `keys`, another one each for their keys.
+
+    The databases of a home go when it is made anew: all points together would not fit in memory.
+    """
 
     def __init__(self, url: str, *, keys: bool) -> None:
         self._settings = ("database_url", "key_store") if keys else ("database_url",)
         self._url = make_url(url).set(drivername="postgresql+psycopg")
         self._admin = create_engine(self._url, isolation_level="AUTOCOMMIT")
         self._numbers = itertools.count()
-        self._made: list[str] = []
+        self._made: dict[Path, list[str]] = {}
 
     def create(self, home: Path) -> None:
-        urls = {setting: self._make("template0") for setting in self._settings}
+        urls = {setting: self._make(home, "template0") for setting in self._settings}
         with pytest.MonkeyPatch.context() as patched:
             for setting, url in urls.items():
                 patched.setenv(f"GREFFIER_{setting.upper()}", url)
@@ -98,13 +101,14 @@ class Server:
             file.writelines(f'{setting} = "{url}"\n' for setting, url in urls.items())
 
     def copy(self, template: Path, home: Path) -> None:
+        self._drop(self._made.pop(home, []))
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(template, home, copy_function=link_models)
         for setting in self._settings:
-            self._point(home, setting, self._make(self._of(template, setting)))
+            self._point(home, setting, self._make(home, self._of(template, setting)))
 
     def lose(self, home: Path) -> None:
-        self._point(home, "database_url", self._make("template0"))
+        self._point(home, "database_url", self._make(home, "template0"))
 
     def points(self, _injection: Any, ran: Any, _home: Path) -> list[Any]:
         by_thread: dict[str, int] = {}
@@ -118,10 +122,14 @@ class Server:
         return ["-e", "trace=sendto"]
 
     def close(self) -> None:
-        with self._admin.connect() as conn:
-            for name in self._made:
-                conn.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        for names in self._made.values():
+            self._drop(names)
         self._admin.dispose()
+
+    def _drop(self, names: list[str]) -> None:
+        with self._admin.connect() as conn:
+            for name in names:
+                conn.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
     def _of(self, home: Path, setting: str) -> str:
         return re.search(rf"{setting} = .*(kill_steps_\d+_\d+)", (home / "greffier.toml").read_text()).group(1)
@@ -130,14 +138,14 @@ class Server:
         file = home / "greffier.toml"
         file.write_text(re.sub(rf"{setting} = .*", lambda _: f'{setting} = "{url}"', file.read_text()))
 
-    def _make(self, template: str) -> str:
+    def _make(self, home: Path, template: str) -> str:
         name = f"kill_steps_{os.getpid()}_{next(self._numbers)}"
         with self._admin.connect() as conn:
             conn.execute(
                 text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"), {"name": template}
             )
             conn.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-        self._made.append(name)
+        self._made.setdefault(home, []).append(name)
         return self._url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
 
 

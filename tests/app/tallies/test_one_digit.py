@@ -35,9 +35,8 @@ COUNTS |= {"cases": 70, "records": 60, "without_record": 12, "without_case": 22}
 
 
 @pytest.fixture
-def url() -> str:
+def home_url() -> None:
     """What is checked here is a file and an export; `test_publication` makes reports on both databases."""
-    return "sqlite://"
 
 
 @pytest.fixture

@@ -235,8 +235,8 @@ def test_the_successors_keys_can_be_announced_ahead(home):
         assert len(signers_of(g)) == 4
 
 
-def test_a_loss_is_stated_and_the_log_goes_on(home, tmp_path, url):
-    if not url.startswith("sqlite"):
+def test_a_loss_is_stated_and_the_log_goes_on(home, tmp_path, home_url):
+    if home_url is not None:
         pytest.skip("a database file is put back; PostgreSQL's case is in tests/faults")
     with open_home(home) as g:
         kept = recorded(g)
@@ -266,9 +266,9 @@ def test_a_loss_is_stated_and_the_log_goes_on(home, tmp_path, url):
         assert log_action.check_all(g) == []
 
 
-def test_a_database_of_before_a_rotation_is_seen_to_be_old(home, tmp_path, url):
+def test_a_database_of_before_a_rotation_is_seen_to_be_old(home, tmp_path, home_url):
     """Its keys are fewer than those of the key file: the guard says what is wrong, and the loss can be stated."""
-    if not url.startswith("sqlite"):
+    if home_url is not None:
         pytest.skip("a database file is put back; PostgreSQL's case is in tests/faults")
     shutil.copyfile(home / "greffier.db", tmp_path / "saved.db")
     with open_home(home) as g:
@@ -289,8 +289,8 @@ def test_a_database_of_before_a_rotation_is_seen_to_be_old(home, tmp_path, url):
     assert [holds(receipt, read_key_ring(home / "keys" / "log.vkey")) for receipt in (during, after)] == [3, 5]
 
 
-def test_a_database_from_before_the_succession_is_no_place_to_go_on(home, tmp_path, url):
-    if not url.startswith("sqlite"):
+def test_a_database_from_before_the_succession_is_no_place_to_go_on(home, tmp_path, home_url):
+    if home_url is not None:
         pytest.skip("a database file is put back")
     with open_home(home) as g:
         recorded(g)

@@ -31,7 +31,7 @@ from auditlog.peers.introduce import About, check_same, format_about, parse_abou
 from auditlog.writing.log import Unit
 
 pytestmark = pytest.mark.enable_socket
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FRESH = "# a policy\nquorum none\n"
 
 

@@ -35,7 +35,7 @@ from auditlog.writing.log import Unit
 
 LOAN = "social-loan-check"
 DB = "greffier.db"
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def export(home: Path, to: Path) -> Path:

@@ -75,13 +75,13 @@ def test_half_a_pair_of_keys_that_a_kill_left_is_not_taken_for_a_pair(home):
         assert len(g.keys.of(g.log.origin).keys) == 2
 
 
-def test_a_log_whose_loss_another_host_stated_takes_nothing_more(home, tmp_path, url):
+def test_a_log_whose_loss_another_host_stated_takes_nothing_more(home, tmp_path, home_url):
     """Each host has a guard of its own: one that lost it may state a loss while the other one records in peace."""
     other = tmp_path / "other"
     with open_home(home) as here:
         record(here)
         shutil.copytree(home, other, ignore=shutil.ignore_patterns("greffier.db*", "*.guard"))
-        if url.startswith("sqlite"):
+        if home_url is None:
             with (other / "greffier.toml").open("a") as file:
                 file.write(f'database_url = "sqlite:///{home}/greffier.db"\n')
         assert succeed_home(other, "loss") == f"{NAME}/2"

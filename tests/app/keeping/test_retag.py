@@ -22,7 +22,7 @@ from auditlog.vault.key_encryption import KeyEncryptionKey
 from auditlog.vault.seal import Refs
 from auditlog.writing.log import Unit
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COUNT = 450  # two batches and a part
 
 

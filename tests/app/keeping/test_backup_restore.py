@@ -37,7 +37,7 @@ NAMES = ("TEST-7731", "TEST-7732")
 @pytest.fixture(scope="session")
 def acting() -> ModuleType:
     """What the fault tests' driver does: decisions without a model."""
-    path = Path(__file__).parents[1] / "faults" / "driver.py"
+    path = Path(__file__).parents[2] / "faults" / "driver.py"
     spec = importlib.util.spec_from_file_location("greffier_backup_driver", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -24,7 +24,7 @@ from auditlog.writing.guard import Guard
 from auditlog.writing.publish import Publisher
 
 pytestmark = pytest.mark.enable_socket
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv-independent" / "bin" / "python"
 
 
