@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,16 @@ from app.http.pages.people.check import NOTHING_TYPED, Shown
 from app.http.pages.people.history import read_change
 from app.http.pages.site import Site
 from app.wiring import PAGE_TEMPLATES
-from auditlog.entries.vocabulary import FITNESS_VERDICTS, GROUNDS, OVERRIDE_GROUNDS, ROLES, STATE_REASONS, STATES
+from auditlog.entries.vocabulary import (
+    FITNESS_VERDICTS,
+    GROUNDS,
+    OVERRIDE_GROUNDS,
+    REFUSALS,
+    ROLES,
+    STATE_REASONS,
+    STATES,
+    UNFINISHED,
+)
 from registry.system import parse_system
 from reports.render import Renderer
 
@@ -108,3 +118,20 @@ def test_tests_and_overrides_have_words_in_the_history(renderer: Renderer, lang:
     assert [page.count("sha256:dd") for page in pages] == [0] * 8 + [1], "the answers, where questions were answered"
     if lang == "en":
         assert "Version 3 was tested on invented cases, and was held back" in pages[1]
+
+
+@pytest.mark.parametrize("lang", ["en", "nl"])
+def test_what_was_refused_or_not_finished_has_words(tmp_path: Path, lang: str) -> None:
+    """Codes alone say little to an operator at night."""
+    template = (
+        "{% from 'operator_words.html' import refusal_words, told, unfinished_words %}"
+        "{{ told(refused, refusal_words) }}|{{ told(unfinished, unfinished_words) }}"
+    )
+    (tmp_path / "only-words.html").write_text(template, "utf-8")
+    renderer = Renderer(lambda: NOW, templates=(PAGE_TEMPLATES, tmp_path))
+    found = {"refused": dict.fromkeys(REFUSALS, 2), "unfinished": dict.fromkeys(UNFINISHED, 3)}
+    for side, codes in zip(renderer.page("only-words.html", lang, **found).split("|"), found.values(), strict=True):
+        said = [one.partition(" (<code>") for one in side.split("; ")]
+        assert [rest.partition("<")[0] for _, _, rest in said] == list(codes)
+        assert len({words for words, _, _ in said}) == len(codes)
+        assert not {words for words, _, _ in said} & set(codes)
