@@ -195,7 +195,7 @@ def town(make_town: MakeTown, tmp_path: Path, home_url: str | None) -> Iterator[
 @pytest.fixture
 def small_town(make_town: MakeTown, tmp_path: Path) -> Iterator[Town]:
     """On SQLite alone."""
-    with make_town(tmp_path, "sqlite") as made:
+    with make_town(tmp_path, None) as made:
         yield made
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,17 +23,6 @@ LOAN, TAX, NURSES = "social-loan-check", "tax-question-reply", "health-line-aid"
 WHAT = "Everyone on one street was refused (invented 4417)."
 NOTE = "By telephone, they look into it (invented 4418)."
 UNKNOWN = "/console/incidents/1b4e28ba-2fa1-4d2b-883f-0016d3cca427"
-
-
-@pytest.fixture
-def client(portal: Any) -> Iterator[httpx.Client]:
-    with portal.client() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def officer(portal: Any) -> dict[str, str]:
-    return dict(portal.staff("officer"))
 
 
 @pytest.fixture
@@ -88,7 +76,7 @@ def test_an_incident_goes_its_way(portal: Any, client: httpx.Client, officer: di
         assert answer.status_code == 303, words(answer.text)
     listed = words(client.get(f"/console/incidents?lang=en&system={LOAN}", headers=officer).text)
     assert "open: all were told, it can be closed" in listed
-    assert "4417" not in listed
+    assert "invented 4417" not in listed
     shown = client.post(f"{address}/content?lang=en", headers=officer, data={})
     assert WHAT in html.unescape(shown.text)
     assert NOTE in html.unescape(shown.text)
@@ -253,7 +241,7 @@ def test_a_page_opens_nothing_by_itself(
     address = record(client, officer, yesterday)
     before = count(portal, "access/1")
     for path in ("/console/incidents", f"/console/incidents?system={LOAN}", address, f"/console/systems/{LOAN}"):
-        assert "4417" not in client.get(path, headers=officer).text
+        assert "invented 4417" not in client.get(path, headers=officer).text
     assert count(portal, "access/1") == before
 
 

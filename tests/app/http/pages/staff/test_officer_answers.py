@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -23,17 +22,6 @@ LOAN, TAX = "social-loan-check", "tax-question-reply"
 INPUT = {"payment_record": "always on time", "income": "a steady job", "debts": "no debts", "room": 250}
 PERSON = "TEST-0451"  # an invented person
 REASONS = "Invented reasons 4471."
-
-
-@pytest.fixture
-def client(portal: Any) -> Iterator[httpx.Client]:
-    with portal.client() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def officer(portal: Any) -> dict[str, str]:
-    return dict(portal.staff("officer"))
 
 
 def asked(portal: Any, right: str, person: str = PERSON) -> tuple[str, asking.Opened]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.actions.cases import asking, tries
+from app.actions.cases import asking
 from app.http.headers import MAX_BODY
 from app.http.pages.people.asking import RIGHT_OF
 
@@ -29,16 +28,6 @@ HOSTILE = {
     "right-to-left": "\u202eevil\u202c \u05e9\u05dc\u05d5\u05dd",
     "combining": "e\u0301" * 20,
 }
-
-
-@pytest.fixture
-def client(portal: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    """Of a reader who has not tried anything yet: the limits have a test of their own."""
-    monkeypatch.setattr(tries, "PER_ADDRESS", 10_000)
-    monkeypatch.setattr(tries, "PER_RECORD", 10_000)
-    monkeypatch.setattr(tries, "REQUESTS", 10_000)
-    with portal.client() as client:
-        yield client
 
 
 def ask(client: httpx.Client, right: str = "explain", lang: str = "en", **fields: str) -> httpx.Response:

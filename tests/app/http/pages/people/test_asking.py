@@ -7,7 +7,6 @@ import statistics
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -23,16 +22,6 @@ pytestmark = pytest.mark.enable_socket
 
 ADDRESSES = {"explain": "/explanations", **{right: f"/requests/{name}" for name, right in RIGHT_OF.items()}}
 MARK = "PRIVATE-0999"
-
-
-@pytest.fixture
-def client(portal: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    """Of a reader who has not tried anything yet: the limits have a test of their own."""
-    monkeypatch.setattr(tries, "PER_ADDRESS", 10_000)
-    monkeypatch.setattr(tries, "PER_RECORD", 10_000)
-    monkeypatch.setattr(tries, "REQUESTS", 10_000)
-    with portal.client() as client:
-        yield client
 
 
 def ask(client: httpx.Client, right: str = "explain", lang: str = "en", **fields: str) -> httpx.Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -22,17 +21,6 @@ pytestmark = pytest.mark.enable_socket
 LOAN, TAX = "social-loan-check", "tax-question-reply"
 LOAN_INPUT = {"payment_record": "always on time", "income": "a steady job", "debts": "no debts", "room": 250}
 REASONS = "Invented reasons of an invented officer."
-
-
-@pytest.fixture
-def client(portal: Any) -> Iterator[httpx.Client]:
-    with portal.client() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def officer(portal: Any) -> dict[str, str]:
-    return dict(portal.staff("officer"))
 
 
 def count(portal: Any, kind: str) -> int:
