@@ -28,7 +28,7 @@ BUILT_FOR := $(GPU)-$(shell { grep -m1 ^flags /proc/cpuinfo || uname -a; cat run
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 HOME_DIR ?= demo
 
-.PHONY: install install-test check-page demo serve test quick fuzz lint lock bench attack clean
+.PHONY: install install-test check-page demo serve test deep quick fuzz lint lock bench attack clean
 
 install: $(VENV)/installed
 	@$(MAKE) --no-print-directory check-page || echo "note: /check goes without the check in the browser" >&2
@@ -56,7 +56,7 @@ $(VENV)/gpu-$(GPU): | $(VENV)/bin/python
 	touch $@
 
 # The check in the reader's browser: clients/js in one file. The site works without it, so `install` goes on without npm.
-PAGE := app/static/verify.js
+PAGE := web/static/verify.js
 check-page:
 	@command -v npm >/dev/null || { echo "npm is missing (Debian's packages nodejs and npm)" >&2; exit 1; }
 	@$(MAKE) --no-print-directory $(PAGE)
@@ -93,6 +93,14 @@ PROCESSES ?= 3
 test: install-test lint
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
+# What `test` takes samples of, in full: every system call fails once, 200 kills, long state machines and loads, ten times
+# the examples of each property, a million inputs a parser, and every planted fault. It takes the better part of a day.
+deep: install-test lint
+	GREFFIER_FAULTS=all GREFFIER_KILLS=200 GREFFIER_STATES=50 GREFFIER_SOAK_S=600 \
+		$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --hypothesis-profile deep
+	$(BIN)/python -m lab.faults
+	$(MAKE) --no-print-directory fuzz
+
 quick: install
 	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser
 
@@ -112,7 +120,7 @@ bench: install
 
 # The operator who holds all keys, against everybody who looks: who notices what. Needs no model; some two minutes.
 attack: install
-	$(BIN)/python -m app.attack
+	$(BIN)/python -m lab.attack
 
 clean:
 	rm -rf $(VENV) clients/js/node_modules $(PAGE) .venv-independent demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,13 +1,12 @@
-"""Alembic's environment: every package's tables, and the connection that `app.actions.keeping.migrate` hands in."""
+"""Alembic's environment: every package's tables, and the connection that `service.keeping.migrate` hands in."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from app.access import store_accounts, store_secrets, store_sessions
-from app.access.store import metadata as access_metadata
+from accounts import account_table, secret_table, session_table
+from accounts.api_key_table import metadata as access_metadata
 from auditlog.store import (
-    about,
     blobs,
     decisions,
     erasures,
@@ -15,6 +14,7 @@ from auditlog.store import (
     log,
     logs,
     publications,
+    record_events,
     rollup,
     samples,
     sources,
@@ -29,7 +29,7 @@ from registry.store import metadata as registry_metadata
 
 # Importing a store is what tells its tables to the metadata.
 _STORES = (
-    about,
+    record_events,
     blobs,
     decisions,
     erasures,
@@ -44,9 +44,9 @@ _STORES = (
     timestamps,
     vault,
     views,
-    store_accounts,
-    store_secrets,
-    store_sessions,
+    account_table,
+    secret_table,
+    session_table,
 )
 
 

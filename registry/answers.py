@@ -12,8 +12,8 @@ from registry import declaration
 from registry.canonical import Json, format_canonical, parse_json
 from registry.declaration import Many, Part, declared
 from registry.errors import FormatError
-from registry.parts.forms import ANNEX_I, ANNEX_III
 from registry.parts.law import EXITS, Use
+from registry.parts.value_types import ANNEX_I, ANNEX_III
 from registry.values import Code, Flag, Multilingual, Text, Words
 
 FORMAT: Final = "greffier-answers/1"

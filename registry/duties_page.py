@@ -21,7 +21,7 @@ record does not say makes a duty *unknown*, with the path of the fact: never a s
 
 **Change a rule.** Edit a copy of the file; `greffier duties --rules FILE` lists the systems that it affects and what
 changes for each; then name it in the setting `rules_file`. **Add a duty:** one object in `duties.json` (and, if its
-evidence is new, its words there and one line in `registry/evidence.py` or `app/actions/systems/evidence_found.py`), one
+evidence is new, its words there and one line in `registry/evidence.py` or `service/systems/duty_evidence.py`), one
 case that triggers it and one that does not in `tests/registry/test_duties.py`.
 
 **Gates** bind from pilot on. A duty marked *gate* refuses the step into use once it applies by a reading that nobody

@@ -70,7 +70,7 @@ class IncidentFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Notification:
     """Somebody was told, or could not be reached."""
 
     recipient: str
@@ -96,7 +96,7 @@ class Due:
         return self.done is None and self.by is not None and today > self.by
 
 
-def clock(duty: str, severity: str, aware: date, told: Sequence[Told]) -> tuple[Due, ...]:
+def clock(duty: str, severity: str, aware: date, told: Sequence[Notification]) -> tuple[Due, ...]:
     """Who must be told, in order, from the day on which the agency knew.
 
     A deployer that cannot reach the provider has the provider's clock (26(5), last sentence: Article 73 by analogy).
@@ -112,7 +112,7 @@ def clock(duty: str, severity: str, aware: date, told: Sequence[Told]) -> tuple[
     return tuple(found)
 
 
-def check_told(duty: str, told: Sequence[Told], now: Told, aware: date) -> None:
+def check_notification(duty: str, told: Sequence[Notification], now: Notification, aware: date) -> None:
     """Whether this may be noted next. Raises TransitionRefused where the order of Article 26(5) is not kept, or the day
     is before the agency knew."""
     DUTIES.parse(duty, "duty")
@@ -136,7 +136,7 @@ def open_tellings(dues: Sequence[Due]) -> tuple[Due, ...]:
     return tuple(due for due in dues if due.done is None)
 
 
-def _recipients(duty: str, told: Sequence[Told]) -> tuple[str, ...]:
+def _recipients(duty: str, told: Sequence[Notification]) -> tuple[str, ...]:
     """An importer or distributor is told between provider and authority, where there is one."""
     order = _ORDER[duty]
     if duty != "provider" and any(one.recipient == "importer" for one in told):
@@ -144,12 +144,12 @@ def _recipients(duty: str, told: Sequence[Told]) -> tuple[str, ...]:
     return order
 
 
-def _unreached(told: Sequence[Told]) -> bool:
+def _unreached(told: Sequence[Notification]) -> bool:
     tries = [one for one in told if one.recipient == "provider"]
     return bool(tries) and not any(one.reached for one in tries)
 
 
-def _done(recipient: str, told: Sequence[Told]) -> date | None:
+def _done(recipient: str, told: Sequence[Notification]) -> date | None:
     """The first day on which it was told. A provider that could not be reached is dealt with once that was tried."""
     days = [one.day for one in told if one.recipient == recipient and (one.reached or recipient == "provider")]
     return min(days, default=None)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from registry import consistency, declaration
-from registry.canonical import Json, digest, format_canonical, parse_json
+from registry import declaration
+from registry.canonical import Json, digest, format_canonical
 from registry.declaration import Many, Part, declared
-from registry.errors import FormatError
 from registry.fitness import Fitness, Wording
 from registry.remote import Remote
 from registry.values import NAME, SLUG, AnyValue, Code, Flag, Integer, Multilingual, Text, Words
@@ -261,29 +260,6 @@ class SystemVersion:
     def model(self) -> str | None:
         """SHA-256 (64 hexadecimal digits) of the weights; None for a remote model."""
         return self.manifest.model.sha256 if self.manifest.model else None
-
-
-def parse_manifest(data: bytes) -> Manifest:
-    """Read a canonical manifest; re-formatting must give the same bytes. Raises FormatError with the path."""
-    value = parse_json(data, what="manifest")
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise FormatError(f'is not {FORMAT}; the manifest says "format": "{FORMAT}"', field="manifest.format")
-    members = {name: item for name, item in value.items() if name != "format"}
-    manifest = declaration.parse_object(Manifest, members, "manifest")
-    consistency.verify_manifest(manifest, "manifest")
-    if format_manifest(manifest) != data:
-        raise FormatError("is not canonical JSON; write it with format_manifest", field="manifest")
-    return manifest
-
-
-def parse_draft(value: Json, system: str, path: str = "version") -> Manifest:
-    """Read the `version` object of a register file as a manifest numbered 1; the register gives the real number."""
-    if isinstance(value, dict) and {"format", "system", "version"} & set(value):
-        raise FormatError("names format, system or version; leave them out, the register gives them", field=path)
-    numbered = {**value, "system": system, "version": 1} if isinstance(value, dict) else value
-    manifest = declaration.parse_object(Manifest, numbered, path)
-    consistency.verify_manifest(manifest, path)
-    return manifest
 
 
 def format_manifest(manifest: Manifest) -> bytes:

@@ -1,62 +1,25 @@
-"""What holds between the members of a public record. A message names the member, the rule and where the rule stands."""
+"""Rules of a public record on its translations and on what is withheld. A message names the member and the rule."""
 
 from __future__ import annotations
 
 import re
-from datetime import date
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Sequence
+from typing import Final
 
-from registry import declaration
 from registry.canonical import Json
 from registry.errors import FormatError
-from registry.parts.publication import Publication, withholdable
+from registry.parts.publication import Publication
 from registry.values import LANGUAGE
 
-if TYPE_CHECKING:
-    from registry.system import AISystem
-
-_BINDS: Final = date(2027, 12, 2)
-"""From when a high-risk system of Annex III must be registered before its use: AI Act 26(8) by 113(c)(i). Whether 49(3)
-binds earlier is contested; that is for the duties to say, not for the form of a record."""
-_TAKEN: Final = frozenset({"schema"})
-"""Short names under whose address the register has something else."""
-_RESTRICTED_POINTS: Final = re.compile(r"III\.(1|6|7)\b.*")
 _STEP: Final = re.compile(r"([a-z0-9_]{1,40})((?:\[[0-9]{1,3}\])*)")
 
 
-def verify_record(system: AISystem) -> None:
-    """Raises FormatError with the path of the member that does not fit the others."""
-    if system.slug in _TAKEN:
-        raise FormatError("is a name that the register itself uses; choose another", field="system.slug")
-    _verify_dates(system)
-    _verify_translations(system)
-    if system.publication is not None:
-        _verify_publication(system, system.publication)
+def verify_translations(paths: Sequence[str], record: Json) -> None:
+    """Each path leads to a text in that language, beside one in another language that it was translated from.
 
-
-def _verify_dates(system: AISystem) -> None:
-    if system.ended is not None and system.first_use is not None and system.ended < system.first_use:
-        raise FormatError("is before first_use; correct one of the two days", field="system.ended")
-    fria = system.fria
-    if fria is not None and fria.notified is not None and fria.notified < fria.made:
-        raise FormatError("is before the assessment was made (AI Act 27(3)); correct it", field="system.fria.notified")
-    for index, paper in enumerate(system.papers or ()):
-        if paper.expires is not None and paper.expires < paper.received:
-            raise FormatError("is before it was received; correct it", field=f"system.papers[{index}].expires")
-    entry, first = system.eu_database, system.first_use
-    if entry is None or first is None or not (system.high_risk and system.classification.annex_iii):
-        return
-    if first >= _BINDS and entry.registered > first:
-        raise FormatError(
-            "is after first_use; a high-risk system is registered before its use (AI Act 26(8), 49(3))",
-            field="system.eu_database.registered",
-        )
-
-
-def _verify_translations(system: AISystem) -> None:
-    """Each path leads to a text in that language, beside one in another language that it was translated from."""
-    record = declaration.format_object(system)
-    for index, path in enumerate(system.machine_translated or ()):
+    Raises FormatError with the path of the member that does not.
+    """
+    for index, path in enumerate(paths):
         where = f"system.machine_translated[{index}]"
         steps, _, lang = path.rpartition(".")
         words = _at(record, steps)
@@ -79,13 +42,16 @@ def _at(record: Json, path: str) -> Json:
     return found
 
 
-def _verify_publication(system: AISystem, publication: Publication) -> None:
+def verify_publication(publication: Publication, known: Collection[str], *, under_49_4: bool) -> None:
+    """`known`: the members that may be withheld; `under_49_4`: whether AI Act 49(4) may be the reason.
+
+    Raises FormatError with the path of the member that does not fit.
+    """
     place = "system.publication"
     if publication.state == "public" and publication.withheld:
         raise FormatError("is public, and a member is withheld; write partly", field=f"{place}.state")
     if publication.state != "public" and not publication.withheld:
         raise FormatError("is empty; name what is withheld, and why, or write public", field=f"{place}.withheld")
-    known = withholdable(type(system))
     seen: set[str] = set()
     for index, one in enumerate(publication.withheld):
         where = f"{place}.withheld[{index}]"
@@ -94,14 +60,9 @@ def _verify_publication(system: AISystem, publication: Publication) -> None:
         if one.member in seen:
             raise FormatError("is withheld twice; keep one of them", field=f"{where}.member")
         seen.add(one.member)
-        if one.reason == "article_49_4" and not _falls_under_49_4(system):
+        if one.reason == "article_49_4" and not under_49_4:
             raise FormatError(
                 "is for Annex III points 1, 6 and 7 in law enforcement, migration, asylum and border control "
                 "(AI Act 49(4)); give another reason, or set use.law_enforcement and the point",
                 field=f"{where}.reason",
             )
-
-
-def _falls_under_49_4(system: AISystem) -> bool:
-    points = any(_RESTRICTED_POINTS.fullmatch(point) for point in system.classification.annex_iii)
-    return points and system.use is not None and system.use.law_enforcement

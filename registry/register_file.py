@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from registry import consistency, declaration, manifest, system
+from registry import declaration, system
 from registry.canonical import Json, parse_json
 from registry.errors import FormatError
 from registry.manifest import Manifest
+from registry.manifest_rules import parse_draft
 from registry.system import AISystem
+from registry.version_rules import verify_together
 
 FORMAT = "greffier-system/1"
 
@@ -32,8 +34,8 @@ def parse_register_file(data: bytes) -> RegisterFile:
         raise FormatError("is missing; give the public record", field="system")
     record = system.parse_system(value["system"])
     draft = value.get("version")
-    program = None if draft is None else manifest.parse_draft(draft, record.slug)
-    consistency.verify_together(record, program)
+    program = None if draft is None else parse_draft(draft, record.slug)
+    verify_together(record, program)
     return RegisterFile(record, program)
 
 

@@ -1,19 +1,11 @@
-"""A version whose model somebody else runs, asked through our gateway: what it names, and what holds for it."""
+"""A version whose model somebody else runs, asked through our gateway."""
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
 
 from registry.declaration import declared
-from registry.errors import FormatError
 from registry.values import Code, Flag, Text
-
-if TYPE_CHECKING:
-    from registry.manifest import Manifest
-    from registry.system import AISystem
 
 FORMS = Code(
     {
@@ -79,60 +71,3 @@ class Remote:
         ),
         default=None,
     )
-
-
-def verify_remote(system: AISystem, manifest: Manifest, path: str) -> None:
-    """Raises FormatError with the path of what does not fit; a version without a remote model always fits."""
-    if manifest.remote is None:
-        return
-    _verify_endpoint(manifest.remote.endpoint, f"{path}.remote.endpoint")
-    if manifest.streaming:
-        raise FormatError(
-            "is true, and what a model elsewhere gives leaves whole, after its record; write false",
-            field=f"{path}.streaming",
-        )
-    for index, outcome in enumerate(manifest.outcomes):
-        if outcome.bias_millinats:
-            raise FormatError(
-                "cannot be added to a model that runs elsewhere; write 0",
-                field=f"{path}.outcomes[{index}].bias_millinats",
-            )
-    if system.classification.annex_iii:
-        _verify_held(manifest, path)
-
-
-def _verify_held(manifest: Manifest, path: str) -> None:
-    """A result of Annex III that nobody here can make again leaves only after a person has looked."""
-    what = "lets results of Annex III leave at once, made where nobody can check them again; write after_review"
-    if manifest.release != "after_review":
-        raise FormatError(what, field=f"{path}.release")
-    for index, outcome in enumerate(manifest.outcomes):
-        if manifest.release_of(outcome.code) != "after_review":
-            raise FormatError(what, field=f"{path}.outcomes[{index}].release")
-
-
-def _verify_endpoint(endpoint: str, path: str) -> None:
-    """The address is public: no key, name or password in it. Only this machine is asked without TLS."""
-    try:
-        parts = urlsplit(endpoint)
-        _ = parts.port
-    except ValueError:
-        raise FormatError("is no address; write it as https://host/v1", field=path) from None
-    if not parts.hostname:
-        raise FormatError("names no host; write it as https://host/v1", field=path)
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise FormatError(
-            "is public; leave out names, passwords, ? and #, and put the key into keys/remote/", field=path
-        )
-    if parts.path.rstrip("/").endswith("/chat/completions"):
-        raise FormatError("ends before /chat/completions; leave that out", field=path)
-    if parts.scheme != "https" and not _is_loopback(parts):
-        raise FormatError("sends data without TLS; write https:// (http:// is for this machine only)", field=path)
-
-
-def _is_loopback(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

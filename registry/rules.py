@@ -18,7 +18,7 @@ from registry.canonical import digest, format_canonical, parse_json
 from registry.conditions import FACTS, Condition, ConditionKind
 from registry.declaration import Many, Part, declared
 from registry.errors import FormatError
-from registry.parts.forms import ANNEX_I, ANNEX_III
+from registry.parts.value_types import ANNEX_I, ANNEX_III
 from registry.values import NAME, Code, Day, Flag, Kind, Multilingual, Text, Words
 
 _ID: Final = Text(40, pattern=r"[0-9a-z._]{1,40}", example="lower-case letters, digits, . and _")

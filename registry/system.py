@@ -6,25 +6,34 @@ Its parts stand in `registry.parts`, by subject.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
 from registry import declaration
 from registry.canonical import Json, digest, format_canonical, parse_json
 from registry.declaration import Declared, Many, Part, declared
 from registry.errors import FormatError
+from registry.parts.basics import Core
 from registry.parts.conduct import AUTOMATION, DataUsed, Measure, ModelUsed, Oversight, Paper, Risk
-from registry.parts.core import Core
-from registry.parts.forms import COUNTRY, LINK, LONG, TRANSLATED
 from registry.parts.hosting import Processing
 from registry.parts.law import Assessment, EuDatabase, Fria, Use
 from registry.parts.people import Party, Supplier
-from registry.parts.publication import Publication
+from registry.parts.publication import Publication, withholdable
 from registry.parts.subjects import THEMES, Identifier
-from registry.record_rules import verify_record
+from registry.parts.value_types import COUNTRY, LINK, LONG, TRANSLATED
+from registry.record_rules import verify_publication, verify_translations
 from registry.retention import check_retention
 from registry.values import Day, Multilingual, Words
+
+_BINDS: Final = date(2027, 12, 2)
+"""From when a high-risk system of Annex III must be registered before its use: AI Act 26(8) by 113(c)(i). Whether 49(3)
+binds earlier is contested; that is for the duties to say, not for the form of a record."""
+_TAKEN: Final = frozenset({"schema"})
+"""Short names under whose address the register has something else."""
+_RESTRICTED_POINTS: Final = re.compile(r"III\.(1|6|7)\b.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,8 +230,40 @@ def parse_system(value: Json) -> AISystem:
         )
     if system.retention is not None:
         check_retention(system.retention, high_risk=system.high_risk, path="system.retention")
-    verify_record(system)
+    _verify_members(system)
     return system
+
+
+def _verify_members(system: AISystem) -> None:
+    """What holds between members. Raises FormatError with the path of the one that does not fit the others."""
+    if system.slug in _TAKEN:
+        raise FormatError("is a name that the register itself uses; choose another", field="system.slug")
+    _verify_dates(system)
+    if system.machine_translated:
+        verify_translations(system.machine_translated, format_system(system))
+    if system.publication is not None:
+        points = any(_RESTRICTED_POINTS.fullmatch(point) for point in system.classification.annex_iii)
+        under_49_4 = points and system.use is not None and system.use.law_enforcement
+        verify_publication(system.publication, withholdable(AISystem), under_49_4=under_49_4)
+
+
+def _verify_dates(system: AISystem) -> None:
+    if system.ended is not None and system.first_use is not None and system.ended < system.first_use:
+        raise FormatError("is before first_use; correct one of the two days", field="system.ended")
+    fria = system.fria
+    if fria is not None and fria.notified is not None and fria.notified < fria.made:
+        raise FormatError("is before the assessment was made (AI Act 27(3)); correct it", field="system.fria.notified")
+    for index, paper in enumerate(system.papers or ()):
+        if paper.expires is not None and paper.expires < paper.received:
+            raise FormatError("is before it was received; correct it", field=f"system.papers[{index}].expires")
+    entry, first = system.eu_database, system.first_use
+    if entry is None or first is None or not (system.high_risk and system.classification.annex_iii):
+        return
+    if first >= _BINDS and entry.registered > first:
+        raise FormatError(
+            "is after first_use; a high-risk system is registered before its use (AI Act 26(8), 49(3))",
+            field="system.eu_database.registered",
+        )
 
 
 def format_system(system: AISystem) -> dict[str, Json]:

@@ -87,7 +87,7 @@ def _mend(_document: Any, pdf: Any) -> None:
     elements = {one.reference: one for one in pdf.objects if _kind(one)}
     _pair_labels(elements)
     _part_headings(elements)
-    _set_margins_aside(elements, {one.reference: one for one in pdf.objects[1:]})
+    _mark_margins_as_artifacts(elements, {one.reference: one for one in pdf.objects[1:]})
 
 
 def _pair_labels(elements: dict[bytes, Any]) -> None:
@@ -116,7 +116,7 @@ def _part_headings(elements: dict[bytes, Any]) -> None:
         cell["ID"].string = f"heading-{number}"
 
 
-def _set_margins_aside(elements: dict[bytes, Any], objects: dict[bytes, Any]) -> None:
+def _mark_margins_as_artifacts(elements: dict[bytes, Any], objects: dict[bytes, Any]) -> None:
     """Mark what stands in the margins, as page numbers, as no part of the text (7.1).
 
     The library marks it as text and leaves it out of the tree, so that it is neither.

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from auditlog.entries.record import Entry, parse_entry
-from auditlog.errors import AuditLogError
-from auditlog.formats.keyring import KeyRing, parse_key_ring
-from auditlog.formats.proof import LogProof, format_proof, parse_proof, verify_proof
+from auditlog.core.entries.record import Entry, parse_entry
+from auditlog.core.errors import AuditLogError
+from auditlog.core.formats.keyring import KeyRing, parse_key_ring
+from auditlog.core.formats.proof import LogProof, format_proof, parse_proof, verify_proof
 from reports.errors import TwinError
 from reports.recount import Recounted, check_alone
 

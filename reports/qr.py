@@ -9,14 +9,14 @@ QUIET = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class QrCode:
     """A square of `size` by `size` modules, white border included, and the SVG path of the dark ones."""
 
     size: int
     path: str
 
 
-def qr(text: str) -> Drawn:
+def qr(text: str) -> QrCode:
     """The code of a text, with a quarter of it spoilt still readable (level Q). The same text gives the same path."""
     import segno  # noqa: PLC0415 - only a letter needs it
 
@@ -31,4 +31,4 @@ def qr(text: str) -> Drawn:
             if end > x:
                 runs.append(f"M{x + QUIET} {y + QUIET}h{end - x}v1h-{end - x}z")
             x = max(end, x + 1)
-    return Drawn(len(rows) + 2 * QUIET, "".join(runs))
+    return QrCode(len(rows) + 2 * QUIET, "".join(runs))

@@ -13,17 +13,25 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, cast
 
-from auditlog.counting.figures import Figure, Why, figures
-from auditlog.counting.published import SUMS, total_figures
-from auditlog.counting.tally import ClosedCell, OpenedCell, commit_cell, parts_digest, root_of
-from auditlog.entries.record import Entry
-from auditlog.errors import AuditLogError
-from auditlog.formats.commitment import Opening, verify_opening
+from auditlog.core.counting.figures import Figure, Why, figures
+from auditlog.core.counting.published import SUMS, total_figures
+from auditlog.core.counting.tally import ClosedCell, OpenedCell, commit_cell, parts_digest, root_of
+from auditlog.core.entries.record import Entry
+from auditlog.core.errors import AuditLogError
+from auditlog.core.formats.commitment import Opening, verify_opening
 from reports.errors import TwinError
-from reports.log_says import Found, check_correction, check_replays, check_running, check_versions, left_out, read_log
+from reports.json_twin import read_twin
+from reports.log_evidence import (
+    Found,
+    check_correction,
+    check_replays,
+    check_running,
+    check_versions,
+    left_out,
+    read_log,
+)
 from reports.transparency.context import Cell, OpenedTally, SystemFigures, TransparencyReport
 from reports.transparency.marks import changed
-from reports.twin import read_twin
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from reports.charts import bar_chart
 from reports.errors import ContextError, LanguageError
 from reports.formats import Formats
 from reports.qr import qr
-from reports.record import RecordWords
+from reports.record_words import RecordWords
 
 Clock = Callable[[], datetime]
 

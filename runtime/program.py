@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from runtime.errors import InputInvalid, InputUndeclared, ProgramInvalid, TemplateInvalid
@@ -18,6 +18,7 @@ from runtime.output.json_grammar import check_written
 from runtime.output.schema import choices, lint, validate_field
 from runtime.prompt import PromptTemplate, Value, check_value
 from runtime.sampler import Sampler
+from runtime.shape import DEFAULT, Shape
 
 RESERVED_OUTCOMES = ("length", "invalid", "refusal")
 CACHE_TYPES = ("q8_0", "f16")
@@ -56,33 +57,6 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """Context settings. `threads` 0 takes every processor that this process may use."""
-
-    n_ctx: int = 2048
-    n_batch: int = 512
-    n_ubatch: int = 512
-    n_seq_max: int = 1
-    type_k: str = "q8_0"
-    type_v: str = "q8_0"
-    kv_unified: bool = False
-    flash_attention: str = "auto"
-    threads: int = 0
-
-    @property
-    def reproducible(self) -> bool:
-        """The lane: whether results can repeat to the bit, so that digests of rows are worth recording."""
-        return self.type_k == self.type_v == "q8_0" and not self.kv_unified
-
-    def with_spare(self, count: int) -> Shape:
-        """With so many sequences more, each as large as the others."""
-        if not count:
-            return self
-        room = 0 if self.kv_unified else self.n_ctx // self.n_seq_max
-        return replace(self, n_ctx=self.n_ctx + count * room, n_seq_max=self.n_seq_max + count)
-
-
-@dataclass(frozen=True, slots=True)
 class Program:
     """All that determines an answer, but for the input and the seed. `model` is a SHA-256 in hex."""
 
@@ -92,7 +66,7 @@ class Program:
     output_schema: Mapping[str, Any]
     outcomes: tuple[Outcome, ...]
     sampler: Sampler = GREEDY
-    context: Shape = Shape()
+    context: Shape = DEFAULT
 
     def template(self, index: int) -> PromptTemplate:
         """The parsed template of a step."""

@@ -9,15 +9,28 @@ from json import dumps
 from typing import Any
 
 from runtime.capture import Run, parse_run
-from runtime.program import Program, Shape, format_program, parse_program
+from runtime.program import Program, format_program, parse_program
 from runtime.prompt import Value
-from runtime.replay.tolerance import Bars
+from runtime.shape import Shape
 
 # Strongest first. A replay never says a bare "ok".
 VERDICTS = ("bit_exact", "token_exact", "within_tolerance", "mismatch", "not_replayable")
 # The classes of a self-test, weakest first; what nobody measured is weaker than all.
 CLASSES = ("not_measured", "tolerance", "token", "bit")
 PASSES = ("one_pass", "alone")
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """What a replay may reach: mean and largest difference of log-probabilities, largest margin; micro-nats."""
+
+    logprob_mean: int
+    logprob_max: int
+    margin_max: int
+
+    def hold(self, mean: int, largest: int, margin: int) -> bool:
+        """Whether a decision's numbers lie within."""
+        return mean <= self.logprob_mean and largest <= self.logprob_max and margin <= self.margin_max
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from sqlalchemy import URL, create_engine, make_url, text
 # Machines are shared: a property is judged by what it finds, never by how long it took. What decides whether work lands
 # tries the same examples each time; everywhere else new ones are tried.
 hypothesis.settings.register_profile("greffier", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.register_profile("deep", deadline=None, max_examples=1_000)
 hypothesis.settings.load_profile("greffier")
 
 
@@ -63,6 +64,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False
     return ByFile(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fixtures of `homes.py` are there for every folder."""
+    config.pluginmanager.register(load("homes"), "greffier homes")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -138,8 +144,8 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgresql_schema(postgresql_server: str) -> Iterator[str]:
     """The name of a database with the tables of a home and nothing in them: to copy it takes a tenth of making them."""
-    from app.actions.keeping import migrate
     from auditlog.store.engine import open_engine
+    from service.keeping import migrate
 
     with database_made(postgresql_server) as url:
         engine = open_engine(url.render_as_string(hide_password=False))
@@ -262,7 +268,7 @@ STEPS = ("in_review", "approved", "active")
 @pytest.fixture(scope="session")
 def model_file() -> Path:
     """The demo's GGUF file."""
-    from app.demo.run import model_path
+    from cli.demo.run import model_path
 
     return model_path()
 
@@ -270,9 +276,9 @@ def model_file() -> Path:
 @pytest.fixture(scope="session")
 def loan_template(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Path:
     """A home with the social loan check active, to be copied."""
-    from app.actions.systems import lifecycle, register
-    from app.demo.run import CASES
-    from app.wiring import create_home, open_home
+    from cli.demo.run import CASES
+    from service.systems import lifecycle, register
+    from service.wiring import create_home, open_home
 
     home = tmp_path_factory.mktemp("template") / "home"
     create_home(home, "waterveen", "waterveen.example/log")
@@ -307,7 +313,7 @@ def copy_home(source: Path, target: Path) -> Path:
 @pytest.fixture(scope="session")
 def loan_input() -> dict[str, object]:
     """The input of the loan check's first case."""
-    from app.demo.run import CASES
+    from cli.demo.run import CASES
 
     return dict(json.loads((CASES / f"{LOAN}.inputs.json").read_text(encoding="utf-8"))[0]["input"])
 
@@ -315,7 +321,7 @@ def loan_input() -> dict[str, object]:
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo, run once for the session."""
-    from app.demo.run import run
+    from cli.demo.run import run
 
     home = tmp_path_factory.mktemp("demo") / "demo"
     assert run(home) == 0

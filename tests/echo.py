@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.actions.deciding import decide
-from app.actions.systems import lifecycle, register
-from app.wiring import create_home, open_home
+from service.deciding import decide
+from service.systems import lifecycle, register
+from service.wiring import create_home, open_home
 
 SLUG = "echo-check"
 STEPS = ("in_review", "approved", "active")
 HEADS = ("Repeat what the signal says.", "The answer follows the signal.", "Look at the signal and answer.")
 SHOWN = (("north", "red"), ("south", "green"), ("south", "red"), ("north", "green"))
 INPUT = {"light": "north", "signal": "red"}
-CASES = Path(__file__).parents[1] / "app" / "demo" / "cases"
+CASES = Path(__file__).parents[1] / "cli" / "demo" / "cases"
 
 
 @dataclass(frozen=True)

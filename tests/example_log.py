@@ -12,17 +12,17 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from auditlog.entries.kinds import KINDS
-from auditlog.entries.receipt import Receipt
-from auditlog.entries.record import Entry, make_entry, parse_entry
-from auditlog.formats.canonical import format_canonical
-from auditlog.formats.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.formats.commitment import Opening, commit_all, open_field
-from auditlog.formats.keyring import ALWAYS, KeyRing, LogKey, Sizes, format_key_ring, key_digest
-from auditlog.formats.merkle import leaf_hash, prove_inclusion, root_hash
-from auditlog.formats.note import ED25519, ML_DSA_44, Note, Signer, VerifierKey, format_note, parse_note
-from auditlog.formats.proof import LogProof
-from auditlog.formats.tiles import (
+from auditlog.core.entries.kinds import KINDS
+from auditlog.core.entries.receipt import Receipt
+from auditlog.core.entries.record import Entry, make_entry, parse_entry
+from auditlog.core.formats.canonical import format_canonical
+from auditlog.core.formats.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.core.formats.commitment import Opening, commit_all, open_field
+from auditlog.core.formats.keyring import ALWAYS, KeyRing, LogKey, Sizes, format_key_ring, key_digest
+from auditlog.core.formats.merkle import leaf_hash, prove_inclusion, root_hash
+from auditlog.core.formats.note import ED25519, ML_DSA_44, Note, Signer, VerifierKey, format_note, parse_note
+from auditlog.core.formats.proof import LogProof
+from auditlog.core.formats.tiles import (
     entry_bundles_of_size,
     format_entries_path,
     format_entry_bundle,

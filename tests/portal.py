@@ -18,21 +18,21 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from app.access import accounts, keys, session
-from app.access.changing import changing
-from app.access.roles import KEY_ROLES
-from app.actions.deciding import decide
-from app.actions.erasing import erase
-from app.actions.proving import receipts
-from app.actions.records.reading import CLI
-from app.actions.systems import lifecycle, register
-from app.demo.run import CASES, LIVE, ON_THE_WAY, model_path
-from app.home import Clock, Greffier, utc_now
-from app.http import cookies
-from app.http.server import config
-from app.settings import PROFILE_FILE, SETTINGS_FILE
-from app.wiring import create_home, open_home
-from auditlog.entries.receipt import format_receipt
+from accounts import administration, api_keys, session
+from accounts.roles import KEY_ROLES
+from accounts.transactions import changing
+from auditlog.core.entries.receipt import format_receipt
+from cli.demo.run import CASES, LIVE, ON_THE_WAY, model_path
+from home.greffier import Clock, Greffier, utc_now
+from home.settings import PROFILE_FILE, SETTINGS_FILE
+from service.deciding import decide
+from service.erasing import erase
+from service.proving import receipts
+from service.records.reading import CLI
+from service.systems import lifecycle, register
+from service.wiring import create_home, open_home
+from web import cookies
+from web.server import config
 
 SYSTEM = "tax-question-reply"
 INPUT = {"message": "May I pay next month rather than now?", "bill_year": 2026}
@@ -65,13 +65,13 @@ class Portal:
         """A header with a new key of that role; headers of a session where only people have the role."""
         if role not in KEY_ROLES:
             return self.staff(role, *systems)
-        made = keys.create_key(self.g.engine, role=role, systems=systems, now=self.g.clock())
+        made = api_keys.create_key(self.g.engine, role=role, systems=systems, now=self.g.clock())
         return {"authorization": f"Bearer {made.secret}"}
 
     def staff(self, role: str, *systems: str) -> dict[str, str]:
         """Headers of a new account of that role that has signed in: its cookie, and the token of its forms."""
         login = f"test.{secrets.token_hex(6)}"
-        made = accounts.add(self.g, login=login, name="Tess Voorbeeld", role=role, systems=systems, by=None)
+        made = administration.add(self.g, login=login, name="Tess Voorbeeld", role=role, systems=systems, by=None)
         with changing(self.g) as conn:
             token = session.begin(self.g, conn, made.account, "full")
         return {"cookie": f"{cookies.SESSION}={token}", "x-csrf-token": session.form_token(token)}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app.actions.systems import lifecycle, register
-from app.demo.run import CASES, ON_THE_WAY
-from app.home import Greffier
+from cli.demo.run import CASES, ON_THE_WAY
+from home.greffier import Greffier
+from service.systems import lifecycle, register
 
 CHAT = "tax-chat"
 DRAW = "tax-draw"

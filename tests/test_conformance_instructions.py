@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from auditlog.entries.receipt import format_receipt
-from auditlog.formats.keyring import KeyRing
-from auditlog.formats.note import COSIGNATURE, Signer
-from auditlog.formats.policy import Policy, Witness, format_policy
+from auditlog.core.entries.receipt import format_receipt
+from auditlog.core.formats.keyring import KeyRing
+from auditlog.core.formats.note import COSIGNATURE, Signer
+from auditlog.core.formats.policy import Policy, Witness, format_policy
 from auditlog.recovery.export import export_log
 from auditlog.store.log import Head, read_head, reading, write_head, writing
 from auditlog.writing.guard import Guard

@@ -18,11 +18,11 @@ from types import ModuleType
 
 import pytest
 
-from auditlog.checking.tree import format_sums, parse_sums
-from auditlog.formats.keyring import parse_key_ring
-from auditlog.formats.note import COSIGNATURE, Signer
-from auditlog.formats.policy import Group, Policy, format_policy
-from auditlog.formats.policy import Witness as Party
+from auditlog.core.checking.tree import format_sums, parse_sums
+from auditlog.core.formats.keyring import parse_key_ring
+from auditlog.core.formats.note import COSIGNATURE, Signer
+from auditlog.core.formats.policy import Group, Policy, format_policy
+from auditlog.core.formats.policy import Witness as Party
 from auditlog.recovery.export import export_log
 from auditlog.store.log import reading
 from auditlog.writing.guard import Guard

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from app.access.roles import ROUTES
-from app.cli import app as cli
-from app.settings import Settings
-from auditlog.entries.kinds import KINDS
-from auditlog.entries.records_page import describe
+from accounts.roles import ROUTES
+from auditlog.core.entries.kinds import KINDS
+from auditlog.core.entries.records_page import describe
+from cli import app as cli
+from home.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -102,3 +102,28 @@ def test_no_page_claims_conformity() -> None:
         text = path.read_text("utf-8").lower()
         assert "compliant with the ai act" not in text, path
         assert "conforms to the ai act" not in text, path
+
+
+def test_each_page_is_listed_for_a_reader() -> None:
+    text = (DOCS / "README.md").read_text("utf-8")
+    pages = {path.name for path in DOCS.glob("*.md")} - {"README.md"}
+    assert pages == {page for page in pages if f"({page})" in text}
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md"), ROOT / "auditlog" / "core" / "README.md"]
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_folders_named_by_the_architecture_are_there() -> None:
+    named = re.findall(r"^\| `([a-z/]+)/`", (DOCS / "architecture.md").read_text("utf-8"), re.MULTILINE)
+    assert len(named) >= 10
+    assert [name for name in named if not (ROOT / name).is_dir()] == []
+
+
+def test_the_cores_example_runs() -> None:
+    page = (ROOT / "auditlog" / "core" / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})

@@ -9,11 +9,11 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from app.actions.keeping import migrate
-from auditlog.entries.record import parse_entry
+from auditlog.core.entries.record import parse_entry
 from auditlog.store.decisions import find_decision, find_reviews, reviewed_row, row_from
 from auditlog.store.engine import open_engine, reading, writing
 from auditlog.store.log import find_entry
+from service.keeping import migrate
 
 IDS = [str(uuid.UUID(int=n, version=4)) for n in range(6)]
 OLD = "id, log, idx, system, version, mode, minute, outcome"

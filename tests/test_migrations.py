@@ -10,9 +10,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from app.actions.keeping import migrate
-from app.errors import SettingsError
 from auditlog.store.log import open_engine, writing
+from home.errors import SettingsError
+from service.keeping import migrate
 
 
 @pytest.fixture

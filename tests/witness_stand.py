@@ -12,16 +12,16 @@ from typing import Any
 
 import uvicorn
 
-from app.http.tlog.witness import create_witness_app, witness_config
-from auditlog.formats.canonical import format_base64
-from auditlog.formats.keyring import KeyRing, key_ring
-from auditlog.formats.merkle import leaf_hash, prove_consistency, root_hash
-from auditlog.formats.note import ED25519, ML_DSA_44, Note, Signer, format_note
-from auditlog.formats.policy import Group, Policy
-from auditlog.formats.policy import Witness as Party
+from auditlog.core.formats.canonical import format_base64
+from auditlog.core.formats.keyring import KeyRing, key_ring
+from auditlog.core.formats.merkle import leaf_hash, prove_consistency, root_hash
+from auditlog.core.formats.note import ED25519, ML_DSA_44, Note, Signer, format_note
+from auditlog.core.formats.policy import Group, Policy
+from auditlog.core.formats.policy import Witness as Party
 from auditlog.peers.identity import create_witness, open_witness
 from auditlog.peers.submission import format_submission
 from auditlog.peers.witness import Witness
+from web.tlog.witness import create_witness_app, witness_config
 
 ORIGIN = "register.example/audit/1"
 NAME = "witness.example/w1"

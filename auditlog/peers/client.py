@@ -13,9 +13,9 @@ from typing import Final, TypeAlias
 
 import httpx
 
-from auditlog.errors import FormatError, SignatureError
-from auditlog.formats.canonical import parse_decimal
-from auditlog.formats.note import MAX_SIGNATURES, Signature, VerifierKey, parse_note, parse_signature
+from auditlog.core.errors import FormatError, SignatureError
+from auditlog.core.formats.canonical import parse_decimal
+from auditlog.core.formats.note import MAX_SIGNATURES, Signature, VerifierKey, parse_note, parse_signature
 from auditlog.peers.submission import MAX_SIZE, SIZE_TYPE, format_submission
 
 MAX_ANSWER: Final = 128 * 1024

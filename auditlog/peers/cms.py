@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from hashlib import new
 from typing import Final
 
-from auditlog.errors import FormatError
+from auditlog.core.errors import FormatError
 
 _SEQUENCE, _SET, _OCTETS, _OID = 0x30, 0x31, 0x04, 0x06
 _CONTEXT_0 = 0xA0

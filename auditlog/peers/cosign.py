@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
-from auditlog.errors import AuditLogError, SignatureError
-from auditlog.formats.note import Note, Signature, VerifierKey, format_note, parse_note
-from auditlog.formats.policy import Policy, Witness
+from auditlog.core.errors import AuditLogError, SignatureError
+from auditlog.core.formats.note import Note, Signature, VerifierKey, format_note, parse_note
+from auditlog.core.formats.policy import Policy, Witness
 from auditlog.peers.client import Behind, Cosigned, Outcome, Prove, Rejected, add_newest
 
 NO_ANSWER = "gave no answer in time"

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from auditlog.errors import FormatError, ProofError, SignatureError, VerifyError
-from auditlog.formats.canonical import Json, check_text, format_base64, parse_base64, parse_json
-from auditlog.formats.checkpoint import Checkpoint, SignedCheckpoint
-from auditlog.formats.cosignature import parse_body
-from auditlog.formats.keyring import KeyRing
-from auditlog.formats.merkle import ReadNodes, prove_consistency, tree_root, verify_consistency
-from auditlog.formats.note import open_note, parse_note
+from auditlog.core.errors import FormatError, ProofError, SignatureError, VerifyError
+from auditlog.core.formats.canonical import Json, check_text, format_base64, parse_base64, parse_json
+from auditlog.core.formats.checkpoint import Checkpoint, SignedCheckpoint
+from auditlog.core.formats.cosignature import parse_body
+from auditlog.core.formats.keyring import KeyRing
+from auditlog.core.formats.merkle import ReadNodes, prove_consistency, tree_root, verify_consistency
+from auditlog.core.formats.note import open_note, parse_note
 from auditlog.writing import durable
 
 FORMAT: Final = "greffier-evidence/1"

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from auditlog.checking.audit import CHECKPOINT, ReadFile
-from auditlog.errors import AuditLogError, FormatError, NotFound, VerifyError
-from auditlog.formats.merkle import HASH_SIZE, ReadNodes, leaf_hash, root_hash
-from auditlog.formats.note import MAX_NOTE
-from auditlog.formats.tiles import (
+from auditlog.core.checking.audit import CHECKPOINT, ReadFile
+from auditlog.core.errors import AuditLogError, FormatError, NotFound, VerifyError
+from auditlog.core.formats.merkle import HASH_SIZE, ReadNodes, leaf_hash, root_hash
+from auditlog.core.formats.note import MAX_NOTE
+from auditlog.core.formats.tiles import (
     MAX_ENTRY,
     TILE_BYTES,
     TILE_HEIGHT,

@@ -11,9 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from auditlog.errors import AuditLogError, FormatError, GuardError, NotFound
-from auditlog.formats.canonical import check_name
-from auditlog.formats.note import COSIGNATURE, ML_DSA_44, Signer, VerifierKey, format_skey, parse_skey
+from auditlog.core.errors import AuditLogError, FormatError, GuardError, NotFound
+from auditlog.core.formats.canonical import check_name
+from auditlog.core.formats.note import COSIGNATURE, ML_DSA_44, Signer, VerifierKey, format_skey, parse_skey
 from auditlog.peers.witness import RETIRE, Witness, WitnessRetired, format_vkeys
 from auditlog.store.engine import open_engine, writing
 from auditlog.store.witness import create_tables

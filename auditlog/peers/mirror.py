@@ -16,14 +16,14 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Final
 
-from auditlog.checking.audit import CHECKPOINT, ReadFile
-from auditlog.entries.record import Entry, OpaqueEntry, parse_entry
-from auditlog.errors import AuditLogError, FormatError, NotFound, VerifyError
-from auditlog.formats.canonical import parse_json
-from auditlog.formats.checkpoint import SignedCheckpoint
-from auditlog.formats.keyring import KeyRing, format_key_ring, parse_key_ring
-from auditlog.formats.note import parse_note
-from auditlog.formats.tiles import (
+from auditlog.core.checking.audit import CHECKPOINT, ReadFile
+from auditlog.core.entries.record import Entry, OpaqueEntry, parse_entry
+from auditlog.core.errors import AuditLogError, FormatError, NotFound, VerifyError
+from auditlog.core.formats.canonical import parse_json
+from auditlog.core.formats.checkpoint import SignedCheckpoint
+from auditlog.core.formats.keyring import KeyRing, format_key_ring, parse_key_ring
+from auditlog.core.formats.note import parse_note
+from auditlog.core.formats.tiles import (
     TILE_HEIGHT,
     TILE_WIDTH,
     Tile,
@@ -32,9 +32,9 @@ from auditlog.formats.tiles import (
     format_tile_path,
     tiles_of_size,
 )
-from auditlog.peers.alone import alone
 from auditlog.peers.evidence import Evidence, demand_growth, keep_evidence, make_evidence, open_signed
 from auditlog.peers.fetch import Tiles, Unreachable, fetch_entries, folder_source
+from auditlog.peers.run_lock import alone
 from auditlog.writing import durable
 from auditlog.writing.keys import VKEY_FILE
 

@@ -6,14 +6,14 @@ so that a policy can tell one who has seen a checkpoint from one who holds the e
 
 from __future__ import annotations
 
-from auditlog.checking.audit import CHECKPOINT
-from auditlog.errors import AuditLogError, VerifyError
-from auditlog.formats.keyring import KeyRing
-from auditlog.formats.merkle import prove_consistency
-from auditlog.formats.note import Note, Signature, format_note, parse_note, parse_signature
-from auditlog.peers.alone import alone
+from auditlog.core.checking.audit import CHECKPOINT
+from auditlog.core.errors import AuditLogError, VerifyError
+from auditlog.core.formats.keyring import KeyRing
+from auditlog.core.formats.merkle import prove_consistency
+from auditlog.core.formats.note import Note, Signature, format_note, parse_note, parse_signature
 from auditlog.peers.fetch import Tiles, Unreachable
 from auditlog.peers.mirror import Mirror
+from auditlog.peers.run_lock import alone
 from auditlog.peers.submission import format_submission
 from auditlog.peers.witness import Witness
 from auditlog.writing import durable

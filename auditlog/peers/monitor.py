@@ -12,21 +12,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from auditlog.checking.audit import ReadFile
-from auditlog.checking.rules import LogRules
-from auditlog.checking.succession import check_ring
-from auditlog.entries.record import Entry, OpaqueEntry, parse_entry
-from auditlog.errors import AuditLogError, FormatError, VerifyError
-from auditlog.formats.checkpoint import SignedCheckpoint
-from auditlog.formats.keyring import KeyRing, format_key_ring
-from auditlog.formats.merkle import tree_root
-from auditlog.formats.policy import Policy, check_policy, fresh_until
-from auditlog.formats.tiles import TILE_WIDTH
-from auditlog.peers.alone import alone
+from auditlog.core.checking.audit import ReadFile
+from auditlog.core.checking.rules import LogRules
+from auditlog.core.checking.succession import check_ring
+from auditlog.core.entries.record import Entry, OpaqueEntry, parse_entry
+from auditlog.core.errors import AuditLogError, FormatError, VerifyError
+from auditlog.core.formats.checkpoint import SignedCheckpoint
+from auditlog.core.formats.keyring import KeyRing, format_key_ring
+from auditlog.core.formats.merkle import tree_root
+from auditlog.core.formats.policy import Policy, check_policy, fresh_until
+from auditlog.core.formats.tiles import TILE_WIDTH
 from auditlog.peers.evidence import Contradiction, Kind, demand_growth, keep_evidence, make_evidence, open_signed
 from auditlog.peers.fetch import Tiles, Withheld
 from auditlog.peers.mirror import Mirror, Refused, read_checkpoint, read_entries
 from auditlog.peers.monitor_state import Memory, State, read_state, write_state
+from auditlog.peers.run_lock import alone
 
 FREEZE: Final = "freeze/1"
 

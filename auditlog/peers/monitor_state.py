@@ -9,8 +9,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Final
 
-from auditlog.errors import FormatError
-from auditlog.formats.canonical import parse_json
+from auditlog.core.errors import FormatError
+from auditlog.core.formats.canonical import parse_json
 from auditlog.writing import durable
 
 STATE: Final = "state.json"

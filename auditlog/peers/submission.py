@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditlog.errors import AuditLogError, FormatError, ProofError, SignatureError
-from auditlog.formats.canonical import format_base64, parse_base64, parse_decimal
-from auditlog.formats.cosignature import CheckpointBody, parse_body
-from auditlog.formats.keyring import KeyRing
-from auditlog.formats.merkle import EMPTY_ROOT, verify_consistency
-from auditlog.formats.note import Note, Signature, open_note, parse_note
+from auditlog.core.errors import AuditLogError, FormatError, ProofError, SignatureError
+from auditlog.core.formats.canonical import format_base64, parse_base64, parse_decimal
+from auditlog.core.formats.cosignature import CheckpointBody, parse_body
+from auditlog.core.formats.keyring import KeyRing
+from auditlog.core.formats.merkle import EMPTY_ROOT, verify_consistency
+from auditlog.core.formats.note import Note, Signature, open_note, parse_note
 
 MAX_PROOF = 63
 MAX_SIZE = 2**63 - 1

@@ -28,7 +28,7 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
-from auditlog.errors import FormatError, VerifyError
+from auditlog.core.errors import FormatError, VerifyError
 from auditlog.peers.cms import names_certificate, with_ordered_certificates
 from auditlog.peers.fetch import Unreachable
 

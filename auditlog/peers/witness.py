@@ -16,9 +16,9 @@ from hashlib import sha256
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from auditlog.errors import AuditLogError, FormatError, GuardError, NotFound, VerifyError
-from auditlog.formats.keyring import KeyRing
-from auditlog.formats.note import Note, Signature, Signer, VerifierKey, format_note, format_signature, format_vkey
+from auditlog.core.errors import AuditLogError, FormatError, GuardError, NotFound, VerifyError
+from auditlog.core.formats.keyring import KeyRing
+from auditlog.core.formats.note import Note, Signature, Signer, VerifierKey, format_note, format_signature, format_vkey
 from auditlog.peers.submission import (
     Answer,
     NotCosigned,

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from auditlog.entries.record import Entry, OpaqueEntry, parse_entry
-from auditlog.errors import AuditLogError
+from auditlog.core.entries.record import Entry, OpaqueEntry, parse_entry
+from auditlog.core.errors import AuditLogError
 from auditlog.store.log import entry_table
 from auditlog.store.rollup import event_row, event_table
 from auditlog.vault.check import Finding

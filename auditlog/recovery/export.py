@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import io
 import os
 import shutil
@@ -13,17 +12,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-import rfc8785
 from sqlalchemy import Connection
 
-from auditlog.checking.audit import CHECKPOINT
-from auditlog.checking.tree import SUMS, audit_tree, format_sums
-from auditlog.entries.lineage import Lineage
-from auditlog.entries.record import parse_entry
-from auditlog.errors import AuditLogError, NotFound
-from auditlog.formats.keyring import KeyRing, format_key_ring
-from auditlog.formats.policy import POLICY_FILE, Policy, parse_policy
-from auditlog.formats.tiles import (
+from auditlog.core.checking.audit import CHECKPOINT
+from auditlog.core.checking.tree import SUMS, audit_tree, format_sums
+from auditlog.core.entries.lineage import Lineage
+from auditlog.core.entries.record import parse_entry
+from auditlog.core.errors import AuditLogError, NotFound
+from auditlog.core.formats.keyring import KeyRing, format_key_ring
+from auditlog.core.formats.policy import POLICY_FILE, Policy, parse_policy
+from auditlog.core.formats.tiles import (
     TILE_WIDTH,
     entry_bundles_of_size,
     format_entries_path,
@@ -40,41 +38,43 @@ __all__ = ("VERIFIER_MODULES", "audit_tree", "export_log", "make_verifier")
 # What the offline verifier consists of; a test compares with what it really imports.
 VERIFIER_MODULES: Final = (
     "__init__",
-    "__main__",
-    "checking/__init__",
-    "checking/audit",
-    "checking/gaps",
-    "checking/past",
-    "checking/policy_text",
-    "checking/rules",
-    "checking/runs",
-    "checking/sample",
-    "checking/sample_rules",
-    "checking/silence",
-    "checking/sources",
-    "checking/succession",
-    "checking/tree",
-    "checking/verifier",
-    "entries/__init__",
-    "entries/kind",
-    "entries/kinds",
-    "entries/kinds_records",
-    "entries/lineage",
-    "entries/receipt",
-    "entries/record",
-    "entries/vocabulary",
-    "errors",
-    "formats/__init__",
-    "formats/canonical",
-    "formats/checkpoint",
-    "formats/commitment",
-    "formats/cosignature",
-    "formats/keyring",
-    "formats/merkle",
-    "formats/note",
-    "formats/policy",
-    "formats/proof",
-    "formats/tiles",
+    "core/__init__",
+    "core/__main__",
+    "core/checking/__init__",
+    "core/checking/audit",
+    "core/checking/gaps",
+    "core/checking/history",
+    "core/checking/policy_text",
+    "core/checking/rules",
+    "core/checking/runs",
+    "core/checking/sample",
+    "core/checking/sample_rules",
+    "core/checking/silence",
+    "core/checking/sources",
+    "core/checking/succession",
+    "core/checking/tree",
+    "core/checking/verifier",
+    "core/entries/__init__",
+    "core/entries/kind",
+    "core/entries/kinds",
+    "core/entries/kinds_records",
+    "core/entries/lineage",
+    "core/entries/receipt",
+    "core/entries/record",
+    "core/entries/vocabulary",
+    "core/errors",
+    "core/formats/__init__",
+    "core/formats/canonical",
+    "core/formats/checkpoint",
+    "core/formats/commitment",
+    "core/formats/cosignature",
+    "core/formats/jcs",
+    "core/formats/keyring",
+    "core/formats/merkle",
+    "core/formats/note",
+    "core/formats/policy",
+    "core/formats/proof",
+    "core/formats/tiles",
 )
 _LAUNCHER = b"""import sys
 
@@ -82,7 +82,7 @@ if sys.version_info < (3, 11):
     print("error: this verifier needs Python 3.11 or later", file=sys.stderr)
     sys.exit(2)
 try:
-    from auditlog.__main__ import main
+    from auditlog.core.__main__ import main
 except ImportError as error:
     if (error.name or "").partition(".")[0] != "cryptography":
         raise
@@ -197,12 +197,6 @@ def make_verifier() -> bytes:
 def _verifier_files() -> dict[str, bytes]:
     ours = Path(__file__).parents[1]
     files = {f"auditlog/{name}.py": (ours / f"{name}.py").read_bytes() for name in VERIFIER_MODULES}
-    theirs = Path(rfc8785.__file__).parent
-    files |= {f"rfc8785/{path.name}": path.read_bytes() for path in theirs.glob("*.py")}
-    # Apache-2.0 section 4(a): whoever gets the code gets the licence.
-    for path in importlib.metadata.files("rfc8785") or ():
-        if path.name.startswith(("LICENSE", "NOTICE")):
-            files[f"rfc8785/{path.name}"] = path.read_binary()
     return files | {"__main__.py": _LAUNCHER}
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
-from auditlog.entries.record import parse_entry
-from auditlog.errors import AuditLogError, FormatError
-from auditlog.formats.checkpoint import open_checkpoint
-from auditlog.formats.keyring import KeyRing
-from auditlog.formats.merkle import leaf_hash, root_hash
-from auditlog.formats.tiles import TILE_WIDTH, grow, root_from_edge, tiles_of_size
+from auditlog.core.entries.record import parse_entry
+from auditlog.core.errors import AuditLogError, FormatError
+from auditlog.core.formats.checkpoint import open_checkpoint
+from auditlog.core.formats.keyring import KeyRing
+from auditlog.core.formats.merkle import leaf_hash, root_hash
+from auditlog.core.formats.tiles import TILE_WIDTH, grow, root_from_edge, tiles_of_size
 from auditlog.recovery.events_check import check_events
 from auditlog.recovery.fsck_lineage import check_lineages
 from auditlog.recovery.samples_check import check_samples, sample_sizes

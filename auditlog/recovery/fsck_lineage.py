@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from auditlog.entries.lineage import Lineage
-from auditlog.entries.record import parse_entry
-from auditlog.errors import AuditLogError
-from auditlog.formats.keyring import KeyRing, LogKey, key_digest
-from auditlog.formats.note import parse_vkey
+from auditlog.core.entries.lineage import Lineage
+from auditlog.core.entries.record import parse_entry
+from auditlog.core.errors import AuditLogError
+from auditlog.core.formats.keyring import KeyRing, LogKey, key_digest
+from auditlog.core.formats.note import parse_vkey
 from auditlog.store.log import entry_table, head_table
 from auditlog.store.logs import key_table, log_table
 from auditlog.vault.check import Finding

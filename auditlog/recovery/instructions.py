@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from auditlog.entries.lineage import Lineage
-from auditlog.errors import AuditLogError
-from auditlog.formats.checkpoint import open_checkpoint
-from auditlog.formats.policy import POLICY_FILE, Policy, check_policy
+from auditlog.core.entries.lineage import Lineage
+from auditlog.core.errors import AuditLogError
+from auditlog.core.formats.checkpoint import open_checkpoint
+from auditlog.core.formats.policy import POLICY_FILE, Policy, check_policy
 
 _README = """\
 The transparency log {origin}

@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, insert
 
-from auditlog.checking.audit import ReadFile
-from auditlog.entries.lineage import Lineage, Predecessor
-from auditlog.errors import AuditLogError, FormatError
-from auditlog.formats.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
-from auditlog.formats.keyring import KeyRing, LogKey, key_digest
-from auditlog.formats.note import format_vkey, parse_note
-from auditlog.formats.tiles import TILE_WIDTH
+from auditlog.core.checking.audit import ReadFile
+from auditlog.core.entries.lineage import Lineage, Predecessor
+from auditlog.core.errors import AuditLogError, FormatError
+from auditlog.core.formats.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from auditlog.core.formats.keyring import KeyRing, LogKey, key_digest
+from auditlog.core.formats.note import format_vkey, parse_note
+from auditlog.core.formats.tiles import TILE_WIDTH
 from auditlog.peers.fetch import fetch_entries
 from auditlog.recovery.rebuilt_tree import NotRebuilt, RebuiltTree
-from auditlog.store.aside import Old
 from auditlog.store.log import Head, entry_table, head_table, write_head
 from auditlog.store.logs import key_table, log_table
+from auditlog.store.replacement import Old
 from auditlog.store.samples import insert_sample, sample_table, with_note
 from auditlog.store.timestamps import StampedNote, insert_timestamp, timestamp_table
 from auditlog.store.vault import erasure_table

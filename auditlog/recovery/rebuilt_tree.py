@@ -8,11 +8,11 @@ from typing import TypeGuard
 
 from sqlalchemy import Connection
 
-from auditlog.entries.lineage import Lineage
-from auditlog.entries.record import Entry, OpaqueEntry, parse_entry
-from auditlog.errors import FormatError, VerifyError
-from auditlog.formats.merkle import EMPTY_ROOT, leaf_hash
-from auditlog.formats.tiles import grow, root_from_edge
+from auditlog.core.entries.lineage import Lineage
+from auditlog.core.entries.record import Entry, OpaqueEntry, parse_entry
+from auditlog.core.errors import FormatError, VerifyError
+from auditlog.core.formats.merkle import EMPTY_ROOT, leaf_hash
+from auditlog.core.formats.tiles import grow, root_from_edge
 from auditlog.store.insert import insert_rows
 from auditlog.store.log import insert_entries, write_tiles
 from auditlog.store.samples import SampleRow, note_entry

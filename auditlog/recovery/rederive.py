@@ -12,18 +12,18 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from auditlog.entries.record import Entry, parse_entry
-from auditlog.errors import AuditLogError, Erased
-from auditlog.store.about import About, about_from, about_rows
+from auditlog.core.entries.record import Entry, parse_entry
+from auditlog.core.errors import AuditLogError, Erased
 from auditlog.store.decisions import decision_rows, insert_reviews, review_row_from
 from auditlog.store.erasures import erased_among
 from auditlog.store.idempotency import KeyRow, insert_keys
 from auditlog.store.insert import Row, RowInsert, insert_rows
 from auditlog.store.log import entry_table
+from auditlog.store.record_events import About, about_from, about_rows
 from auditlog.store.rollup import set_events
 from auditlog.store.sources import find_sources
 from auditlog.store.vault import SealedRow, delete_sealed, sealed_table, subject_table
-from auditlog.vault.elsewhere import says_kept
+from auditlog.vault.external_content import says_kept
 from auditlog.vault.idempotency import key_row
 from auditlog.vault.seal import Opened, Vault
 

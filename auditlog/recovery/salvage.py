@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Table, insert
 
-from auditlog.entries.record import Entry, parse_entry
-from auditlog.errors import AuditLogError, Erased
+from auditlog.core.entries.record import Entry, parse_entry
+from auditlog.core.errors import AuditLogError, Erased
 from auditlog.recovery.rederive import rederive
-from auditlog.store.aside import Old
 from auditlog.store.blobs import blob_due_table, blob_table
 from auditlog.store.log import find_entry
 from auditlog.store.publications import publication_table, published_table
+from auditlog.store.replacement import Old
 from auditlog.store.rollup import due_table, rollup_table, tallied_table
 from auditlog.store.samples import reconciliation_table
 from auditlog.store.sources import set_committed, source_table
@@ -27,7 +27,7 @@ from auditlog.store.tallies import round_table, tally_table
 from auditlog.store.vault import SealedRow, find_erasure, insert_sealed, sealed_table
 from auditlog.store.views import view_table
 from auditlog.vault.check import Finding
-from auditlog.vault.elsewhere import seal_fits
+from auditlog.vault.external_content import seal_fits
 from auditlog.vault.ledger import Ledger
 from auditlog.vault.seal import Vault
 

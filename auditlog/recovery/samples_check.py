@@ -10,10 +10,10 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, select
 
-from auditlog.entries.record import Entry, parse_entry
-from auditlog.errors import AuditLogError
-from auditlog.formats.checkpoint import open_checkpoint
-from auditlog.formats.keyring import KeyRing
+from auditlog.core.entries.record import Entry, parse_entry
+from auditlog.core.errors import AuditLogError
+from auditlog.core.formats.checkpoint import open_checkpoint
+from auditlog.core.formats.keyring import KeyRing
 from auditlog.store.log import read_entries
 from auditlog.store.rollup import event_table
 from auditlog.store.samples import SampleRow, list_samples, note_entry

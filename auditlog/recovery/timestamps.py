@@ -12,9 +12,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from auditlog.errors import AuditLogError
-from auditlog.formats.checkpoint import open_checkpoint
-from auditlog.formats.keyring import KeyRing
+from auditlog.core.errors import AuditLogError
+from auditlog.core.formats.checkpoint import open_checkpoint
+from auditlog.core.formats.keyring import KeyRing
 from auditlog.peers import tsa
 from auditlog.store.timestamps import StampedNote, iterate_timestamps
 from auditlog.vault.check import Finding

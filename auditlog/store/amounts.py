@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, func, literal, select
 
-from auditlog.counting.figures import Cells
+from auditlog.core.counting.figures import Cells
 from auditlog.store.decisions import decision_table
 from auditlog.store.rollup import NO_VERSION, event_table, rollup_table
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, MetaData, Table, func, inspect, select
 from sqlalchemy.exc import DataError, IntegrityError
 
-from auditlog.errors import FormatError
+from auditlog.core.errors import FormatError
 from auditlog.writing import durable
 
 FORM: Final = "greffier-backup/1"

@@ -14,11 +14,11 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, cast
 
-from auditlog.entries.kinds import KINDS
-from auditlog.entries.record import format_time, parse_time
-from auditlog.entries.vocabulary import CAPTURES, MAX_UINT, MEANING, MODES, PATTERNS, REVIEW_ACTIONS
-from auditlog.errors import FormatError
-from auditlog.formats.canonical import format_canonical, parse_canonical
+from auditlog.core.entries.kinds import KINDS
+from auditlog.core.entries.record import format_time, parse_time
+from auditlog.core.entries.vocabulary import CAPTURES, MAX_UINT, MEANING, MODES, PATTERNS, REVIEW_ACTIONS
+from auditlog.core.errors import FormatError
+from auditlog.core.formats.canonical import format_canonical, parse_canonical
 
 _STALE = "belongs to another query; begin again without it"
 

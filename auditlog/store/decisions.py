@@ -25,11 +25,11 @@ from sqlalchemy import (
     update,
 )
 
-from auditlog.counting.cells import minutes_between
-from auditlog.entries.record import Entry
-from auditlog.entries.vocabulary import ENERGY_METHODS, REVIEW_ACTIONS
-from auditlog.errors import FormatError, NotFound
-from auditlog.formats.canonical import Json
+from auditlog.core.counting.cells import minutes_between
+from auditlog.core.entries.record import Entry
+from auditlog.core.entries.vocabulary import ENERGY_METHODS, REVIEW_ACTIONS
+from auditlog.core.errors import FormatError, NotFound
+from auditlog.core.formats.canonical import Json
 from auditlog.store import metadata
 from auditlog.store.insert import Row, RowInsert
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from auditlog.errors import CannotRecord, FormatError
+from auditlog.core.errors import CannotRecord, FormatError
 
 _BACKENDS = ("sqlite", "postgresql")
 

@@ -24,15 +24,15 @@ from sqlalchemy import (
     select,
 )
 
-from auditlog.entries.kinds import KINDS
-from auditlog.entries.record import parse_entry
+from auditlog.core.entries.kinds import KINDS
+from auditlog.core.entries.record import parse_entry
 from auditlog.store import metadata
-from auditlog.store.about import About, about_table
 from auditlog.store.blobs import blob_table, delete_blobs
 from auditlog.store.decisions import decision_table, review_table
 from auditlog.store.idempotency import idempotency_table
 from auditlog.store.insert import RowInsert
 from auditlog.store.log import find_entry
+from auditlog.store.record_events import About, about_table
 from auditlog.store.rollup import event_table
 from auditlog.store.vault import erasure_table, sealed_table, subject_table
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
-from auditlog.entries.record import Entry, parse_entry
+from auditlog.core.entries.record import Entry, parse_entry
 from auditlog.store.cursor import DecisionFilter, Page, format_cursor, parse_cursor
 from auditlog.store.decisions import ORDER
 from auditlog.store.listing import check_limit

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from auditlog.store.about import About, about_table
+from auditlog.store.record_events import About, about_table
 from auditlog.store.rollup import event_table
 
 EXPLANATION: Final = "explanation/1"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from auditlog.checking.audit import CHECKPOINT, ReadFile
-from auditlog.errors import FormatError, NotFound
-from auditlog.formats.tiles import TILE_WIDTH, format_entry_bundle, parse_entries_path, parse_tile_path
+from auditlog.core.checking.audit import CHECKPOINT, ReadFile
+from auditlog.core.errors import FormatError, NotFound
+from auditlog.core.formats.tiles import TILE_WIDTH, format_entry_bundle, parse_entries_path, parse_tile_path
 from auditlog.store.log import Head, head_table, read_entries, read_head, read_tile
 
 

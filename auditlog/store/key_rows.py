@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from auditlog.errors import AuditLogError, CannotRecord, FormatError, VaultError
+from auditlog.core.errors import AuditLogError, CannotRecord, FormatError, VaultError
 from auditlog.store.engine import open_engine, outage_cause
 from auditlog.vault.key_store import MISSING
 
@@ -134,7 +134,7 @@ def parts(slots: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def database_errors() -> Iterator[None]:
     """What the database says, as VaultError: never its own words, which may quote a key."""
     try:
         yield

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, Table, func, select, tuple_
 
-from auditlog.errors import FormatError
+from auditlog.core.errors import FormatError
 from auditlog.store.cursor import ANY_REVIEW, NO_REVIEW, DecisionFilter, Page, format_cursor, given, parse_cursor
 from auditlog.store.decisions import ORDER, decision_table
 

@@ -23,10 +23,10 @@ from sqlalchemy import (
     select,
 )
 
-from auditlog.entries.record import Entry, parse_entry
-from auditlog.errors import NotFound
-from auditlog.formats.merkle import ReadNodes
-from auditlog.formats.tiles import TILE_WIDTH, Tile, nodes_reader
+from auditlog.core.entries.record import Entry, parse_entry
+from auditlog.core.errors import NotFound
+from auditlog.core.formats.merkle import ReadNodes
+from auditlog.core.formats.tiles import TILE_WIDTH, Tile, nodes_reader
 from auditlog.store import metadata
 from auditlog.store.engine import open_engine, reading, writing
 from auditlog.store.insert import SqliteInsert

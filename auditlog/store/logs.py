@@ -23,9 +23,9 @@ from sqlalchemy import (
     update,
 )
 
-from auditlog.errors import FormatError
-from auditlog.formats.keyring import KeyRing, LogKey
-from auditlog.formats.note import VerifierKey, format_vkey, parse_vkey
+from auditlog.core.errors import FormatError
+from auditlog.core.formats.keyring import KeyRing, LogKey
+from auditlog.core.formats.note import VerifierKey, format_vkey, parse_vkey
 from auditlog.store import metadata
 
 log_table = Table(

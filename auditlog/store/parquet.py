@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Table, Text
 
-from auditlog.errors import FormatError
+from auditlog.core.errors import FormatError
 from auditlog.store.questions import Question, arguments, statement
 
 _IN_MEMORY: Final[dict[str, str | bool | int | float | list[str]]] = {"temp_directory": ""}

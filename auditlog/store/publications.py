@@ -23,9 +23,9 @@ from sqlalchemy import (
     select,
 )
 
-from auditlog.counting.figures import Why
-from auditlog.counting.published import Publication
-from auditlog.entries.record import Entry, parse_entry
+from auditlog.core.counting.figures import Why
+from auditlog.core.counting.published import Publication
+from auditlog.core.entries.record import Entry, parse_entry
 from auditlog.store import metadata
 from auditlog.store.insert import Row, RowInsert
 from auditlog.store.log import entry_table

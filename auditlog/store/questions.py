@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
-from auditlog.counting.figures import COUNTED_MODES, LATENCY_BOUNDS_MS, REVIEW_BOUNDS_MIN
-from auditlog.entries.record import parse_time
-from auditlog.entries.vocabulary import MEANING, PATTERNS
-from auditlog.errors import FormatError, NotFound
+from auditlog.core.counting.figures import COUNTED_MODES, LATENCY_BOUNDS_MS, REVIEW_BOUNDS_MIN
+from auditlog.core.entries.record import parse_time
+from auditlog.core.entries.vocabulary import MEANING, PATTERNS
+from auditlog.core.errors import FormatError, NotFound
 
 _LONGEST = 999_999_999
 """Stands for the last bucket, which has no upper end."""

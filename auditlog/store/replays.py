@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, func, select
 
-from auditlog.entries.record import Entry, parse_entry
+from auditlog.core.entries.record import Entry, parse_entry
 from auditlog.store.decisions import ORDER
 from auditlog.store.log import entry_table
 from auditlog.store.rollup import event_table

@@ -1,7 +1,7 @@
 """The roll-up that the writer keeps: cells per log, system, version, mode and day, and one row for each other entry.
 
 Both follow from the log: `auditlog_event` from the entries alone, `auditlog_rollup` from entries and what they commit
-to (`auditlog.counting.cells`). They outlive the content, since what is left of an erased record is that it was counted.
+to (`auditlog.core.counting.cells`). They outlive the content: of an erased record it stays known that it was counted.
 In key columns an empty text stands for no system or no mode, -1 for no version.
 
 `auditlog_rollup_due` names the keys that changed since they were last tallied, and the size of the log at the last such
@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Index, Integer, PrimaryKeyConstraint, Table, Text, func, select
 
-from auditlog.counting.figures import CellKey, Cells, Counted
-from auditlog.entries.record import Entry, OpaqueEntry
+from auditlog.core.counting.figures import CellKey, Cells, Counted
+from auditlog.core.entries.record import Entry, OpaqueEntry
 from auditlog.store import metadata
 
 NO_VERSION = -1

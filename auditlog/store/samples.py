@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from auditlog.entries.record import Entry, parse_time
+from auditlog.core.entries.record import Entry, parse_time
 from auditlog.store import metadata
 from auditlog.store.log import Head
 

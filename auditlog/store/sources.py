@@ -3,7 +3,7 @@
 Source, number and id stand in clear in the entry (`decision/1`), so these rows say nothing that the log does not say,
 and they stay when the content of a record is erased: a number that comes again must not make a second record. One
 column does not follow from the log: `committed` seals the statement that the sender kept the content to itself
-(`auditlog.vault.elsewhere`). It is null where the content was handed in, to be sealed here.
+(`auditlog.vault.external_content`). It is null where the content was handed in, to be sealed here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from auditlog.entries.record import Entry
+from auditlog.core.entries.record import Entry
 from auditlog.store import metadata
 from auditlog.store.insert import Row, RowInsert
 

@@ -1,6 +1,6 @@
 """Rows of tallies: where each stands and what it covers, up to where a log is tallied, and what was published of them.
 
-What a tally counts is sealed with its entry (see `auditlog.counting.tally`); the rows here follow from the entries.
+What a tally counts is sealed with its entry (`auditlog.core.counting.tally`); the rows here follow from the entries.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from sqlalchemy import (
     update,
 )
 
-from auditlog.counting.figures import COUNTED_MODES, CellKey, Cells
-from auditlog.entries.record import Entry
+from auditlog.core.counting.figures import COUNTED_MODES, CellKey, Cells
+from auditlog.core.entries.record import Entry
 from auditlog.store import metadata
 from auditlog.store.insert import Row, RowInsert
 from auditlog.store.rollup import KEY, NO_VERSION, due_table, rollup_table, row_key, set_tallied, tallied_table

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
-from auditlog.counting.figures import COUNTED_MODES
+from auditlog.core.counting.figures import COUNTED_MODES
 from auditlog.store.decisions import ORDER, decision_table
 
 _columns = decision_table.c

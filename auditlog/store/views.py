@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, PrimaryKeyConstraint, Table, Text, delete, insert, select
 
-from auditlog.entries.vocabulary import MEANING, PATTERNS
-from auditlog.errors import FormatError, NotFound
+from auditlog.core.entries.vocabulary import MEANING, PATTERNS
+from auditlog.core.errors import FormatError, NotFound
 from auditlog.store import metadata
 from auditlog.store.cursor import DecisionFilter, format_filter, parse_filter
 

@@ -27,9 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import OperationalError
 
-from auditlog.errors import FormatError
-from auditlog.formats.keyring import KeyRing, LogKey
-from auditlog.formats.note import format_vkey, parse_vkey
+from auditlog.core.errors import FormatError
+from auditlog.core.formats.keyring import KeyRing, LogKey
+from auditlog.core.formats.note import format_vkey, parse_vkey
 
 metadata = MetaData()
 MAX_EVIDENCE = 16

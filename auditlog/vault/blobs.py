@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from auditlog.errors import CannotRecord, VaultError
+from auditlog.core.errors import CannotRecord, VaultError
 from auditlog.store.blobs import delete_due, due_objects, object_names
 from auditlog.vault.payload import frame, unframe
 

@@ -8,16 +8,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from auditlog.entries.record import Entry
-from auditlog.errors import AuditLogError, Erased
-from auditlog.store.about import KINDS_ABOUT, about_from, about_table
+from auditlog.core.entries.record import Entry
+from auditlog.core.errors import AuditLogError, Erased
 from auditlog.store.blobs import blob_table
 from auditlog.store.decisions import decision_table, review_row_from, review_table, reviewed_row, row_from
+from auditlog.store.record_events import KINDS_ABOUT, about_from, about_table
 from auditlog.store.vault import SealedRow, sealed_table
 from auditlog.vault.check_erasures import erasure_differences, keys_without_order
 from auditlog.vault.check_owners import Owners
 from auditlog.vault.check_rows import Beside, batches
-from auditlog.vault.elsewhere import says_kept, source_differences
+from auditlog.vault.external_content import says_kept, source_differences
 from auditlog.vault.idempotency import key_differences, key_row, keys_without_record
 from auditlog.vault.ledger import Ledger
 from auditlog.vault.seal import Opened, Vault

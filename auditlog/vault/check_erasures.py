@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, func, select
 
-from auditlog.errors import AuditLogError
+from auditlog.core.errors import AuditLogError
 from auditlog.store.erasures import Due, due_table, read_due
 from auditlog.store.sources import source_table
 from auditlog.store.vault import erasure_table

@@ -13,11 +13,11 @@ from typing import Final
 
 from sqlalchemy import Connection, RowMapping, Table, distinct, func, select
 
-from auditlog.store.about import about_table
 from auditlog.store.blobs import blob_table
 from auditlog.store.decisions import decision_table, review_table
 from auditlog.store.erasures import CHUNK
 from auditlog.store.log import entry_table
+from auditlog.store.record_events import about_table
 from auditlog.store.sources import source_table
 from auditlog.store.vault import sealed_table, subject_table
 from auditlog.vault.check_rows import Beside, Placed, parsed

@@ -11,14 +11,14 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Column, Connection, Row, RowMapping, Select, Table, select
 
-from auditlog.entries.record import Entry, parse_entry
-from auditlog.errors import AuditLogError
-from auditlog.store.about import about_table
+from auditlog.core.entries.record import Entry, parse_entry
+from auditlog.core.errors import AuditLogError
 from auditlog.store.blobs import blob_table
 from auditlog.store.decisions import decision_table, review_table, reviews_of
 from auditlog.store.erasures import CHUNK, erased_among
 from auditlog.store.idempotency import KeyRow, find_keys_of
 from auditlog.store.log import entry_table
+from auditlog.store.record_events import about_table
 from auditlog.store.sources import SourceRow, find_sources
 from auditlog.store.vault import sealed_table, subject_table
 

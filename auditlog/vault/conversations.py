@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from auditlog.errors import FormatError
-from auditlog.formats.canonical import Json
+from auditlog.core.errors import FormatError
+from auditlog.core.formats.canonical import Json
 
 
 @dataclass(frozen=True, slots=True)

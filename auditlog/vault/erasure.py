@@ -26,9 +26,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from auditlog.entries.record import make_entry, parse_time
-from auditlog.entries.vocabulary import HOLD_GROUNDS
-from auditlog.errors import Erased, Held, NotFound
+from auditlog.core.entries.record import make_entry, parse_time
+from auditlog.core.entries.vocabulary import HOLD_GROUNDS
+from auditlog.core.errors import Erased, Held, NotFound
 from auditlog.store.erasures import (
     CHUNK,
     Due,

@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from auditlog.errors import Erased, NotFound
-from auditlog.store.about import About, find_about
+from auditlog.core.errors import Erased, NotFound
 from auditlog.store.erasures import about_among, belonging, no_records, with_content
+from auditlog.store.record_events import About, find_about
 from auditlog.store.vault import find_erasure
 from auditlog.vault.ledger import Ledger
 

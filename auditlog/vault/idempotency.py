@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
-from auditlog.entries.record import Entry
-from auditlog.entries.vocabulary import INPUT_PREFIX
-from auditlog.formats.canonical import Json
-from auditlog.formats.commitment import canonical_value
+from auditlog.core.entries.record import Entry
+from auditlog.core.entries.vocabulary import INPUT_PREFIX
+from auditlog.core.formats.canonical import Json
+from auditlog.core.formats.commitment import canonical_value
 from auditlog.store.idempotency import KeyRow, idempotency_table
 from auditlog.store.vault import sealed_table
 from auditlog.vault.references import NO_REFS, Refs
@@ -30,7 +30,7 @@ _REQUEST = b"greffier/1/request\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SealedRequest:
     """What a record keeps, sealed, of the request that led to it: the tag of its key and the language of its notice."""
 
     tag: bytes
@@ -75,7 +75,9 @@ def request_digest(secret: bytes, form: bytes) -> bytes:
     return hmac.digest(hmac.digest(secret, _REQUEST, "sha256"), form, "sha256")
 
 
-def key_row(entry: Entry, values: Mapping[str, Json], secret: bytes, asked: Asked, refs: Refs = NO_REFS) -> KeyRow:
+def key_row(
+    entry: Entry, values: Mapping[str, Json], secret: bytes, asked: SealedRequest, refs: Refs = NO_REFS
+) -> KeyRow:
     """The row of a decision's key, as entry and sealed content make it."""
     inputs = {name.removeprefix(INPUT_PREFIX): value for name, value in values.items() if name.startswith(INPUT_PREFIX)}
     subjects, parent = values.get("subjects"), values.get("parent")

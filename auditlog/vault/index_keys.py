@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from auditlog.errors import CannotRecord, VaultError
+from auditlog.core.errors import CannotRecord, VaultError
 
 FILE: Final = "index.key"
 OLD_FILE: Final = "index.key.old"

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from auditlog.errors import VaultError
+from auditlog.core.errors import VaultError
 from auditlog.vault.key_encryption import SETTING, KeyEncryptionKey, demand_kek, mask
 from auditlog.vault.key_store import KEY_SIZE, MISSING
 from auditlog.writing import durable

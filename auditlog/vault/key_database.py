@@ -21,13 +21,14 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 
-from auditlog.errors import Erased, VaultError
+from auditlog.core.errors import Erased, VaultError
 from auditlog.store.engine import reading, writing
 from auditlog.store.key_rows import (
     KEK,
     READ,
     about_table,
     among,
+    database_errors,
     demand_apart,
     demand_no_log,
     demand_owner,
@@ -37,7 +38,6 @@ from auditlog.store.key_rows import (
     open_store,
     parts,
     recording,
-    told,
 )
 from auditlog.vault.key_encryption import KeyEncryptionKey, demand_kek, mask
 from auditlog.vault.key_store import ERASED, KEY_SIZE, lacks
@@ -73,7 +73,7 @@ class DatabaseKeys:
         self._ready: list[tuple[int, bytes]] = []
         self._unsynced: dict[int, bytes] = {}
         try:
-            with told(), reading(self._engine) as conn:
+            with database_errors(), reading(self._engine) as conn:
                 self._demand_mine(conn)
                 demand_no_log(conn)
         except BaseException:
@@ -85,7 +85,7 @@ class DatabaseKeys:
         """Make an empty key store in an empty database. One that holds keys, or is another's, is never touched."""
         engine = open_store(url)
         try:
-            with told(), writing(engine) as conn:
+            with database_errors(), writing(engine) as conn:
                 make_tables(conn, owner, None if kek is None else kek.check())
         finally:
             engine.dispose()
@@ -106,7 +106,7 @@ class DatabaseKeys:
         """A new slot with its key, durable already. Raises CannotRecord."""
         with self._threads:
             if not self._ready:
-                with recording(), told():
+                with recording(), database_errors():
                     self._ready = self._make(AHEAD)
             slot, key = self._ready.pop()
             self._unsynced[slot] = key
@@ -121,7 +121,7 @@ class DatabaseKeys:
             if not waiting:
                 return
             try:
-                with recording(), told(), writing(self._engine) as conn:
+                with recording(), database_errors(), writing(self._engine) as conn:
                     self._demand_mine(conn)
                     here = set(conn.execute(select(key_table.c.slot).where(among(waiting))).scalars())
                     self._insert(conn, [(slot, key) for slot, key in waiting.items() if slot not in here])
@@ -132,7 +132,7 @@ class DatabaseKeys:
 
     def read(self, slot: int) -> bytes:
         """The key in a slot. Raises Erased for zeros, VaultError for a slot that the store does not have."""
-        with told(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        with database_errors(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
             known = 0 <= slot < 1 << 63
             owner, check, content = conn.exec_driver_sql(READ, (slot if known else None,)).one()
         self._demand(owner, check)
@@ -147,7 +147,7 @@ class DatabaseKeys:
         slots = sorted(set(slots))
         if not slots:
             return
-        with told():
+        with database_errors():
             with writing(self._engine) as conn:
                 self._demand_mine(conn)
                 self._demand_there(conn, slots)
@@ -161,13 +161,13 @@ class DatabaseKeys:
     def erased(self) -> Iterator[int]:
         """The slots of zeros, in rising order. Raises VaultError."""
         statement = select(key_table.c.slot).where(key_table.c.content == ERASED).order_by(key_table.c.slot)
-        with told(), reading(self._engine) as conn:
+        with database_errors(), reading(self._engine) as conn:
             self._demand_mine(conn)
             yield from conn.execute(statement.execution_options(yield_per=_AT_ONCE)).scalars()
 
     def count(self) -> int:
         """How many slots there are: those erased and those made ready included."""
-        with told(), reading(self._engine) as conn:
+        with database_errors(), reading(self._engine) as conn:
             return conn.execute(select(func.count()).select_from(key_table)).scalar_one()
 
     def encrypt(self, new: KeyEncryptionKey) -> int:
@@ -175,7 +175,7 @@ class DatabaseKeys:
 
         Every program that has the store open must be started again, this one too.
         """
-        with self._threads, told(), writing(self._engine) as conn:
+        with self._threads, database_errors(), writing(self._engine) as conn:
             conn.exec_driver_sql("LOCK TABLE greffier_key_store, greffier_key IN EXCLUSIVE MODE")
             self._demand_mine(conn)
             if self._kek is not None and self._kek.check() == new.check():

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from auditlog.errors import VaultError
+from auditlog.core.errors import VaultError
 from auditlog.vault.key_store import ERASED, KEY_SIZE
 
 SETTING: Final = "key_encryption"

@@ -19,9 +19,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from auditlog.entries.record import parse_time
-from auditlog.entries.vocabulary import GROUNDS, PATTERNS, ROLES
-from auditlog.errors import FormatError, VaultError
+from auditlog.core.entries.record import parse_time
+from auditlog.core.entries.vocabulary import GROUNDS, PATTERNS, ROLES
+from auditlog.core.errors import FormatError, VaultError
 from auditlog.vault.record_keys import sync_directory
 
 _BLOCK = 65_536

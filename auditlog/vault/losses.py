@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from auditlog.entries.vocabulary import PATTERNS
-from auditlog.errors import FormatError, VaultError
+from auditlog.core.entries.vocabulary import PATTERNS
+from auditlog.core.errors import FormatError, VaultError
 from auditlog.writing import durable
 
 FILE = "lost-content"

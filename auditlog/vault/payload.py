@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from auditlog.errors import FormatError, VaultError
-from auditlog.formats.canonical import Json, format_canonical, parse_canonical
-from auditlog.formats.commitment import SALT, SECRET_SIZE, Stub
-from auditlog.vault.idempotency import TAG_SIZE, Asked
+from auditlog.core.errors import FormatError, VaultError
+from auditlog.core.formats.canonical import Json, format_canonical, parse_canonical
+from auditlog.core.formats.commitment import SALT, SECRET_SIZE, Stub
+from auditlog.vault.idempotency import TAG_SIZE, SealedRequest
 from auditlog.vault.references import Refs, parse_refs
 
 FORM_1: Final = b"\x01"
@@ -56,7 +56,7 @@ class Content:
 
     secret: bytes = field(repr=False)
     values: dict[str, Json] = field(repr=False)
-    asked: Asked | None = field(default=None, repr=False)
+    asked: SealedRequest | None = field(default=None, repr=False)
     refs: Refs | None = field(default=None, repr=False)
     blobs: Mapping[str, Held] = field(default_factory=dict, repr=False)
 
@@ -65,7 +65,7 @@ def format_payload(
     secret: bytes,
     forms: Mapping[str, bytes],
     *,
-    asked: Asked | None = None,
+    asked: SealedRequest | None = None,
     refs: Refs | None = None,
     blobs: Mapping[str, Held] | None = None,
 ) -> bytes:
@@ -144,11 +144,11 @@ def _bucket(size: int) -> int:
     return -(-size // step) * step
 
 
-def _parse_asked(value: Json) -> Asked:
+def _parse_asked(value: Json) -> SealedRequest:
     if isinstance(value, dict) and value.keys() == {"lang", "tag"}:
         lang, tag_ = value["lang"], value["tag"]
         if isinstance(lang, str) and isinstance(tag_, str) and len(tag_) == 2 * TAG_SIZE:
-            return Asked(bytes.fromhex(tag_), lang)
+            return SealedRequest(bytes.fromhex(tag_), lang)
     raise VaultError(_NO_PAYLOAD, field="ciphertext")
 
 

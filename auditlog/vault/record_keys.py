@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditlog.errors import CannotRecord, Erased, VaultError
+from auditlog.core.errors import CannotRecord, Erased, VaultError
 from auditlog.vault.key_conversion import check_beside, note_masked, open_settled
 from auditlog.vault.key_encryption import KeyEncryptionKey, demand_kek, mask
 from auditlog.vault.key_store import ERASED, KEY_SIZE, MISSING, lacks
@@ -33,7 +33,7 @@ _AT_ONCE = 4096  # slots
 
 
 @dataclass(slots=True, eq=False)
-class _Wish:
+class _SlotRequest:
     """A key that asks for a slot, and what came of it."""
 
     key: bytes
@@ -53,7 +53,7 @@ class RecordKeys:
         self._random = random
         self._threads = threading.Lock()
         self._syncing = threading.Lock()
-        self._wishes: deque[_Wish] = deque()
+        self._wishes: deque[_SlotRequest] = deque()
         self._unsynced: dict[int, bytes] = {}
         self._fd = open_settled(path)
         try:
@@ -85,7 +85,7 @@ class RecordKeys:
 
     def allocate(self) -> tuple[int, bytes]:
         """A new slot with its key, written but durable only after `sync()`. Raises CannotRecord."""
-        wish = _Wish(self._random(KEY_SIZE))
+        wish = _SlotRequest(self._random(KEY_SIZE))
         self._wishes.append(wish)
         with self._recording():
             with self._threads:

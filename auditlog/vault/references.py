@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
-from auditlog.errors import FormatError, VaultError
-from auditlog.formats.canonical import Json
+from auditlog.core.errors import FormatError, VaultError
+from auditlog.core.formats.canonical import Json
 from auditlog.vault.subjects import normalise, tag
 
 TagKind = Literal["subject", "case", "conversation"]

@@ -20,7 +20,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, select
 
-from auditlog.errors import AuditLogError, Erased, NotFound
+from auditlog.core.errors import AuditLogError, Erased, NotFound
 from auditlog.recovery.rederive import tag_rows
 from auditlog.store.engine import reading, writing
 from auditlog.store.insert import Row, insert_rows

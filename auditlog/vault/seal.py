@@ -15,10 +15,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection
 
-from auditlog.entries.record import Entry
-from auditlog.errors import Erased, FormatError, NotFound, VaultError
-from auditlog.formats.canonical import Json, parse_canonical
-from auditlog.formats.commitment import (
+from auditlog.core.entries.record import Entry
+from auditlog.core.errors import Erased, FormatError, NotFound, VaultError
+from auditlog.core.formats.canonical import Json, parse_canonical
+from auditlog.core.formats.commitment import (
     LARGE,
     SECRET_SIZE,
     Opening,
@@ -36,8 +36,8 @@ from auditlog.store.blobs import BlobRow, blob_rows, find_blobs
 from auditlog.store.insert import Row, insert_rows
 from auditlog.store.vault import SealedRow, find_erasure, find_sealed, ids_of_tag, sealed_rows
 from auditlog.vault.blobs import SETTING, Objects, open_blob, seal_blob
-from auditlog.vault.forms import canonical_forms
-from auditlog.vault.idempotency import Asked, key_tag
+from auditlog.vault.canonical_values import canonical_forms
+from auditlog.vault.idempotency import SealedRequest, key_tag
 from auditlog.vault.key_store import KeyStore
 from auditlog.vault.payload import FORM_1, FORM_2, PADDING, Content, Held, format_payload, frame, parse_payload
 from auditlog.vault.references import NO_REFS, SUBJECTS, Refs, Tag, TagKind, make_tag, tags_of
@@ -80,7 +80,7 @@ class Opened:
     id: str
     values: dict[str, Json] = field(repr=False)
     secret: bytes = field(repr=False)
-    asked: Asked | None = field(default=None, repr=False)
+    asked: SealedRequest | None = field(default=None, repr=False)
     refs: Refs = field(default=NO_REFS, repr=False)
     stubs: Mapping[str, Stub] = field(default_factory=dict, repr=False)
     names: frozenset[str] = frozenset()
@@ -138,7 +138,7 @@ class Vault:
         values: Mapping[str, Json],
         subjects: Sequence[str] | None = None,
         *,
-        asked: Asked | None = None,
+        asked: SealedRequest | None = None,
         refs: Refs | None = None,
     ) -> Prepared:
         """Commit to all values and seal them. Nothing is stored but the key, and large values in object storage.

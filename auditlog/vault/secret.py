@@ -11,7 +11,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from auditlog.errors import VaultError
+from auditlog.core.errors import VaultError
 
 _NONCE_SIZE: Final = 12
 

@@ -11,7 +11,7 @@ import hmac
 import unicodedata
 from collections.abc import Iterable
 
-from auditlog.errors import FormatError
+from auditlog.core.errors import FormatError
 
 RULE = "s1:"
 MAX_REFERENCE = 200

@@ -12,17 +12,17 @@ from traceback import extract_tb
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from auditlog.counting.figures import Counted
-from auditlog.errors import CannotRecord, FormatError
-from auditlog.formats.merkle import leaf_hash
-from auditlog.formats.tiles import Growth, grow
+from auditlog.core.counting.figures import Counted
+from auditlog.core.errors import CannotRecord, FormatError
+from auditlog.core.formats.merkle import leaf_hash
+from auditlog.core.formats.tiles import Growth, grow
 from auditlog.store.engine import cannot_record, is_database_error, outage_cause, reading
 from auditlog.store.insert import Row, insert_rows
 from auditlog.store.log import insert_entries, taken_ids
 from auditlog.store.rollup import add_counts, set_events
 from auditlog.writing.head import Tip
 from auditlog.writing.ticket import Ticket, settle
-from auditlog.writing.unit import Integrated, Sequenced, Told, Unit
+from auditlog.writing.unit import Integrated, OnCommitted, Sequenced, Unit
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def apply_rows(conn: Connection, group: list[Waiting], *, singly: bool = False) 
     return counted
 
 
-def tell(told: Told, counted: list[Counted], group: list[Waiting]) -> None:
+def tell(told: OnCommitted, counted: list[Counted], group: list[Waiting]) -> None:
     """Tell who listens. The group is integrated: nothing that goes wrong there is anything of the log's."""
     try:
         told(counted, [entry for waiting in group for entry in waiting.unit.entries])

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditlog.errors import GuardError
+from auditlog.core.errors import GuardError
 
 # The line is overwritten in place by one write inside one 512-byte sector, so power loss leaves the old or the new one.
 _MAX_LINE = 512

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from auditlog.errors import CannotRecord, FormatError, GuardError, NotFound, VerifyError
-from auditlog.formats.checkpoint import open_checkpoint
-from auditlog.formats.keyring import KeyRing
-from auditlog.formats.merkle import EMPTY_ROOT, Rows, tree_root
-from auditlog.formats.tiles import root_from_edge
+from auditlog.core.errors import CannotRecord, FormatError, GuardError, NotFound, VerifyError
+from auditlog.core.formats.checkpoint import open_checkpoint
+from auditlog.core.formats.keyring import KeyRing
+from auditlog.core.formats.merkle import EMPTY_ROOT, Rows, tree_root
+from auditlog.core.formats.tiles import root_from_edge
 from auditlog.store.log import Head, iterate_entries, read_edge, read_head, reader
 
 _FIX = "run `greffier log fsck`, and restore the database from a good backup"

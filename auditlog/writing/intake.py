@@ -10,7 +10,7 @@ import time
 from collections import deque
 from typing import Final
 
-from auditlog.errors import CannotRecord
+from auditlog.core.errors import CannotRecord
 from auditlog.writing.group import Waiting
 from auditlog.writing.ticket import Gate, Ticket, claim, move
 from auditlog.writing.unit import Integrated, Unit

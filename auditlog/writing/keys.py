@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from auditlog.errors import AuditLogError, FormatError
-from auditlog.formats.keyring import KeyRing, format_key_ring, key_ring, parse_key_ring
-from auditlog.formats.note import ED25519, ML_DSA_44, Signer, VerifierKey, format_skey, parse_skey
+from auditlog.core.errors import AuditLogError, FormatError
+from auditlog.core.formats.keyring import KeyRing, format_key_ring, key_ring, parse_key_ring
+from auditlog.core.formats.note import ED25519, ML_DSA_44, Signer, VerifierKey, format_skey, parse_skey
 from auditlog.writing import durable
 from auditlog.writing.keyseal import Unlock, is_sealed, new_salt, open_text, read_unlock, seal_text
 

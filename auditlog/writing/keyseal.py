@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from auditlog.errors import AuditLogError, FormatError
-from auditlog.formats.canonical import format_base64, parse_base64
+from auditlog.core.errors import AuditLogError, FormatError
+from auditlog.core.formats.canonical import format_base64, parse_base64
 
 FORM: Final = "greffier-sealed-key/1"
 PASSPHRASE_VARIABLE: Final = "GREFFIER_KEY_PASSPHRASE"  # noqa: S105 (its name, not its value)

@@ -13,11 +13,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from auditlog.entries.record import Entry
-from auditlog.errors import AuditLogError, CannotRecord, Frozen, GuardError
-from auditlog.formats.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.formats.merkle import EMPTY_ROOT
-from auditlog.formats.note import Signer
+from auditlog.core.entries.record import Entry
+from auditlog.core.errors import AuditLogError, CannotRecord, Frozen, GuardError
+from auditlog.core.formats.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.core.formats.merkle import EMPTY_ROOT
+from auditlog.core.formats.note import Signer
 from auditlog.store.engine import cannot_record, reading
 from auditlog.store.log import Head, lock_log, read_head, write_head, write_tiles
 from auditlog.store.logs import closed_at
@@ -40,7 +40,7 @@ from auditlog.writing.head import EMPTY_TIP, Tip, check_prefix, read_tip
 from auditlog.writing.intake import Intake
 from auditlog.writing.signing import SigningKeys
 from auditlog.writing.ticket import Gate, Ticket, settle
-from auditlog.writing.unit import Check, Integrated, LogState, Paths, Published, Sequenced, Told, Unit
+from auditlog.writing.unit import Check, Integrated, LogState, OnCommitted, Paths, Published, Sequenced, Unit
 
 __all__ = ("Check", "Clock", "Integrated", "Log", "LogState", "OutageEntry", "Published", "Sequenced", "Unit")
 
@@ -70,7 +70,7 @@ class Log:
         queue_limit: int = 4096,
         retry_seconds: float = 1.0,
         trace: Callable[[int], None] = lambda _: None,
-        told: Told = lambda _counted, _entries: None,
+        told: OnCommitted = lambda _counted, _entries: None,
     ) -> None:
         self.origin = keys.origin
         self.number = number

@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from auditlog.checking.sample import cosigned_at
-from auditlog.entries.record import parse_entry
-from auditlog.errors import AuditLogError, FormatError, NotFound, SignatureError
-from auditlog.formats.keyring import KeyRing
-from auditlog.formats.merkle import prove_consistency
-from auditlog.formats.policy import CLOCK_SKEW, Policy, cosigned_by, fresh_until
-from auditlog.formats.tiles import (
+from auditlog.core.checking.sample import cosigned_at
+from auditlog.core.entries.record import parse_entry
+from auditlog.core.errors import AuditLogError, FormatError, NotFound, SignatureError
+from auditlog.core.formats.keyring import KeyRing
+from auditlog.core.formats.merkle import prove_consistency
+from auditlog.core.formats.policy import CLOCK_SKEW, Policy, cosigned_by, fresh_until
+from auditlog.core.formats.tiles import (
     TILE_HEIGHT,
     TILE_WIDTH,
     Tile,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
-from auditlog.errors import CannotRecord, FormatError
-from auditlog.formats.keyring import KeyRing, key_ring
-from auditlog.formats.note import Signer
+from auditlog.core.errors import CannotRecord, FormatError
+from auditlog.core.formats.keyring import KeyRing, key_ring
+from auditlog.core.formats.note import Signer
 from auditlog.store.logs import with_rotations
 
 

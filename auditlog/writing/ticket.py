@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import CancelledError
 from typing import Any, Final, Generic, TypeVar
 
-from auditlog.errors import CannotRecord
+from auditlog.core.errors import CannotRecord
 
 T = TypeVar("T")
 

@@ -8,16 +8,16 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from auditlog.counting.figures import Counted
-from auditlog.entries.record import Entry
-from auditlog.formats.proof import LogProof
-from auditlog.formats.tiles import NO_NODES, TILE_HEIGHT, TILE_WIDTH, Growth
+from auditlog.core.counting.figures import Counted
+from auditlog.core.entries.record import Entry
+from auditlog.core.formats.proof import LogProof
+from auditlog.core.formats.tiles import NO_NODES, TILE_HEIGHT, TILE_WIDTH, Growth
 from auditlog.store.insert import Row
 
 _LEVELS = range(TILE_HEIGHT)
 
 Place = tuple[int, int]
-Told = Callable[[Sequence[Counted], Sequence[Entry]], None]
+OnCommitted = Callable[[Sequence[Counted], Sequence[Entry]], None]
 """Hears the cells that a group added to the roll-up, and its entries, on the writer's thread: it returns at once."""
 
 

@@ -1,10 +1,10 @@
-/** `node build.mjs [FILE]`: page.mjs and what it needs in one file for browsers, app/static/verify.js (not in git). */
+/** `node build.mjs [FILE]`: page.mjs and what it needs in one file for browsers, web/static/verify.js (not in git). */
 import { build } from "esbuild";
 import { fileURLToPath } from "node:url";
 
 await build({
   entryPoints: [fileURLToPath(new URL("page.mjs", import.meta.url))],
-  outfile: process.argv[2] ?? fileURLToPath(new URL("../../app/static/verify.js", import.meta.url)),
+  outfile: process.argv[2] ?? fileURLToPath(new URL("../../web/static/verify.js", import.meta.url)),
   bundle: true,
   minify: true,
   format: "iife",

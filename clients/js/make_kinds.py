@@ -1,4 +1,4 @@
-"""Writes kinds.mjs, the table of entry kinds (auditlog/entries, docs/records.md) as the JavaScript verifier reads it.
+"""Writes kinds.mjs: the table of entry kinds (auditlog/core/entries, docs/records.md) for the JavaScript verifier.
 
 Run `python clients/js/make_kinds.py` after a change of the table; `tests/js/test_verify_js.py` compares.
 """
@@ -12,8 +12,8 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from auditlog.entries.kinds import COMMON, KINDS, Member
-from auditlog.entries.vocabulary import FIELD_ID, INPUT_PREFIX, KIND_NAME, MEANING, PATTERNS
+from auditlog.core.entries.kinds import COMMON, KINDS, Member
+from auditlog.core.entries.vocabulary import FIELD_ID, INPUT_PREFIX, KIND_NAME, MEANING, PATTERNS
 
 FILE = Path(__file__).with_name("kinds.mjs")
 HEAD = """\

@@ -11,17 +11,8 @@ from typing import Final
 from registry.canonical import Json, format_canonical, parse_json
 from registry.errors import FormatError
 from registry.exchange.annex_viii_fields import SECTIONS, is_protected, restricted
-from registry.exchange.carried import (
-    DoesNotApply,
-    Exported,
-    Imported,
-    Missing,
-    Place,
-    Source,
-    fill,
-    read_places,
-)
 from registry.exchange.drafts import checked, lost_of
+from registry.exchange.transfer import DoesNotApply, Exported, Imported, Missing, Place, Source, fill, read_places
 from registry.system import AISystem
 
 FORMAT: Final = "greffier-annex-viii/1"

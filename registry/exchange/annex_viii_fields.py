@@ -7,7 +7,7 @@ from typing import Final
 
 from registry.canonical import Json
 from registry.declaration import format_object
-from registry.exchange.carried import Draft, Place, Source, expect
+from registry.exchange.transfer import Draft, Place, Source, expect
 from registry.system import AISystem
 
 _PROTECTED_AREAS: Final = ("III.1.", "III.6.", "III.7.")

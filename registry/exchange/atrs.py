@@ -18,9 +18,9 @@ from registry.canonical import Json
 from registry.errors import FormatError
 from registry.exchange import atrs_words
 from registry.exchange.atrs_fields import FIELDS, NAMES, V3_NAMES, Field
-from registry.exchange.carried import Exported, Imported, Place, Source, fill, read_places, read_text
 from registry.exchange.drafts import checked, lost_of
 from registry.exchange.sheet import MOST_BYTES, guarded, unguarded
+from registry.exchange.transfer import Exported, Imported, Place, Source, fill, read_places, read_text
 from registry.values import Words
 
 LANG: Final = "en"

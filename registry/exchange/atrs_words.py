@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from registry.canonical import Json
-from registry.exchange.carried import Source
-from registry.exchange.wording import blocks, joined, lines
+from registry.exchange.plain_text import blocks, joined, lines
+from registry.exchange.transfer import Source
 from registry.parts.conduct import DATA_CLASSES
 from registry.parts.hosting import CAPTURES
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from registry import declaration
 from registry.canonical import Json
 from registry.declaration import Many, Part
-from registry.exchange.carried import Draft, Fault
+from registry.exchange.transfer import Draft, Fault
 from registry.system import AISystem
 from registry.values import LANGUAGE, Flag, Integer, Multilingual, say
 

@@ -11,10 +11,10 @@ from typing import Final
 
 from registry.canonical import Json, format_canonical
 from registry.errors import FormatError
-from registry.exchange.carried import Exported, Imported, Source, fill, read_places
 from registry.exchange.dpv_terms import PLACES
 from registry.exchange.drafts import checked, lost_of
-from registry.exchange.foreign import parse_foreign
+from registry.exchange.lenient_json import parse_foreign
+from registry.exchange.transfer import Exported, Imported, Source, fill, read_places
 
 CONTEXT: Final[dict[str, Json]] = {
     "dpv": "https://w3id.org/dpv#",

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from registry.canonical import Json
 from registry.errors import FormatError
-from registry.exchange.carried import Draft, Place, Source, expect
+from registry.exchange.transfer import Draft, Place, Source, expect
 from registry.parts.conduct import DATA_CLASSES
 from registry.values import LANGUAGE, Words
 

@@ -11,7 +11,7 @@ from registry import declaration
 from registry.canonical import Json
 from registry.declaration import Many, Part
 from registry.errors import FormatError
-from registry.exchange.carried import Draft, Fault, Filled, Imported, Lost, Missing, Place, Source
+from registry.exchange.transfer import Draft, Fault, Filled, Imported, Lost, Missing, Place, Source
 from registry.system import AISystem, format_system
 from registry.values import LANGUAGE, Multilingual, say
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from registry.canonical import Json, format_canonical
 from registry.errors import FormatError
-from registry.exchange.carried import Exported, Imported, Source, fill, read_places
 from registry.exchange.drafts import checked, lost_of
 from registry.exchange.dutch_fields import LANG, MOST_THEMES, PLACES
-from registry.exchange.foreign import parse_foreign
+from registry.exchange.lenient_json import parse_foreign
+from registry.exchange.transfer import Exported, Imported, Source, fill, read_places
 
 
 def to_dutch(source: Source) -> Exported:

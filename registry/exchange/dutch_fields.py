@@ -11,9 +11,9 @@ from typing import Final
 
 from registry.canonical import Json
 from registry.errors import FormatError
-from registry.exchange.carried import Draft, Place, Source, expect, read_text
 from registry.exchange.markup import from_html, shorten_html, to_html
-from registry.exchange.wording import blocks, joined
+from registry.exchange.plain_text import blocks, joined
+from registry.exchange.transfer import Draft, Place, Source, expect, read_text
 from registry.parts.subjects import THEMES
 from registry.values import SLUG, Words
 

@@ -11,9 +11,9 @@ from typing import Final
 
 from registry.canonical import Json, format_canonical
 from registry.exchange.atrs_words import contact, quality
-from registry.exchange.carried import Exported, Place, Source, fill
 from registry.exchange.drafts import lost_of
-from registry.exchange.wording import blocks, joined, lines
+from registry.exchange.plain_text import blocks, joined, lines
+from registry.exchange.transfer import Exported, Place, Source, fill
 from registry.parts.conduct import AUTOMATION
 
 VERSION: Final = "0.3.1"

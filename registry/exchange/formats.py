@@ -21,7 +21,7 @@ from registry.exchange import (
     mlbom,
     sheet,
 )
-from registry.exchange.carried import Exported, Imported, Lost, Place, Source
+from registry.exchange.transfer import Exported, Imported, Lost, Place, Source
 from registry.register_file import FORMAT as REGISTER_FILE
 from registry.register_file import RegisterFile, format_register_file
 from registry.values import Words

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Final
 
 from registry.errors import FormatError
-from registry.exchange.wording import shortened
+from registry.exchange.plain_text import shortened
 
 ALLOWED: Final = ("div", "br", "p", "ul", "ol", "li")
 

@@ -16,9 +16,9 @@ from uuid import UUID
 from registry.canonical import Json, format_canonical
 from registry.errors import FormatError
 from registry.exchange import model_card
-from registry.exchange.carried import DoesNotApply, Draft, Exported, Filled, Imported, Place, Source
 from registry.exchange.drafts import checked, lost_of
-from registry.exchange.foreign import parse_foreign
+from registry.exchange.lenient_json import parse_foreign
+from registry.exchange.transfer import DoesNotApply, Draft, Exported, Filled, Imported, Place, Source
 from registry.parts.conduct import ModelUsed
 from registry.system import AISystem, format_record
 

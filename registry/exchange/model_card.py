@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from registry.canonical import Json
-from registry.exchange.carried import Source
+from registry.exchange.transfer import Source
 from registry.parts.conduct import DATA_CLASSES, ModelUsed
 
 

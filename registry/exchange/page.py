@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from registry.errors import RegistryError
-from registry.exchange.carried import HOW, SOURCES, Lost, Missing, Place, Source
 from registry.exchange.formats import FORMATS, Format
+from registry.exchange.transfer import HOW, SOURCES, Lost, Missing, Place, Source
 from registry.values import say
 
 _HEAD = """# The register in other formats

@@ -16,9 +16,9 @@ from typing import Final
 from registry.canonical import Json
 from registry.errors import FormatError
 from registry.exchange import workbook
-from registry.exchange.carried import Exported, Fault, Imported, Lost, Source
 from registry.exchange.columns import Column, cells, find_column, read_row
 from registry.exchange.drafts import checked, leaves
+from registry.exchange.transfer import Exported, Fault, Imported, Lost, Source
 from registry.system import format_system
 
 MOST_BYTES: Final = 10_000_000

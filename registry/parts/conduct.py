@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from registry.declaration import declared
-from registry.parts.forms import DIGEST, LINK, LONG
+from registry.parts.value_types import DIGEST, LINK, LONG
 from registry.values import Code, Day, Flag, Multilingual, Text, Words
 
 HUMANS = Code(

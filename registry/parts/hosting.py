@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from registry.declaration import Many, Part, declared
-from registry.parts.forms import COUNTRY, LINK, LONG
+from registry.parts.value_types import COUNTRY, LINK, LONG
 from registry.values import Code, Day, Integer, Text, Words
 
 CAPTURES = Code(

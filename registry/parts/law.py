@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from registry.declaration import Many, declared
-from registry.parts.forms import ANNEX_I, ANNEX_III, LINK, LONG
+from registry.parts.value_types import ANNEX_I, ANNEX_III, LINK, LONG
 from registry.values import Code, Day, Flag, Multilingual, Text, Words
 
 EXITS = Code(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from registry.declaration import declared
-from registry.parts.forms import LINK
+from registry.parts.value_types import LINK
 from registry.values import Code, Text
 
 ROLES = Code(

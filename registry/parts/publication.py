@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from registry.declaration import Many, Part, declared, fields
-from registry.parts.forms import LONG
+from registry.parts.value_types import LONG
 from registry.values import NAME, Code, Day, Text, Words
 
 PUBLICATIONS = Code(

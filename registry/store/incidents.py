@@ -62,7 +62,7 @@ def list_steps(conn: Connection, slug: str | None = None) -> list[IncidentStep]:
     return _steps(conn, query if slug is None else query.where(INCIDENT.c.slug == slug))
 
 
-def told_columns(conn: Connection) -> dict[Place, dict[str, Any]]:
+def logged_columns(conn: Connection) -> dict[Place, dict[str, Any]]:
     """Of every step what its entry says too, by the place of that, for a full check."""
     return {place: {name: row[name] for name in _TOLD} for place, row in stored_rows(conn).items()}
 

@@ -28,12 +28,12 @@ from registry.errors import (
 from registry.lifecycle import Gate
 from registry.manifest import Manifest, SystemVersion, format_manifest, numbered
 from registry.register_file import RegisterFile
-from registry.remote import verify_remote
 from registry.store import listing
 from registry.store.model_files import find_model
-from registry.store.parsed import record_of, version_of
+from registry.store.parse_cache import record_of, version_of
 from registry.store.tables import SYSTEM, VERSION
 from registry.system import AISystem, format_record
+from registry.version_rules import verify_remote
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,22 +111,22 @@ class HeldRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedStep:
+class RequestStep:
     """One step of something the person asked."""
 
     day: date
     """The day."""
     step: str
-    """A code of `auditlog.entries.vocabulary.REQUEST_STEPS`."""
+    """A code of `auditlog.core.entries.vocabulary.REQUEST_STEPS`."""
     text: str | None
     """What was written in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedFor:
+class PersonRequest:
     """Something that the person asked."""
 
-    steps: tuple[AskedStep, ...]
+    steps: tuple[RequestStep, ...]
     """Its steps, the first one first."""
     accesses: tuple[Looked, ...]
     """Who looked."""
@@ -142,7 +142,7 @@ class AccessFile:
     """The day on which it was made."""
     records: tuple[HeldRecord, ...]
     """In the order of the log."""
-    requests: tuple[AskedFor, ...]
+    requests: tuple[PersonRequest, ...]
     """In the order of the log."""
     log: LogStamp
     """The log at that moment."""

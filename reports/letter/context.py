@@ -74,7 +74,7 @@ class OfficerDecision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AnsweredRequest:
     """The request that the letter answers (GDPR 12(3))."""
 
     received: date
@@ -137,7 +137,7 @@ class Letter:
     """What the proof rests on."""
     explanation: Explanation | None = None
     """What was measured about the result; None while nobody has measured it."""
-    asked: Asked | None = None
+    asked: AnsweredRequest | None = None
     """The request that it answers; None for a letter that nobody had to ask for."""
     told: date | None = None
     """The day on which the person was told of the system's use (AI Act 26(11)); None where no record says so."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from auditlog.counting.figures import Figure
+from auditlog.core.counting.figures import Figure
 from registry.parts.money import Tariff
 from reports.agency import Agency, LogStamp
-from reports.transparency.running import Running
+from reports.transparency.uptime import Running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class SystemFigures:
     outcomes: Mapping[str, Mapping[str, str]]
     """Outcome code → words per language, for every code in the figures but the reserved ones."""
     figures: tuple[Figure, ...]
-    """Its figures, in the order of auditlog.counting.figures."""
+    """Its figures, in the order of auditlog.core.counting.figures."""
     elsewhere: tuple[str, ...] = field(default=(), metadata={"omitted": True})
     """Organisations that ran the AI model of a version that gave results here, by name."""
     tariff: Tariff | None = field(default=None, metadata={"omitted": True})
@@ -57,7 +57,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedTally:
-    """The `tally/1` entry of a period, opened: what `cells` and `parts` stand for (see auditlog.counting.tally)."""
+    """The `tally/1` entry of a period, opened: what `cells` and `parts` stand for (`auditlog.core.counting.tally`)."""
 
     id: str
     """Of the entry in the log."""

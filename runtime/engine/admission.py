@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from runtime.capture import Piece
-from runtime.engine.heads import heads
-from runtime.engine.running import Running
-from runtime.engine.seats import WORTH_KEEPING, Seats
-from runtime.engine.shelf import Shelf
+from runtime.engine.model_cache import Shelf
+from runtime.engine.request import Running
+from runtime.engine.sequences import WORTH_KEEPING, Seats
+from runtime.engine.shared_prefix import heads
 from runtime.llama import Vocabulary
 from runtime.output.answers import Ask, Tokens
 from runtime.output.choice import Choice
 from runtime.output.steps import Desk
-from runtime.program import Program, Shape, check_fields, check_program, check_seed
+from runtime.program import Program, check_fields, check_program, check_seed
 from runtime.prompt import PromptTemplate
+from runtime.shape import Shape
 
 _PROGRAMS = 64
 _PATIENCE_NS = 1_000_000_000  # so long others may go before one that needs memory which they use

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from runtime.engine.shelf import Shelf
+from runtime.engine.model_cache import Shelf
 from runtime.errors import Busy, RuntimeFault, Stopped
 from runtime.explain.question import Explained, Surveyed
 from runtime.llama import Context, Model
-from runtime.program import Shape
+from runtime.shape import Shape
 from runtime.verdict import Measured, Replayed
 
 MOST = 256  # jobs that may wait

@@ -16,16 +16,16 @@ from typing import Any
 from runtime import llama
 from runtime.capture import Generation, Piece
 from runtime.energy import Meter
-from runtime.engine.accounts import Account, shares
 from runtime.engine.admission import Admission
 from runtime.engine.background import Background, Done
-from runtime.engine.figures import figures, in_line
+from runtime.engine.gauges import figures, in_line
 from runtime.engine.hashing import Hasher
-from runtime.engine.running import Running
-from runtime.engine.seats import Seats
+from runtime.engine.model_cache import Budget, Shelf
+from runtime.engine.queue import Waiting
+from runtime.engine.request import Running
+from runtime.engine.sequences import Seats
 from runtime.engine.sharing import Claim, share_batch
-from runtime.engine.shelf import Budget, Shelf
-from runtime.engine.waiting import Waiting
+from runtime.engine.usage import Account, shares
 from runtime.errors import (
     ContextFull,
     DeadlineExceeded,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runtime.models.gguf import Scalar
-    from runtime.program import Shape
+    from runtime.shape import Shape
 
 MIB = 1 << 20
 # Bytes a value, as (numerator, denominator): Q8_0 holds 32 values and one half-precision scale in 34 bytes.

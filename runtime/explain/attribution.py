@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runtime.explain.asking import Asked
 from runtime.explain.question import GroupEffect, Sentence, Variant
+from runtime.explain.score_cache import ScoreCache
 from runtime.explain.shapley import Odds, Taken
 from runtime.explain.variants import Part, Subject
 
@@ -41,7 +41,7 @@ def wanted(subject: Subject) -> Iterator[Variant]:
             yield subject.without((Part(name, number),))
 
 
-def attribute(subject: Subject, asked: Asked) -> Attribution:
+def attribute(subject: Subject, asked: ScoreCache) -> Attribution:
     """From the scores of the bases and of `wanted`; raises Unscored where one of the version's own wording lacks."""
     fields = tuple(Part(name) for name in subject.read)
     rows = {}
@@ -62,7 +62,7 @@ def attribute(subject: Subject, asked: Asked) -> Attribution:
     )
 
 
-def effect(subject: Subject, asked: Asked, taken: tuple[Part, ...], wording: int = 0) -> int:
+def effect(subject: Subject, asked: ScoreCache, taken: tuple[Part, ...], wording: int = 0) -> int:
     """How far the odds fall without some parts; 0 where the wording names none of them. Raises Unscored."""
     base = asked.score(subject.variant({}, wording))
     if base is None:
@@ -72,7 +72,7 @@ def effect(subject: Subject, asked: Asked, taken: tuple[Part, ...], wording: int
     return subject.odds(base) - _odds(subject, asked, subject.without(taken, wording))
 
 
-def odds_without(subject: Subject, asked: Asked, wording: int = 0) -> Odds:
+def odds_without(subject: Subject, asked: ScoreCache, wording: int = 0) -> Odds:
     """The odds by which parts are away (by place in `subject.parts`), from scores. It raises Unscored."""
     return lambda taken: _odds(subject, asked, away(subject, taken, wording))
 
@@ -82,19 +82,19 @@ def away(subject: Subject, taken: Taken, wording: int = 0) -> Variant:
     return subject.without([subject.parts[at] for at in sorted(taken)], wording)
 
 
-def _odds(subject: Subject, asked: Asked, variant: Variant) -> int:
+def _odds(subject: Subject, asked: ScoreCache, variant: Variant) -> int:
     score = asked.score(variant)
     if score is None:
         raise Unscored
     return subject.odds(score)
 
 
-def groups(subject: Subject, asked: Asked) -> tuple[GroupEffect, ...]:
+def groups(subject: Subject, asked: ScoreCache) -> tuple[GroupEffect, ...]:
     """What the declared groups do together."""
     return tuple(GroupEffect(group, effect(subject, asked, _read(subject, group))) for group in subject.question.groups)
 
 
-def sentences(subject: Subject, asked: Asked, name: str) -> tuple[Sentence, ...]:
+def sentences(subject: Subject, asked: ScoreCache, name: str) -> tuple[Sentence, ...]:
     """What each sentence of a text does, in the version's own wording."""
     return tuple(
         Sentence(start, end, effect(subject, asked, (Part(name, number),)))

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from runtime.explain.question import Curve
 from runtime.explain.shapley import EXACT, Odds, Taken
-from runtime.explain.wording import shuffle
+from runtime.explain.wordings import shuffle
 
 LONGEST = 3
 """Parts that are taken away at most."""
@@ -30,7 +30,7 @@ def ranked(effects: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(effects)), key=lambda at: -effects[at]))
 
 
-def drawn(count: int, size: int, orders: int, seed: str) -> tuple[Taken, ...]:
+def sample_sets(count: int, size: int, orders: int, seed: str) -> tuple[Taken, ...]:
     """The sets that the first `size` parts are held against: of few parts every set, else those of drawn orders.
 
     One drawn order is read from several places, two parts on each time, so that the first two of each differ: sets that
@@ -51,7 +51,7 @@ def wanted(effects: Sequence[int], orders: int, seed: str) -> Iterator[Taken]:
     count, order = len(effects), ranked(effects)
     every = frozenset(range(count))
     for size in range(1, length(count) + 1):
-        for taken in (frozenset(order[:size]), *drawn(count, size, orders, seed)):
+        for taken in (frozenset(order[:size]), *sample_sets(count, size, orders, seed)):
             yield from (taken, every - taken)
 
 
@@ -76,7 +76,7 @@ def _curve(effects: Sequence[int], orders: int, seed: str, odds: Odds) -> Curve:
     count, order = len(effects), ranked(effects)
     top, random = [], []
     for size in range(1, length(count) + 1):
-        sets = drawn(count, size, orders, seed)
+        sets = sample_sets(count, size, orders, seed)
         top.append(odds(frozenset(order[:size])))
         random.append(round(Fraction(sum(map(odds, sets)), len(sets))))
     return Curve(tuple(top), tuple(random))

@@ -26,7 +26,7 @@ from runtime.explain.question import (
 )
 from runtime.explain.scoring import SEQUENCES, Scorer, outputs, wide
 from runtime.explain.survey import survey
-from runtime.explain.wording import templates
+from runtime.explain.wordings import templates
 from runtime.llama import Context, Model
 from runtime.program import Program, check_program
 from runtime.prompt import Value

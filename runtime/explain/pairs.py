@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 
-from runtime.explain import changes, numbers
-from runtime.explain.asking import Asked
-from runtime.explain.changes import Counts, Flip
+from runtime.explain import counterfactuals
+from runtime.explain import thresholds as numbers
+from runtime.explain.counterfactuals import Counts, Flip
 from runtime.explain.question import Plan
+from runtime.explain.score_cache import ScoreCache
 from runtime.explain.variants import Move, Subject
 
 PER_FIELD = 6
@@ -27,7 +28,7 @@ class Pair:
 
 
 def search(
-    subject: Subject, asked: Asked, names: tuple[str, ...], shares: Mapping[str, int]
+    subject: Subject, asked: ScoreCache, names: tuple[str, ...], shares: Mapping[str, int]
 ) -> Plan[tuple[list[Flip], Counts]]:
     """The most promising pairs, at most `limits.pairs`; then numbers in those that were found, exactly.
 
@@ -36,9 +37,11 @@ def search(
     """
     ordered = sorted(_pairs(subject, asked, names, shares), key=lambda pair: (-pair.weight, -pair.predicted))
     tried = ordered[: subject.question.limits.pairs]
-    yield from asked.ask(changes.variant(subject, pair.moves) for pair in tried)
-    found = [Flip(pair.moves) for pair in tried if subject.flips(asked.score(changes.variant(subject, pair.moves)))]
-    kept = changes.best(subject, found)
+    yield from asked.ask(counterfactuals.variant(subject, pair.moves) for pair in tried)
+    found = [
+        Flip(pair.moves) for pair in tried if subject.flips(asked.score(counterfactuals.variant(subject, pair.moves)))
+    ]
+    kept = counterfactuals.best(subject, found)
     values, thresholds = 0, 0
     for place in (0, 1):
         hunted = [_hunt(subject, asked, flip, place) for flip in kept]
@@ -48,7 +51,7 @@ def search(
     return kept, Counts(pairs=len(tried) + values, thresholds=thresholds)
 
 
-def _pairs(subject: Subject, asked: Asked, names: tuple[str, ...], shares: Mapping[str, int]) -> Iterator[Pair]:
+def _pairs(subject: Subject, asked: ScoreCache, names: tuple[str, ...], shares: Mapping[str, int]) -> Iterator[Pair]:
     falls = {name: _falls(subject, asked, name) for name in names}
     paired = {name: _ends_first(subject, name, falls[name])[:PER_FIELD] for name in names}
     for one, other in combinations(names, 2):
@@ -64,13 +67,13 @@ def _pairs(subject: Subject, asked: Asked, names: tuple[str, ...], shares: Mappi
                 yield Pair((both,), 2 * abs(shares.get(name, 0)), fall + more)
 
 
-def _falls(subject: Subject, asked: Asked, name: str) -> list[tuple[int, Move]]:
+def _falls(subject: Subject, asked: ScoreCache, name: str) -> list[tuple[int, Move]]:
     """What each move of a field does to the odds alone, the largest fall first."""
     base = asked.score(subject.variant({}))
     assert base is not None
     found = []
     for move in subject.moves(name):
-        score = asked.score(changes.variant(subject, (move,)))
+        score = asked.score(counterfactuals.variant(subject, (move,)))
         if score is not None:
             found.append((subject.odds(base) - subject.odds(score), move))
     return sorted(found, key=lambda one: -one[0])
@@ -84,7 +87,7 @@ def _ends_first(subject: Subject, name: str, falls: list[tuple[int, Move]]) -> l
     return sorted(falls, key=lambda one: one[1].value not in (numbers_[0], numbers_[-1]))
 
 
-def _hunt(subject: Subject, asked: Asked, flip: Flip, place: int) -> numbers.Hunt | None:
+def _hunt(subject: Subject, asked: ScoreCache, flip: Flip, place: int) -> numbers.Hunt | None:
     """The search for the nearest number at one place of a pair, the other held; None where there is no number."""
     if len(flip.moves) <= place:
         return None

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runtime.explain import attribution, changes, faithfulness, pairs, reliability, shapley
-from runtime.explain.asking import Asked
+from runtime.explain import attribution, counterfactuals, faithfulness, pairs, reliability, shapley
 from runtime.explain.attribution import Attribution, Unscored
-from runtime.explain.changes import Counts
+from runtime.explain.counterfactuals import Counts
 from runtime.explain.question import (
     Change,
     Curve,
@@ -24,6 +23,7 @@ from runtime.explain.question import (
     Stability,
     Tried,
 )
+from runtime.explain.score_cache import ScoreCache
 from runtime.explain.variants import Subject, is_open
 
 LEAST_FLOOR = 2
@@ -33,7 +33,7 @@ LEAST_FLOOR = 2
 class Sheet:
     """An explanation while it is made."""
 
-    def __init__(self, subject: Subject, asked: Asked) -> None:
+    def __init__(self, subject: Subject, asked: ScoreCache) -> None:
         self.subject = subject
         self.asked = asked
         self.outcome = subject.question.replay.outcome
@@ -87,7 +87,7 @@ class Sheet:
 
 def explain(question: Question, known: dict[str, Score | None] | None = None) -> Plan[Found]:
     """Why the first step gave the recorded outcome. `known`: scores by `asking.key` that a survey already has."""
-    sheet = Sheet(Subject(question), Asked({} if known is None else known))
+    sheet = Sheet(Subject(question), ScoreCache({} if known is None else known))
     if (yield from _can_run(sheet)):
         sheet.reasons |= _nothing_to_vary(sheet.subject)
         yield from _explain(sheet)
@@ -136,13 +136,15 @@ def _nothing_to_vary(subject: Subject) -> set[str]:
 
 def _explain(sheet: Sheet) -> Plan[None]:
     subject, asked = sheet.subject, sheet.asked
-    protected = list(changes.wanted(subject, subject.protected))
+    protected = list(counterfactuals.wanted(subject, subject.protected))
     away = [] if sheet.reasons else list(attribution.wanted(subject))
     sheet.values += len(protected)
     _raise_floor(sheet, (yield from asked.ask((*protected, *away), again=subject.variant({}))))
-    flips = [flip for name in subject.protected for flip in changes.flips(subject, asked, name)]
+    flips = [flip for name in subject.protected for flip in counterfactuals.flips(subject, asked, name)]
     if flips:
-        sheet.protected = yield from changes.told(subject, asked, changes.best(subject, flips), sheet.wordings)
+        sheet.protected = yield from counterfactuals.confirm(
+            subject, asked, counterfactuals.best(subject, flips), sheet.wordings
+        )
     if sheet.reasons:
         return
     try:
@@ -165,7 +167,7 @@ def _weigh(sheet: Sheet, found: Attribution) -> Plan[dict[str, tuple[int, int]]]
     own, rows = found.by_part[0], found.by_part
     odds = attribution.odds_without(subject, asked)
     sheet.additive = attribution.is_additive(own, found.total, sheet.floor)
-    singles = list(changes.wanted(subject, subject.free))
+    singles = list(counterfactuals.wanted(subject, subject.free))
     sheet.values += len(singles)
     shares: tuple[tuple[int, int], ...] = ()
     if not sheet.additive:
@@ -191,13 +193,15 @@ def _weigh(sheet: Sheet, found: Attribution) -> Plan[dict[str, tuple[int, int]]]
 def _search(sheet: Sheet, shares: Mapping[str, tuple[int, int]]) -> Plan[None]:
     """The smallest changes: of one field, and where there is none, of two."""
     subject, asked = sheet.subject, sheet.asked
-    flips, counts = yield from changes.singles(subject, asked, subject.free)
+    flips, counts = yield from counterfactuals.singles(subject, asked, subject.free)
     sheet.count(counts)
     if not flips:
         weights = {name: share for name, (share, _) in shares.items()}
         flips, counts = yield from pairs.search(subject, asked, subject.free, weights)
         sheet.count(counts)
-    sheet.changes = yield from changes.told(subject, asked, changes.best(subject, flips), sheet.wordings)
+    sheet.changes = yield from counterfactuals.confirm(
+        subject, asked, counterfactuals.best(subject, flips), sheet.wordings
+    )
     if not sheet.changes:
         sheet.reasons.add("no_change")
 
@@ -212,7 +216,7 @@ def _effects(sheet: Sheet, found: Attribution, shares: Mapping[str, tuple[int, i
         row = tuple(wording[subject.read.index(name)] for wording in found.by_field)
         share, error = shares.get(name, (None, None))
         used = row[0] if share is None else share
-        swing = changes.swing(subject, asked, name)
+        swing = counterfactuals.swing(subject, asked, name)
         told = attribution.sentences(subject, asked, name)
         effects.append(Effect(name, row, used, swing, True, share, error, told))
     return tuple(effects)

@@ -10,7 +10,7 @@ from math import sqrt
 from statistics import median
 
 from runtime.explain.question import REASONS, Stability
-from runtime.explain.wording import ENOUGH
+from runtime.explain.wordings import ENOUGH
 
 FLOORS = 3
 MATERIAL = 5

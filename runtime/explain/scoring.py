@@ -12,10 +12,11 @@ from runtime.explain.tree import Batch, Copy, Prompt, Walk, Wanted, grow
 from runtime.llama import Context, Model
 from runtime.output.answers import Answers, Tokens
 from runtime.output.steps import Desk, Paper, lay_out
-from runtime.program import Program, Request, Shape, check_fields
+from runtime.program import Program, Request, check_fields
 from runtime.prompt import PromptTemplate
 from runtime.replay.replay import PIECE, alone
 from runtime.sampler import Logits, block_logits, micro_nats
+from runtime.shape import Shape
 
 SEQUENCES = (16, 8, 4, 2)  # of a context, the first that memory allows
 _AT_ONCE = 16  # prompts that are made into tokens between two batches

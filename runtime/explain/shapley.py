@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import combinations
 from math import comb, sqrt
 
-from runtime.explain.wording import shuffle
+from runtime.explain.wordings import shuffle
 
 EXACT = 5
 """Up to so many parts every set of them is run: at most 32."""

@@ -10,13 +10,13 @@ from itertools import islice
 from json import dumps
 
 from runtime.capture import Run
-from runtime.explain import changes
-from runtime.explain.asking import Asked
+from runtime.explain import counterfactuals
+from runtime.explain.combined_plan import together
 from runtime.explain.plan import explain
 from runtime.explain.question import Found, Plan, Question, Score, Survey, SurveyOrder, Variant
-from runtime.explain.together import together
+from runtime.explain.score_cache import ScoreCache
 from runtime.explain.variants import Subject, listed
-from runtime.explain.wording import shuffle
+from runtime.explain.wordings import shuffle
 from runtime.prompt import Value
 from runtime.verdict import ReplayOrder
 
@@ -56,7 +56,7 @@ def survey(order: SurveyOrder) -> Plan[Survey]:
 def _measure(
     order: SurveyOrder, numbers: tuple[int, ...], known: dict[str, Score | None], said: Said
 ) -> Plan[list[Case]]:
-    asked = Asked(known)
+    asked = ScoreCache(known)
     drafts = [Subject(_question(order, number)) for number in numbers]
     yield from asked.ask(_bases(drafts))
     subjects = [subject for draft in drafts if (subject := _answered(draft, asked)) is not None]
@@ -76,7 +76,7 @@ def _said(order: SurveyOrder) -> Said:
 def _others(subject: Subject, name: str, said: Said) -> list[Variant]:
     """The case with each other value of a field."""
     if name not in said:
-        return list(changes.wanted(subject, (name,)))
+        return list(counterfactuals.wanted(subject, (name,)))
     values = [value for value in said[name] if value != subject.recorded[name]]
     most = min(len(values), subject.question.limits.values)
     values = [values[at * len(values) // most] for at in range(most)]
@@ -85,7 +85,7 @@ def _others(subject: Subject, name: str, said: Said) -> list[Variant]:
         ends = (within.lowest, within.highest)
         values += [end for end in ends if end != subject.recorded[name] and end not in values]
     # Of a number what stands in the cases, not its whole grid; else its moves: shorter texts, or that it is not stated.
-    moves = changes.wanted(subject, (name,)) if within is None else ()
+    moves = counterfactuals.wanted(subject, (name,)) if within is None else ()
     return [*(subject.variant({name: value}) for value in values), *moves]
 
 
@@ -95,7 +95,7 @@ def _bases(subjects: Iterable[Subject]) -> Iterator[Variant]:
             yield subject.variant({}, wording)
 
 
-def _case(subject: Subject, asked: Asked, said: Said) -> Case:
+def _case(subject: Subject, asked: ScoreCache, said: Said) -> Case:
     scores = [asked.score(base) for base in _bases((subject,))]
     stable = all(score is not None and not subject.flips(score) for score in scores)
     flipped = frozenset(
@@ -115,7 +115,7 @@ def _question(order: SurveyOrder, number: int) -> Question:
     return Question(replay, order.wordings, order.protected, order.groups, order.seed, order.limits)
 
 
-def _answered(draft: Subject, asked: Asked) -> Subject | None:
+def _answered(draft: Subject, asked: ScoreCache) -> Subject | None:
     """The case with what it gave; None where it cannot be run."""
     score = asked.score(draft.variant({}))
     if score is None:

@@ -14,7 +14,7 @@ from runtime.errors import InputInvalid
 from runtime.explain.odds import chosen, odds
 from runtime.explain.question import Question, Score, Variant
 from runtime.explain.sentences import Span, parts, without
-from runtime.explain.wording import named, templates
+from runtime.explain.wordings import named, templates
 from runtime.messages import is_messages
 from runtime.output.schema import validate_field
 from runtime.program import Field, Outcome, Program

@@ -20,8 +20,6 @@ from runtime.gateway.remote import Remote, Wire
 from runtime.worker.counter import Counter, unclosed
 from runtime.worker.supervisor import BootFacts
 
-_SOURCES = ("asking.py", "gateway.py", "remote.py", "reply.py", "sse.py")
-
 
 class Gateway:
     """Made with the home, begun with the first decision. Thread-safe."""
@@ -106,7 +104,7 @@ class Gateway:
 def build() -> str:
     """`sha256:…` over the gateway's source files, each behind its length."""
     found = hashlib.sha256()
-    for name in _SOURCES:
-        data = (Path(__file__).parent / name).read_bytes()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        data = path.read_bytes()
         found.update(len(data).to_bytes(8, "big") + data)
     return f"sha256:{found.hexdigest()}"

@@ -21,7 +21,7 @@ from typing import Any, Final
 import httpx
 
 from runtime.errors import DeadlineExceeded, RuntimeFault, Stopped
-from runtime.gateway.asking import Question, response_format
+from runtime.gateway.questions import Question, response_format
 from runtime.gateway.reply import Reply, ReplyInvalid, judge_counts, read_reply, take_chunk
 from runtime.gateway.sse import Events, SseInvalid
 

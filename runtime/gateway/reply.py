@@ -23,7 +23,7 @@ class ReplyInvalid(Exception):
 
 
 @dataclass(slots=True)
-class Stated:
+class ProviderFacts:
     """What the provider states. Tokens are those of the bill; `price_millionths` where it names a price itself."""
 
     id: str | None = None
@@ -45,7 +45,7 @@ class Reply:
     text: str = ""
     refusal: str = ""
     finish: str | None = None
-    stated: Stated = field(default_factory=Stated)
+    stated: ProviderFacts = field(default_factory=ProviderFacts)
 
     @property
     def refused(self) -> bool:
@@ -57,7 +57,7 @@ def read_reply(data: bytes) -> Reply:
     """An answer in one piece. Raises ReplyInvalid."""
     body = _object(data)
     reply = Reply()
-    _take_stated(reply.stated, body)
+    _take_facts(reply.stated, body)
     choice = _choice(body)
     if choice is None:
         raise ReplyInvalid("it holds no choice")
@@ -70,7 +70,7 @@ def take_chunk(reply: Reply, data: str) -> str:
     body = _object(data.encode())
     if "error" in body and "choices" not in body:
         raise ReplyInvalid("it broke off with an error")
-    _take_stated(reply.stated, body)
+    _take_facts(reply.stated, body)
     choice, before = _choice(body), len(reply.text)
     if choice is not None:
         _take_choice(reply, choice, choice.get("delta"))
@@ -137,7 +137,7 @@ def _text(value: Any) -> str:
     return value
 
 
-def _take_stated(stated: Stated, body: Mapping[str, Any]) -> None:
+def _take_facts(stated: ProviderFacts, body: Mapping[str, Any]) -> None:
     stated.id = _word(stated, "id", body.get("id"), stated.id)
     stated.model = _word(stated, "model", body.get("model"), stated.model)
     stated.fingerprint = _word(stated, "fingerprint", body.get("system_fingerprint"), stated.fingerprint)
@@ -164,7 +164,7 @@ def _part(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _word(stated: Stated, name: str, value: Any, before: str | None) -> str | None:
+def _word(stated: ProviderFacts, name: str, value: Any, before: str | None) -> str | None:
     """A short printable word. A chunk that says nothing leaves what an earlier one said."""
     if value is None or value == "":
         return before
@@ -174,7 +174,7 @@ def _word(stated: Stated, name: str, value: Any, before: str | None) -> str | No
     return value
 
 
-def _count(stated: Stated, name: str, value: Any) -> int | None:
+def _count(stated: ProviderFacts, name: str, value: Any) -> int | None:
     if value is None:
         return None
     if type(value) is not int or not 0 <= value <= MAX_COUNT:
@@ -183,7 +183,7 @@ def _count(stated: Stated, name: str, value: Any) -> int | None:
     return value
 
 
-def _price(stated: Stated, value: Any) -> int | None:
+def _price(stated: ProviderFacts, value: Any) -> int | None:
     """Some providers name what the answer cost, in units of their currency: rounded to millionths."""
     if value is None:
         return None

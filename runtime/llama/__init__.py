@@ -33,8 +33,8 @@ from llama_cpp._ggml import libggml
 from runtime.engine.batch import BatchRow, Part, Sheet
 from runtime.errors import CallRefused, ContextFull, ModelUnusable, ProgramInvalid
 from runtime.llama.vocabulary import Grammar, Vocabulary
-from runtime.program import Shape
 from runtime.sampler import Row
+from runtime.shape import Shape
 
 __all__ = [
     "RELEASE",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from runtime.output.writing import CUT, REFUSE, STOP, TAKE
+from runtime.output.decoding import CUT, REFUSE, STOP, TAKE
 
 if TYPE_CHECKING:
     from runtime.llama import Grammar, Vocabulary

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from runtime.output.writing import REFUSE, STOP, TAKE
+from runtime.output.decoding import REFUSE, STOP, TAKE
 
 if TYPE_CHECKING:
     from runtime.llama import Grammar, Vocabulary

@@ -13,12 +13,12 @@ from runtime.capture import Piece, TokenText
 from runtime.errors import OutputInvalid, PromptTooLong, TemplateInvalid
 from runtime.output.answers import Answers, Ask, Tokens, Weighed, split, weigh, weights
 from runtime.output.choice import Choice
+from runtime.output.decoding import Form, Pen, Written, write
 from runtime.output.freetext import Line
 from runtime.output.json_grammar import json_grammar
 from runtime.output.json_text import JsonText, read_json, show_json
 from runtime.output.schema import choices, grammar, validate_output
-from runtime.output.telling import Telling, likeliest, token_text
-from runtime.output.writing import Form, Pen, Written, write
+from runtime.output.streaming import Telling, likeliest, token_text
 from runtime.program import Outcome, Program, Request, Step
 from runtime.prompt import PromptTemplate, Rendered, Value, tokenize
 from runtime.sampler import Draw, Logits, best, micro_nats

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runtime.output.answers import common
-from runtime.replay.forced import Forced
-from runtime.replay.tolerance import UNCALIBRATED, Bars
-from runtime.verdict import ReplayOrder
+from runtime.replay.teacher_forcing import Forced
+from runtime.replay.tolerance import UNCALIBRATED
+from runtime.verdict import Bars, ReplayOrder
 
 if TYPE_CHECKING:
     from runtime.output.steps import Paper

@@ -17,14 +17,15 @@ from runtime.errors import ModelAltered, ModelMissing, ModelUnusable, RuntimeFau
 from runtime.llama import Context, Model
 from runtime.output.answers import Ask, Tokens
 from runtime.output.steps import Desk, Paper, Work, take_steps
-from runtime.program import Request, Shape, check_fields, check_program
-from runtime.replay.ahead import Ahead
-from runtime.replay.bound import flaws
-from runtime.replay.forced import Forced
+from runtime.program import Request, check_fields, check_program
 from runtime.replay.judge import Finding, Numbers, judge, may_differ, numbers, other_prompt
-from runtime.replay.tolerance import Bars, bars_for
+from runtime.replay.preconditions import flaws
+from runtime.replay.prefill import Ahead
+from runtime.replay.teacher_forcing import Forced
+from runtime.replay.tolerance import bars_for
 from runtime.sampler import logits
-from runtime.verdict import Replayed, ReplayOrder
+from runtime.shape import Shape
+from runtime.verdict import Bars, Replayed, ReplayOrder
 
 PIECE = 128  # rows a batch: as fast as more, and a request that comes meanwhile waits for no longer
 

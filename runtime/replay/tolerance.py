@@ -12,32 +12,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from runtime.capture import Run
 from runtime.errors import RuntimeFault
-
-if TYPE_CHECKING:
-    from runtime.capture import Run
-    from runtime.verdict import Replayed
+from runtime.verdict import Bars, Replayed
 
 LEAST = 50
 REFUSED = 10**12  # micro-nats: no margin at all would do, since nothing or no such text was allowed
 _FORMAT = 1
 _UNBOUND = ("manifest", "model", "prompt", "seed")  # none of these is a difference of arithmetic
 _FOLDER = Path(__file__).parent / "data"
-
-
-@dataclass(frozen=True, slots=True)
-class Bars:
-    """What a replay may reach: mean and largest difference of log-probabilities, largest margin; micro-nats."""
-
-    logprob_mean: int
-    logprob_max: int
-    margin_max: int
-
-    def hold(self, mean: int, largest: int, margin: int) -> bool:
-        """Whether a decision's numbers lie within."""
-        return mean <= self.logprob_mean and largest <= self.logprob_max and margin <= self.margin_max
 
 
 # Without a calibration, equal tokens alone must not pass for equal computation: the loosest bars that honest kernels

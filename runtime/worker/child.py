@@ -21,7 +21,7 @@ from runtime.capture import Generation, Piece, format_generation, format_piece
 from runtime.energy import Meter
 from runtime.engine.background import Job
 from runtime.engine.engine import Engine, Result
-from runtime.engine.shelf import Budget
+from runtime.engine.model_cache import Budget
 from runtime.errors import PipeBroken, RuntimeFault, Stopped, format_fault
 from runtime.explain.job import Explaining, Surveying
 from runtime.explain.pipe import format_explained, format_surveyed, parse_question, parse_survey_order

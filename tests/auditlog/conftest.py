@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Engine
 
-from auditlog.entries.record import Entry, make_entry
-from auditlog.formats.keyring import key_ring
-from auditlog.formats.note import ED25519, ML_DSA_44, Signer
+from auditlog.core.entries.record import Entry, make_entry
+from auditlog.core.formats.keyring import key_ring
+from auditlog.core.formats.note import ED25519, ML_DSA_44, Signer
 from auditlog.store import metadata
 from auditlog.store.log import open_engine
 from auditlog.writing.guard import Guard

@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from auditlog.entries.kinds import COMMON, KINDS, Kind, Member
-from auditlog.entries.vocabulary import FIELD_ID, INPUT_PREFIX, MAX_UINT, PATTERNS
+from auditlog.core.entries.kinds import COMMON, KINDS, Kind, Member
+from auditlog.core.entries.vocabulary import FIELD_ID, INPUT_PREFIX, MAX_UINT, PATTERNS
 
 HASHES = st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}")
 WHOLE: dict[str, st.SearchStrategy[str]] = {

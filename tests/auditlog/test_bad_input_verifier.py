@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from auditlog.__main__ import main
-from auditlog.checking.tree import SUMS, format_sums
-from auditlog.entries.receipt import format_receipt
-from auditlog.formats.note import COSIGNATURE, Signer, format_skey, format_vkey
+from auditlog.core.__main__ import main
+from auditlog.core.checking.tree import SUMS, format_sums
+from auditlog.core.entries.receipt import format_receipt
+from auditlog.core.formats.note import COSIGNATURE, Signer, format_skey, format_vkey
 
 HOLDS, FAILS, USAGE = 0, 1, 2
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from auditlog.formats.proof import format_proof
+from auditlog.core.formats.proof import format_proof
 from auditlog.recovery.export import export_log
 from auditlog.store.log import reading
 from auditlog.writing.guard import Guard

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from auditlog.__main__ import main
-from auditlog.checking.tree import format_sums
-from auditlog.entries.receipt import format_receipt
+from auditlog.core.__main__ import main
+from auditlog.core.checking.tree import format_sums
+from auditlog.core.entries.receipt import format_receipt
 
 
 @pytest.fixture(scope="module")
@@ -165,12 +165,12 @@ def test_it_imports_only_what_a_stranger_can_install() -> None:
     code = (
         "import sys\n"
         "before = set(sys.modules)\n"
-        "import auditlog.__main__\n"
+        "import auditlog.core.__main__\n"
         "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
     )
     told = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     foreign = set(told.stdout.split()) - set(sys.stdlib_module_names)
-    assert foreign <= {"auditlog", "cryptography", "rfc8785", "_cffi_backend", "_openssl"}
+    assert foreign <= {"auditlog", "cryptography", "_cffi_backend", "_openssl"}
 
 
 def test_cold_start(receipt: Path, vkey: Path) -> None:

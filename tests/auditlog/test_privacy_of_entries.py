@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from auditlog.entries.kinds import COMMON, KINDS
-from auditlog.entries.record import make_entry
-from auditlog.formats.commitment import commit_all
+from auditlog.core.entries.kinds import COMMON, KINDS
+from auditlog.core.entries.record import make_entry
+from auditlog.core.formats.commitment import commit_all
 from auditlog.vault.subjects import normalise_all
 
 ABOUT_PEOPLE = [kind for kind in KINDS.values() if kind.person]

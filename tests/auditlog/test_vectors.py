@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.errors import FormatError, ProofError
-from auditlog.formats.canonical import format_canonical, parse_canonical
-from auditlog.formats.checkpoint import open_checkpoint
-from auditlog.formats.keyring import key_ring
-from auditlog.formats.merkle import leaf_hash, verify_consistency, verify_inclusion
-from auditlog.formats.note import format_skey, format_vkey, open_note, parse_skey, parse_vkey
-from auditlog.formats.proof import parse_proof, verify_proof
-from auditlog.formats.tiles import Tile, parse_entry_bundle, parse_tile_path
+from auditlog.core.errors import FormatError, ProofError
+from auditlog.core.formats.canonical import format_canonical, parse_canonical
+from auditlog.core.formats.checkpoint import open_checkpoint
+from auditlog.core.formats.keyring import key_ring
+from auditlog.core.formats.merkle import leaf_hash, verify_consistency, verify_inclusion
+from auditlog.core.formats.note import format_skey, format_vkey, open_note, parse_skey, parse_vkey
+from auditlog.core.formats.proof import parse_proof, verify_proof
+from auditlog.core.formats.tiles import Tile, parse_entry_bundle, parse_tile_path
 
 MAKERS = Path(__file__).parents[1] / "vectors"
 FOLDER = Path(__file__).parents[2] / "docs" / "conformance" / "vectors"

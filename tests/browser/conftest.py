@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from app.http import cookies
+from web import cookies
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from app.actions.proving.receipt_page import has_script, receipt_html
-from auditlog.entries.receipt import parse_receipt
+from auditlog.core.entries.receipt import parse_receipt
+from service.proving.receipt_page import has_script, receipt_html
 
 pytestmark = [
     pytest.mark.enable_socket,
-    pytest.mark.skipif(not has_script(), reason="app/static/verify.js is not built: `make check-page`"),
+    pytest.mark.skipif(not has_script(), reason="web/static/verify.js is not built: `make check-page`"),
 ]
 
 ROTATION = json.loads((Path(__file__).parents[2] / "docs/conformance/vectors/rotation.json").read_text("utf-8"))

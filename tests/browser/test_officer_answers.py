@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from app.actions.cases import asking, codes, notified, requests, review
-from app.actions.deciding import decide
-from app.actions.explaining import explain
-from app.actions.records import corrections, reading
+from service.cases import access_codes, notification, officer_requests, public_requests, reviews
+from service.deciding import decide
+from service.explaining import explain
+from service.records import corrections, reading
 
 pytestmark = pytest.mark.enable_socket
 
@@ -24,10 +24,10 @@ Open = Callable[..., Page]
 Check = Callable[[Page], None]
 
 
-def asked(portal: Any, right: str, person: str) -> tuple[str, asking.Opened]:
+def asked(portal: Any, right: str, person: str) -> tuple[str, public_requests.Opened]:
     record = decide.decide(portal.g, LOAN, INPUT, subjects=(person,)).id
-    code = codes.issue_code(portal.g, record)
-    opened = asking.open_request(
+    code = access_codes.issue_code(portal.g, record)
+    opened = public_requests.open_request(
         portal.g, right=right, channel="web", lang="en", text="Invented.", reference=record, code=code
     )
     return record, opened
@@ -37,7 +37,9 @@ def asked(portal: Any, right: str, person: str) -> tuple[str, asking.Opened]:
 def requests_of(portal: Any) -> dict[str, str]:
     """Right → a request of an invented person; `unchecked`: of which nobody knows who asks."""
     found = {right: asked(portal, right, f"TEST-07{n}")[1].request.id for n, right in enumerate(("access", "correct"))}
-    unknown = asking.open_request(portal.g, right="access", channel="web", lang="en", text="Invented.", contact="x")
+    unknown = public_requests.open_request(
+        portal.g, right="access", channel="web", lang="en", text="Invented.", contact="x"
+    )
     return found | {"unchecked": unknown.request.id}
 
 
@@ -45,10 +47,10 @@ def requests_of(portal: Any) -> dict[str, str]:
 def tracking(portal: Any) -> str:
     """The code of a request that was answered with an explanation."""
     record, opened = asked(portal, "explain", "TEST-0799")
-    review.record_review(portal.g, record, review.Review("confirm", "You get the loan.", "Invented reasons."))
-    notified.notify(portal.g, record, portal.g.clock().date())
+    reviews.record_review(portal.g, record, reviews.Review("confirm", "You get the loan.", "Invented reasons."))
+    notification.notify(portal.g, record, portal.g.clock().date())
     told = explain.explain(portal.g, reading.CLI, record, cause="letter")
-    requests.answer(
+    officer_requests.answer(
         portal.g, reading.Reader("officer", "x"), opened.request.id, version=1, text="So.", explanation=told.id
     )
     return opened.tracking_code
@@ -116,7 +118,7 @@ def test_a_correction_by_keyboard(
     page.locator("#answer").fill("Verbeterd (verzonnen).")
     page.get_by_role("button", name="Ondertekenen en versturen").press("Enter")
     page.wait_for_load_state()
-    assert asking.status(portal.g, opened.tracking_code).answer == "Verbeterd (verzonnen)."
+    assert public_requests.status(portal.g, opened.tracking_code).answer == "Verbeterd (verzonnen)."
 
 
 @pytest.mark.parametrize("width", WIDTHS)

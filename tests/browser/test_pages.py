@@ -13,8 +13,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from app.actions.disclosing import publications, transparency
-from app.actions.proving.receipt_page import has_script
+from service.disclosing import publications, transparency
+from service.proving.receipt_page import has_script
 
 pytestmark = pytest.mark.enable_socket
 

@@ -9,8 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from app.access import accounts, second_factor, store_secrets
-from app.http import cookies
+from accounts import administration, second_factor, secret_table
+from web import cookies
 
 pytestmark = pytest.mark.enable_socket
 
@@ -62,7 +62,7 @@ def test_a_page_is_accessible_and_fits(browser: Browser, portal: Any, path: str,
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_page_of_one_account_and_what_follows_it(browser: Browser, portal: Any, lang: str, width: int) -> None:
     login = f"test.{lang}{width}"
-    made = accounts.add(portal.g, login=login, name="Bo Voorbeeld", role="approver", by=None).account
+    made = administration.add(portal.g, login=login, name="Bo Voorbeeld", role="approver", by=None).account
     context, page = open_page(browser, portal, width, "administrator")
     page.goto(f"{portal.url}/admin/accounts/{made.id}?lang={lang}")
     check(page)
@@ -77,7 +77,7 @@ def test_the_page_of_one_account_and_what_follows_it(browser: Browser, portal: A
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_first_sign_in_by_keyboard(browser: Browser, portal: Any, width: int, javascript: bool) -> None:
     login = f"first.{width}{'js' if javascript else 'no'}"
-    issued = accounts.add(portal.g, login=login, name="Ada Voorbeeld", role="officer", by=None)
+    issued = administration.add(portal.g, login=login, name="Ada Voorbeeld", role="officer", by=None)
     context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=javascript)
     page = context.new_page()
 
@@ -97,7 +97,7 @@ def test_the_first_sign_in_by_keyboard(browser: Browser, portal: Any, width: int
     if javascript:
         check(page)
     with portal.g.reading() as conn:
-        sealed = store_secrets.read_secret(conn, issued.account.id).totp
+        sealed = secret_table.read_secret(conn, issued.account.id).totp
     assert sealed is not None
     secret = second_factor.unseal(second_factor.read_keys(portal.g.home), issued.account.id, sealed)
     page.locator("#password").focus()

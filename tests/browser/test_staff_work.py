@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from app.actions.cases import asking
-from app.actions.systems import incidents
+from service.cases import public_requests
+from service.systems import incidents
 
 pytestmark = pytest.mark.enable_socket
 
@@ -46,7 +46,7 @@ PAGES = {
 @pytest.fixture(scope="module")
 def request_id(portal: Any) -> str:
     """A request of an invented person."""
-    opened = asking.open_request(
+    opened = public_requests.open_request(
         portal.g,
         right="explain",
         channel="web",

@@ -16,10 +16,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from app.actions.cases import requests, review
-from app.actions.disclosing import letters
-from app.actions.proving.receipt_page import has_script
-from app.actions.records.reading import CLI, Reader
+from service.cases import officer_requests as requests
+from service.cases import reviews
+from service.disclosing import letters
+from service.proving.receipt_page import has_script
+from service.records.reading import CLI, Reader
 
 pytestmark = pytest.mark.enable_socket
 
@@ -133,10 +134,10 @@ def town(portals: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any
     home, records = portals.copy_of_a_home(tmp_path_factory.mktemp("town"))
     with portals.served(home) as served:
         served.records = records
-        decided = review.Review(
+        decided = reviews.Review(
             "override", "refuse", "Letters about payment.", notified=served.g.clock().date().isoformat()
         )
-        review.record_review(served.g, records.held, decided)
+        reviews.record_review(served.g, records.held, decided)
         yield served
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlog.entries import vocabulary
+from auditlog.core.entries import vocabulary
 from casework import request
 from casework.errors import StepRefused
 from casework.request import Request, Taken, after, due_day, next_state, received_as

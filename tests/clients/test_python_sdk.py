@@ -19,13 +19,13 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.actions.systems import lifecycle
-from app.bench import records_scene
-from app.bench.records_scene import SOURCE, SYSTEM, line
-from auditlog.entries.receipt import parse_receipt, verify_receipt
-from auditlog.errors import CannotRecord, FormatError, OpeningError
-from auditlog.formats.commitment import commit_all
+from auditlog.core.entries.receipt import parse_receipt, verify_receipt
+from auditlog.core.errors import CannotRecord, FormatError, OpeningError
+from auditlog.core.formats.commitment import commit_all
 from auditlog.vault import subjects
+from lab.bench import records_scene
+from lab.bench.records_scene import SOURCE, SYSTEM, line
+from service.systems import lifecycle
 
 FILE = Path(__file__).parents[2] / "clients" / "python" / "greffier.py"
 FIELDS = tuple(line(1)["input"])

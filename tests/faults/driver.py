@@ -16,14 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app import cli
-from app.actions.erasing import erase
-from app.actions.logs import publish
-from app.errors import AppError
-from app.home import Greffier
-from app.wiring import open_home
-from auditlog.counting.cells import counted
-from auditlog.errors import AuditLogError, CannotRecord
+import cli
+from auditlog.core.counting.cells import counted
+from auditlog.core.errors import AuditLogError, CannotRecord
 from auditlog.store import decisions as decision_store
 from auditlog.store.engine import is_database_error
 from auditlog.store.insert import insert_rows
@@ -31,7 +26,12 @@ from auditlog.store.sources import source_row
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.writing.guard import Guard
 from auditlog.writing.log import Integrated, Unit
+from home.errors import AppError
+from home.greffier import Greffier
 from registry.store import systems as register_store
+from service.erasing import erase
+from service.logs import publish
+from service.wiring import open_home
 
 LOAN = "social-loan-check"
 ORIGIN = "waterveen.example/log/1"

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.actions.logs import log as log_actions
-from app.home import Greffier
-from app.wiring import open_home
-from auditlog.entries.record import parse_entry
-from auditlog.formats.checkpoint import parse_checkpoint
-from auditlog.formats.merkle import leaf_hash, prove_consistency, root_hash, verify_consistency
-from auditlog.formats.note import parse_note
+from auditlog.core.entries.record import parse_entry
+from auditlog.core.formats.checkpoint import parse_checkpoint
+from auditlog.core.formats.merkle import leaf_hash, prove_consistency, root_hash, verify_consistency
+from auditlog.core.formats.note import parse_note
 from auditlog.store import log as log_store
 from auditlog.store.engine import reading
 from auditlog.writing.log import Unit
+from home.greffier import Greffier
+from service.keeping import fsck
+from service.wiring import open_home
 
 Said = Sequence[dict[str, Any]]
 
@@ -50,7 +50,7 @@ def promises(g: Greffier, said: Said) -> list[str]:
     if g.guard.read() != (size, root):
         wrong.append(f"the guard stands at {g.guard.read()}, the head at {size}")
     wrong += _acknowledged(entries, said)
-    wrong += [f"fsck: {finding}" for finding in log_actions.check_all(g)]
+    wrong += [f"fsck: {finding}" for finding in fsck.check_all(g)]
     return wrong
 
 

@@ -42,7 +42,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "app.cli", "serve", "--home", str(self.home), "--port", str(self.port)]
+        command = [sys.executable, "-m", "cli", "serve", "--home", str(self.home), "--port", str(self.port)]
         with self.home.with_name("server.log").open("ab") as told:
             self.process = subprocess.Popen(command, stdout=told, stderr=told)
 
@@ -67,7 +67,7 @@ class Server:
 
     def command(self, *arguments: str) -> int:
         """Another command over the same home, beside the server."""
-        command = [sys.executable, "-m", "app.cli", *arguments, "--home", str(self.home)]
+        command = [sys.executable, "-m", "cli", *arguments, "--home", str(self.home)]
         return subprocess.run(command, capture_output=True, check=False).returncode
 
     def stall(self, seconds: float) -> None:

@@ -17,23 +17,23 @@ from typing import Any
 
 from sqlalchemy import create_engine, make_url, text
 
-from app.actions.logs import log as log_actions
-from app.actions.logs import policy_file
-from app.home import Greffier
-from app.wiring import create_home, open_home
-from auditlog.entries.receipt import Receipt, format_receipt, parse_receipt, verify_receipt
-from auditlog.errors import NotFound, VerifyError
-from auditlog.formats.checkpoint import open_checkpoint
-from auditlog.formats.keyring import format_key_ring
-from auditlog.formats.merkle import leaf_hash, root_hash
-from auditlog.formats.policy import Policy, check_policy, parse_policy
-from auditlog.formats.tiles import parse_entries_path, parse_tile_path
-from auditlog.peers.introduce import About, with_witness
+from auditlog.core.entries.receipt import Receipt, format_receipt, parse_receipt, verify_receipt
+from auditlog.core.errors import NotFound, VerifyError
+from auditlog.core.formats.checkpoint import open_checkpoint
+from auditlog.core.formats.keyring import format_key_ring
+from auditlog.core.formats.merkle import leaf_hash, root_hash
+from auditlog.core.formats.policy import Policy, check_policy, parse_policy
+from auditlog.core.formats.tiles import parse_entries_path, parse_tile_path
+from auditlog.peers.introduction import About, with_witness
 from auditlog.peers.mirror import name_of
 from auditlog.peers.witness import Witness
 from auditlog.store import log as log_store
 from auditlog.store.engine import reading
 from auditlog.writing.log import Integrated, Unit
+from home import policy_file
+from home.greffier import Greffier
+from service.keeping import fsck
+from service.wiring import create_home, open_home
 
 NAME = "waterveen.example/log"
 
@@ -190,7 +190,7 @@ class Book:
 
     def check(self, ring_of: Policy, *, whole: bool) -> None:
         """All checkpoints ever signed are of one growing tree; with `whole`, they and all receipts verify now."""
-        from auditlog.formats.canonical import format_base64
+        from auditlog.core.formats.canonical import format_base64
 
         for (origin, size), root in self.signed.items():
             if size <= len(self.leaves.get(origin, ())):
@@ -342,7 +342,7 @@ class World:
                 assert found[origin][index : index + 1] == [data], f"an acknowledged entry of {origin} is lost"
         self.book.check(policy, whole=whole)
         if whole:
-            assert log_actions.check_all(g) == []
+            assert fsck.check_all(g) == []
 
     def end(self) -> None:
         self.close_all()

@@ -18,19 +18,19 @@ from typing import Any
 
 import pytest
 
-from app import cli
-from app.actions.keeping import migrate
-from app.actions.logs import log as log_actions
-from app.home import Greffier
-from app.wiring import open_home
-from auditlog.entries.record import parse_entry
-from auditlog.errors import CannotRecord, GuardError, ProofError
-from auditlog.formats.checkpoint import parse_checkpoint
-from auditlog.formats.merkle import leaf_hash, prove_consistency, root_hash, verify_consistency
-from auditlog.formats.note import parse_note
+import cli
+from auditlog.core.entries.record import parse_entry
+from auditlog.core.errors import CannotRecord, GuardError, ProofError
+from auditlog.core.formats.checkpoint import parse_checkpoint
+from auditlog.core.formats.merkle import leaf_hash, prove_consistency, root_hash, verify_consistency
+from auditlog.core.formats.note import parse_note
 from auditlog.store import log as log_store
 from auditlog.store.engine import open_engine
 from auditlog.writing.log import Unit
+from home import health
+from home.greffier import Greffier
+from service.keeping import fsck, migrate
+from service.wiring import open_home
 
 DATABASE = "greffier.db"
 
@@ -95,7 +95,7 @@ def test_a_flipped_bit_in_an_entry_is_named_and_mended_by_the_same_bytes(
     damaged[place] ^= 1
     (home / DATABASE).write_bytes(damaged)
     with open_home(home) as g:
-        found = log_actions.check_all(g)
+        found = fsck.check_all(g)
         place = f"auditlog_entry(log=1,idx={index})"
         assert f"{place}.data" in [f.place for f in found]
         named = {f.place.removesuffix(".data").removesuffix(".id") for f in found if "auditlog_entry" in f.place}
@@ -113,7 +113,7 @@ def test_a_flipped_bit_in_an_entry_is_named_and_mended_by_the_same_bytes(
         for _, sql in triggers:
             conn.exec_driver_sql(sql)
         conn.commit()
-        assert log_actions.check_all(g) == []
+        assert fsck.check_all(g) == []
 
 
 def test_a_flipped_bit_anywhere_in_the_database_is_never_signed(long_home: Path, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_no_second_log_begins_where_the_guard_is_gone_too(loan_home: Path) -> No
         with pytest.raises(GuardError, match="compare the log with a witness or an export"), open_home(loan_home):
             pass
     with open_home(loan_home, tolerant=True) as g:
-        assert not log_actions.health(g).recording
+        assert not health.health(g).recording
 
 
 def test_a_database_deleted_under_the_running_log_is_noticed_at_the_next_entry(loan_home: Path, acting: Any) -> None:
@@ -213,7 +213,7 @@ def test_a_database_deleted_under_the_running_log_is_noticed_at_the_next_entry(l
             path.rename(loan_home / path.name)
         acting.pulse(g)
         assert kinds(g)[-2:] == ["outage/1", "pulse/1"]
-        assert log_actions.check_all(g) == []
+        assert fsck.check_all(g) == []
 
 
 # --- 3. the disk is full (Mammoth 2024h1) -----------------------------------------------------------------------------

@@ -20,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from app import cli
-from app.errors import SettingsError
-from app.made import MARKER, is_half_made
-from app.wiring import open_home
-from auditlog.entries.record import parse_entry
+import cli
+from auditlog.core.entries.record import parse_entry
 from auditlog.store import log as log_store
 from auditlog.vault.record_keys import KEY_SIZE
 from auditlog.writing.guard import Guard
+from home.creation import MARKER, is_half_made
+from home.errors import SettingsError
+from service.wiring import open_home
 
 FAULTS = os.environ.get("GREFFIER_FAULTS", "16")
 SEED = int(os.environ.get("GREFFIER_SEED", "20261124"))

@@ -22,15 +22,15 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from app import cli
-from app.actions.erasing import erase
-from app.actions.systems import lifecycle, register
-from app.demo.run import CASES
-from app.home import Greffier
-from app.wiring import create_home, open_home
-from auditlog.errors import Erased, GuardError
+import cli
+from auditlog.core.errors import Erased, GuardError
 from auditlog.store.backup import Backup
 from auditlog.vault.ledger import Erasure
+from cli.demo.run import CASES
+from home.greffier import Greffier
+from service.erasing import erase
+from service.systems import lifecycle, register
+from service.wiring import create_home, open_home
 
 LOAN = "social-loan-check"
 FAULTS = os.environ.get("GREFFIER_FAULTS", "6")

@@ -26,20 +26,20 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.actions.logs import publish, rotation, succession
-from app.actions.proving import receipts
-from app.errors import Refused
-from app.http.tlog.witness import create_witness_app
-from app.wiring import open_home, succeed_home
-from auditlog.entries.receipt import format_receipt
-from auditlog.errors import CannotRecord, FormatError, Frozen, GuardError
-from auditlog.formats.keyring import format_key_ring
+from auditlog.core.entries.receipt import format_receipt
+from auditlog.core.errors import CannotRecord, FormatError, Frozen, GuardError
+from auditlog.core.formats.keyring import format_key_ring
 from auditlog.peers.fetch import Unreachable
 from auditlog.peers.mirror import Mirror
 from auditlog.peers.monitor import Monitor
 from auditlog.store import log as log_store
 from auditlog.store.engine import reading
 from auditlog.writing.log import Unit
+from home.errors import Refused
+from service.logs import publish, rotation, succession
+from service.proving import receipts
+from service.wiring import open_home, succeed_home
+from web.tlog.witness import create_witness_app
 
 pytestmark = [
     pytest.mark.enable_socket,

@@ -19,15 +19,16 @@ from typing import Any
 import httpx
 import pytest
 
-from app.access import keys
-from app.actions.logs import log
-from app.actions.records import reading
-from app.actions.systems import lifecycle, register
-from app.demo.run import CASES
-from app.home import Greffier
-from app.wiring import open_home
-from auditlog.entries.record import Entry, parse_entry
+from accounts import api_keys
+from auditlog.core.entries.record import Entry, parse_entry
 from auditlog.store import log as log_store
+from cli.demo.run import CASES
+from home.greffier import Greffier
+from service.keeping import fsck
+from service.logs import gaps
+from service.records import reading
+from service.systems import lifecycle, register
+from service.wiring import open_home
 
 LOAN = "social-loan-check"
 REPLY = "tax-question-reply"
@@ -44,7 +45,7 @@ def test_every_released_answer_has_its_record_and_every_number_its_end(
 ) -> None:
     rng = random.Random(int(os.environ.get("GREFFIER_SEED", "20261125")))
     with open_home(loan_home) as g:
-        key = keys.create_key(g.engine, role="client", now=g.clock()).secret
+        key = api_keys.create_key(g.engine, role="client", now=g.clock()).secret
         register_stream(g)
     asked = soak.Asked({"system": LOAN, "input": loan_input}, CHAT)
     server = soak.Server(loan_home)
@@ -75,7 +76,7 @@ def test_a_server_that_is_told_to_end_answers_all_who_wait(
     soak: Any, loan_home: Path, loan_input: dict[str, Any]
 ) -> None:
     with open_home(loan_home) as g:
-        key = keys.create_key(g.engine, role="client", now=g.clock()).secret
+        key = api_keys.create_key(g.engine, role="client", now=g.clock()).secret
     server = soak.Server(loan_home)
     server.start()
     with httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {key}"}, trust_env=False) as client:
@@ -93,10 +94,10 @@ def test_a_server_that_is_told_to_end_answers_all_who_wait(
     assert {status for status, _ in told} <= {201, 503}
     assert {what for status, what in told if status == 503} <= {"stopped"}
     with open_home(loan_home) as g:
-        (boot,) = log.read_gaps(g).boots
+        (boot,) = gaps.read_gaps(g).boots
         assert (boot.ended, boot.missing) == ("closed", ())
         assert boot.decisions == [status for status, _ in told].count(201) + 1
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []
 
 
 def until(condition: Any) -> None:
@@ -155,7 +156,7 @@ THINGS = {thing.__name__: thing for thing in (kill_worker, stop_system, stall, l
 def check(home: Path, heard: Any) -> None:
     """What must hold of the log, once it is opened again."""
     with open_home(home) as g:
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []
         g.runtime.start()  # its entry states what boots had reached that nobody closed
         entries = read(g)
         places = {entry.id: index for index, entry in entries.items() if entry.kind == "decision/1"}
@@ -172,7 +173,7 @@ def check(home: Path, heard: Any) -> None:
             if entry.kind in {"decision/1", "unfinished/1"}
         ]
         assert len(numbers) == len(set(numbers)), "a number has two ends"
-        boots = log.read_gaps(g).boots
+        boots = gaps.read_gaps(g).boots
     assert [boot.ended for boot in boots].count("open") == 1  # that of this very check
     assert {boot.ended for boot in boots} >= {"closed", "unclosed"}
     for boot in boots:

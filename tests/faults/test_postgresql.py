@@ -21,11 +21,11 @@ import pytest
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.actions.systems import lifecycle, register
-from app.demo.run import CASES
-from app.wiring import create_home, open_home
-from auditlog.errors import CannotRecord, GuardError
+from auditlog.core.errors import CannotRecord, GuardError
 from auditlog.store.log import lock_log
+from cli.demo.run import CASES
+from service.systems import lifecycle, register
+from service.wiring import create_home, open_home
 
 LOAN = "social-loan-check"
 POINTS = range(1, 9)

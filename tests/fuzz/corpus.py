@@ -46,12 +46,12 @@ def valid_inputs() -> dict[str, list[bytes]]:
     """For each parser at least one input that it accepts."""
     import targets as t
 
-    from auditlog.checking.tree import format_sums
-    from auditlog.formats.canonical import format_base64
-    from auditlog.formats.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
-    from auditlog.formats.keyring import KeyRing, LogKey, format_key_ring
-    from auditlog.formats.merkle import EMPTY_ROOT
-    from auditlog.formats.note import (
+    from auditlog.core.checking.tree import format_sums
+    from auditlog.core.formats.canonical import format_base64
+    from auditlog.core.formats.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
+    from auditlog.core.formats.keyring import KeyRing, LogKey, format_key_ring
+    from auditlog.core.formats.merkle import EMPTY_ROOT
+    from auditlog.core.formats.note import (
         ED25519,
         Note,
         Signer,
@@ -61,9 +61,9 @@ def valid_inputs() -> dict[str, list[bytes]]:
         format_vkey,
         parse_note,
     )
-    from auditlog.formats.proof import LogProof, format_proof
-    from auditlog.formats.tiles import Tile, format_entries_path, format_entry_bundle, format_tile_path
-    from auditlog.peers.introduce import About, format_about
+    from auditlog.core.formats.proof import LogProof, format_proof
+    from auditlog.core.formats.tiles import Tile, format_entries_path, format_entry_bundle, format_tile_path
+    from auditlog.peers.introduction import About, format_about
     from auditlog.store.cursor import format_cursor
     from auditlog.writing.keyseal import Unlock, new_salt, seal_text
 
@@ -168,7 +168,7 @@ def _receipt(entries: list[bytes], proof: bytes) -> bytes:
 
 
 def _evidence(notes: list[bytes], short: bytes) -> list[bytes]:
-    from auditlog.errors import VerifyError
+    from auditlog.core.errors import VerifyError
     from auditlog.peers.evidence import Contradiction, format_evidence, make_evidence
 
     fork = Contradiction("forked", kind="fork", prefix_root=bytes(32), proof=(bytes(32), bytes([1]) * 32))

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.errors import SettingsError
-from app.settings import read_profile, read_settings
-from auditlog.checking.tree import format_sums, parse_sums
-from auditlog.entries.lineage import Lineage
-from auditlog.entries.receipt import format_receipt, parse_receipt, verify_receipt
-from auditlog.entries.record import Entry, parse_entry, parse_time
-from auditlog.errors import AuditLogError, FormatError
-from auditlog.formats.canonical import (
+from auditlog.core.checking.tree import format_sums, parse_sums
+from auditlog.core.entries.lineage import Lineage
+from auditlog.core.entries.receipt import format_receipt, parse_receipt, verify_receipt
+from auditlog.core.entries.record import Entry, parse_entry, parse_time
+from auditlog.core.errors import AuditLogError, FormatError
+from auditlog.core.formats.canonical import (
     format_base64,
     format_canonical,
     parse_base64,
@@ -28,10 +26,10 @@ from auditlog.formats.canonical import (
     parse_decimal,
     parse_json,
 )
-from auditlog.formats.checkpoint import format_checkpoint, open_checkpoint, parse_checkpoint
-from auditlog.formats.cosignature import parse_body
-from auditlog.formats.keyring import KeyRing, format_key_ring, key_ring, parse_key_ring
-from auditlog.formats.note import (
+from auditlog.core.formats.checkpoint import format_checkpoint, open_checkpoint, parse_checkpoint
+from auditlog.core.formats.cosignature import parse_body
+from auditlog.core.formats.keyring import KeyRing, format_key_ring, key_ring, parse_key_ring
+from auditlog.core.formats.note import (
     COSIGNATURE,
     ED25519,
     ML_DSA_44,
@@ -46,9 +44,9 @@ from auditlog.formats.note import (
     parse_skey,
     parse_vkey,
 )
-from auditlog.formats.policy import cosigned_by, format_policy, parse_policy
-from auditlog.formats.proof import format_proof, parse_proof
-from auditlog.formats.tiles import (
+from auditlog.core.formats.policy import cosigned_by, format_policy, parse_policy
+from auditlog.core.formats.proof import format_proof, parse_proof
+from auditlog.core.formats.tiles import (
     format_entries_path,
     format_entry_bundle,
     format_tile_path,
@@ -61,7 +59,7 @@ from auditlog.peers.client import Behind, Cosigned, Rejected, Reply, TryLater, _
 from auditlog.peers.cms import names_certificate, with_ordered_certificates
 from auditlog.peers.evidence import format_evidence, parse_evidence, verify_evidence
 from auditlog.peers.fetch import check_url
-from auditlog.peers.introduce import format_about, parse_about
+from auditlog.peers.introduction import format_about, parse_about
 from auditlog.peers.mirror import Mirror, name_of
 from auditlog.peers.submission import NotCosigned, authenticate, format_submission, judge, parse_submission
 from auditlog.peers.tsa import describe_token, read_certificates
@@ -69,6 +67,8 @@ from auditlog.store.cursor import DecisionFilter, format_cursor, format_filter, 
 from auditlog.vault.ledger import format_line, format_slots_line, parse_line, parse_slots_line
 from auditlog.writing.guard import format_guard_line, parse_guard_line
 from auditlog.writing.keyseal import Unlock, open_text
+from home.errors import SettingsError
+from home.settings import read_profile, read_settings
 
 ORIGIN = "register.example/audit/1"
 SIGNERS = tuple(Signer.generate(ORIGIN, type_, bytes([7]) * 32) for type_ in (ED25519, ML_DSA_44))

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from auditlog.errors import FormatError
-from auditlog.formats.note import COSIGNATURE, Signer, format_vkey
+from auditlog.core.errors import FormatError
+from auditlog.core.formats.note import COSIGNATURE, Signer, format_vkey
 
 HERE = Path(__file__).parent
 INPUTS = 2_000

@@ -17,15 +17,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.actions.proving.receipt_page import SCRIPT
-from auditlog.checking.verifier import Trust, check_receipt
-from auditlog.entries.receipt import Receipt, format_receipt
-from auditlog.errors import AuditLogError, NotPublished
-from auditlog.formats.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
-from auditlog.formats.commitment import commit_all, open_field
-from auditlog.formats.keyring import KeyRing, LogKey, format_key_ring, key_ring, parse_key_ring
-from auditlog.formats.merkle import leaf_hash, node_hash, prove_inclusion, root_hash
-from auditlog.formats.note import (
+from auditlog.core.checking.verifier import Trust, check_receipt
+from auditlog.core.entries.receipt import Receipt, format_receipt
+from auditlog.core.errors import AuditLogError, NotPublished
+from auditlog.core.formats.checkpoint import Checkpoint, format_checkpoint, sign_checkpoint
+from auditlog.core.formats.commitment import commit_all, open_field
+from auditlog.core.formats.keyring import KeyRing, LogKey, format_key_ring, key_ring, parse_key_ring
+from auditlog.core.formats.merkle import leaf_hash, node_hash, prove_inclusion, root_hash
+from auditlog.core.formats.note import (
     COSIGNATURE,
     ED25519,
     ML_DSA_44,
@@ -36,8 +35,9 @@ from auditlog.formats.note import (
     format_vkey,
     parse_note,
 )
-from auditlog.formats.policy import parse_policy
-from auditlog.formats.proof import LogProof
+from auditlog.core.formats.policy import parse_policy
+from auditlog.core.formats.proof import LogProof
+from service.proving.receipt_page import SCRIPT
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "js"
@@ -103,7 +103,7 @@ def test_the_bundle_is_the_same_each_time(node: str, tmp_path: Path) -> None:
         subprocess.run([node, str(CLIENT / "build.mjs"), str(tmp_path / name)], check=True, capture_output=True)
         made.append((tmp_path / name).read_bytes())
     assert made[0] == made[1]
-    assert SCRIPT.read_bytes() == made[0], "app/static/verify.js is out of date: run `make check-page`"
+    assert SCRIPT.read_bytes() == made[0], "web/static/verify.js is out of date: run `make check-page`"
     assert made[0].isascii()
     assert b"</script" not in made[0].lower()
     assert b"MIT License" in made[0]

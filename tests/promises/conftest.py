@@ -19,7 +19,7 @@ def greffier() -> Greffier:
     """Run the command line as an operator does."""
 
     def run(*arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "cli", *map(str, arguments)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GREFFIER_")}
         return subprocess.run(
             command, input=stdin, capture_output=True, text=True, check=False, timeout=180, env=environment

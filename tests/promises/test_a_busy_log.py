@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from app.actions.deciding import decide
-from app.actions.logs import log
-from app.cli import CANNOT_RECORD, exit_code, message
-from app.home import Greffier
-from app.wiring import open_home
-from auditlog.errors import CannotRecord
+from auditlog.core.errors import CannotRecord
 from auditlog.writing.log import Unit
+from cli import CANNOT_RECORD, exit_code, message
+from home.greffier import Greffier
+from service.deciding import decide
+from service.keeping import fsck
+from service.logs import gaps
+from service.wiring import open_home
 
 pytestmark = pytest.mark.enable_socket
 
@@ -91,8 +92,8 @@ def test_a_full_queue_is_told_to_clients_with_the_time_to_wait(
         assert g.runtime.reached() == reached, "the model ran for what could not be recorded"
         settled(g)
         assert client.post("/api/decisions", json=body, headers=key).status_code == 201
-        assert all(boot.missing == () for boot in log.read_gaps(g).boots)
-        assert log.check_all(g) == []
+        assert all(boot.missing == () for boot in gaps.read_gaps(g).boots)
+        assert fsck.check_all(g) == []
 
 
 def test_what_the_model_has_answered_waits_for_room(loan_home: Path, loan_input: dict[str, Any]) -> None:
@@ -108,7 +109,7 @@ def test_what_the_model_has_answered_waits_for_room(loan_home: Path, loan_input:
             assert not deciding.done(), "the model was slower than this test supposes, or the answer did not wait"
         answer = deciding.result(60)
         assert answer.id
-        assert all(boot.missing == () for boot in log.read_gaps(g).boots)
+        assert all(boot.missing == () for boot in gaps.read_gaps(g).boots)
 
 
 def test_the_command_line_says_try_again(loan_home: Path) -> None:
@@ -131,5 +132,5 @@ def test_a_command_beside_a_program_that_holds_the_database(loan_home: Path, inp
     assert told.stderr.startswith("greffier: ")
     assert told.stderr.count("\n") == 1
     with open_home(loan_home) as g:
-        assert log.check_all(g) == []
-        assert len(log.read_gaps(g).boots) == len(before["boots"])
+        assert fsck.check_all(g) == []
+        assert len(gaps.read_gaps(g).boots) == len(before["boots"])

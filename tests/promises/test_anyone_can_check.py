@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from auditlog.entries.receipt import parse_receipt
-from auditlog.formats.proof import format_proof
+from auditlog.core.entries.receipt import parse_receipt
+from auditlog.core.formats.proof import format_proof
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from app.actions.records import reading
-from app.actions.records.reading import CLI
-from app.attack import __main__ as command
-from app.attack import page
-from app.attack.attacks import ATTACKS, GROUPS
-from app.attack.forgery import database, entries, note
-from app.attack.parties import PARTIES
-from app.attack.play import Outcome, play, stage
-from app.attack.scene import HOUR, Scene
-from auditlog.errors import Erased
-from auditlog.formats.policy import check_policy
+from auditlog.core.errors import Erased
+from auditlog.core.formats.policy import check_policy
+from lab.attack import __main__ as command
+from lab.attack import page
+from lab.attack.attacks import ATTACKS, GROUPS
+from lab.attack.forgery import database, entries, note
+from lab.attack.parties import PARTIES
+from lab.attack.play import Outcome, play, stage
+from lab.attack.scene import HOUR, Scene
+from service.records import reading
+from service.records.reading import CLI
 
 PAGE = command.PAGE.read_text("utf-8")
 # A few of each group; the others at full length only.

@@ -15,20 +15,20 @@ from typing import Any
 
 import pytest
 
-from app.actions.logs import publish
-from app.cli import run
-from app.home import Greffier as Installation
-from app.settings import SETTINGS_FILE
-from app.wiring import create_home, open_home
-from auditlog.errors import GuardError, VerifyError
-from auditlog.formats.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.formats.merkle import leaf_hash, root_hash
-from auditlog.formats.policy import format_policy
-from auditlog.formats.tiles import grow
+from auditlog.core.errors import GuardError, VerifyError
+from auditlog.core.formats.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.core.formats.merkle import leaf_hash, root_hash
+from auditlog.core.formats.policy import format_policy
+from auditlog.core.formats.tiles import grow
 from auditlog.peers.evidence import parse_evidence, verify_evidence
 from auditlog.writing.guard import Guard
 from auditlog.writing.keys import KeyFolder, read_key_ring
 from auditlog.writing.log import Unit
+from cli import run
+from home.greffier import Greffier as Installation
+from home.settings import SETTINGS_FILE
+from service.logs import publish
+from service.wiring import create_home, open_home
 
 pytestmark = pytest.mark.enable_socket
 

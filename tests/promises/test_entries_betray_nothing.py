@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.actions.records import reading
-from app.actions.records.reading import CLI
-from app.wiring import open_home
-from auditlog.entries.record import Entry, make_entry, parse_entry, parse_time
+from auditlog.core.entries.record import Entry, make_entry, parse_entry, parse_time
 from auditlog.store import log as log_store
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault
+from service.records import reading
+from service.records.reading import CLI
+from service.wiring import open_home
 
 REPEATS = 50
 

@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from app.actions.cases import review
-from app.actions.deciding import decide
-from app.actions.erasing import erase
-from app.actions.logs import log
-from app.actions.proving import receipts
-from app.actions.records import reading
-from app.actions.records.reading import CLI
-from app.home import Greffier
-from app.wiring import open_home
-from auditlog.entries.receipt import format_receipt
-from auditlog.errors import Erased
+from auditlog.core.entries.receipt import format_receipt
+from auditlog.core.errors import Erased
 from auditlog.store.decisions import find_decision
 from auditlog.store.vault import slots_of
 from auditlog.vault import erasure
+from home.greffier import Greffier
+from service.cases import reviews
+from service.deciding import decide
+from service.erasing import erase
+from service.keeping import fsck
+from service.proving import receipts
+from service.records import reading
+from service.records.reading import CLI
+from service.wiring import open_home
 
 LOAN = "social-loan-check"
 SUBJECT = "TEST-PERSON-7731"
@@ -34,8 +34,8 @@ REASONS = "The-invented-reasons-of-an-invented-officer"
 
 def decide_and_review(g: Greffier, loan_input: dict[str, Any]) -> str:
     answer = decide.decide(g, LOAN, loan_input, subjects=(SUBJECT,))
-    made = review.Review("confirm", "as-the-result-suggests", REASONS, notified="2026-11-24")
-    review.record_review(g, answer.id, made)
+    made = reviews.Review("confirm", "as-the-result-suggests", REASONS, notified="2026-11-24")
+    reviews.record_review(g, answer.id, made)
     return answer.id
 
 
@@ -60,7 +60,7 @@ def test_an_erased_record_is_gone_and_its_receipt_still_verifies(
             erase.erase(g, record, ground="objection")
         assert receipts.check(g, receipt.read_bytes()).verdict == "erased"
         assert reading.open(g, CLI, "export", kept).values["outcome"]
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []
     told = verify_offline(loan_home, receipt)
     assert told.returncode == 0, told.stdout + told.stderr
 
@@ -153,7 +153,7 @@ def test_an_interrupted_erasure_is_completed_at_the_next_start(
         assert receipts.find(g, record).verdict == "erased"
         with pytest.raises(Erased):
             reading.open(g, CLI, "export", record)
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []
 
 
 def test_the_command_refuses_an_unknown_ground(loan_home: Path, loan_input: dict[str, Any], greffier: Any) -> None:

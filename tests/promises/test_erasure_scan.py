@@ -27,32 +27,34 @@ from typing import Any
 
 import pytest
 
-from app.actions.cases import review
-from app.actions.erasing import erase, erased, holds
-from app.actions.explaining import explain, explain_entry
-from app.actions.explaining.explain_order import Measured
-from app.actions.explaining.statement import Alternative, Detail, Statement
-from app.actions.keeping import backup
-from app.actions.logs import log
-from app.actions.proving import receipts
-from app.actions.records import corrections, lookup, reading
-from app.actions.records.reading import CLI, Reader
-from app.actions.systems import register
-from app.home import Greffier
-from app.wiring import create_home, open_home
-from auditlog.counting.cells import counted
-from auditlog.entries.record import parse_entry
-from auditlog.errors import Erased
-from auditlog.formats.canonical import Json
-from auditlog.formats.commitment import canonical_value, commit_canonical, salt_for
+from auditlog.core.counting.cells import counted
+from auditlog.core.entries.record import parse_entry
+from auditlog.core.errors import Erased
+from auditlog.core.formats.canonical import Json
+from auditlog.core.formats.commitment import canonical_value, commit_canonical, salt_for
 from auditlog.store import decisions as decision_store
 from auditlog.store import log as log_store
 from auditlog.store import sources as source_store
-from auditlog.store.about import find_about
 from auditlog.store.decisions import find_reviews
 from auditlog.store.erasures import ABOUT_A_RECORD
+from auditlog.store.record_events import find_about
 from auditlog.store.vault import slots_of
 from auditlog.writing.log import Unit
+from home.greffier import Greffier
+from service.cases import reviews
+from service.disclosing import lookup
+from service.erasing import erase, erasure_proof, holds
+from service.explaining import entry as explain_entry
+from service.explaining import explain
+from service.explaining.order import Measured
+from service.explaining.statement import Alternative, Detail, Statement
+from service.keeping import backup, fsck
+from service.logs import export
+from service.proving import receipts
+from service.records import corrections, reading
+from service.records.reading import CLI, Reader
+from service.systems import register
+from service.wiring import create_home, open_home
 
 LOAN = "social-loan-check"
 BEGIN = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -103,8 +105,8 @@ def decide(g: Greffier, subjects: tuple[str, ...], n: int, outcome: str, **input
 
 def work_on(g: Greffier, record: str) -> None:
     """Everything that staff do with a record."""
-    made = review.Review("override", DECISION, REASONS, text=TEXT, effect=RIGHT, notified="2026-11-24")
-    review.record_review(g, record, made)
+    made = reviews.Review("override", DECISION, REASONS, text=TEXT, effect=RIGHT, notified="2026-11-24")
+    reviews.record_review(g, record, made)
     corrections.correct(g, record, {"income": RIGHT, "room": NUMBER}, REASONS)
     holds.place(g, record, ground="legal_claim", note=NOTE)
     holds.lift(g, record, ground="legal_claim", note=NOTE)
@@ -247,13 +249,13 @@ def test_after_erasing_a_person_nothing_of_theirs_is_found(home: Path, tmp_path:
             clock.now += timedelta(minutes=5)
         clock.now += timedelta(days=1)
         assert erase.write_tombstones(g) == 5
-        assert all(erased.verify(g, record).gone for record in mine)
+        assert all(erasure_proof.verify(g, record).gone for record in mine)
         for record in mine:
             with pytest.raises(Erased):
                 reading.open(g, CLI, "access_file", record)
         assert all(reading.open(g, CLI, "export", record).values for record in kept)
-        log.export_log(g, home / "exports" / "log")
-        assert log.check_all(g) == []
+        export.export_log(g, home / "exports" / "log")
+        assert fsck.check_all(g) == []
         nothing_groups(g, mine, theirs)
 
     content = files(home)
@@ -373,8 +375,8 @@ def test_postgresql_keeps_no_value_in_clear(
     """Every file of the server, before and after: content is sealed before it reaches the database."""
     home, clock = tmp_path / "other", Clock()
     create_home(home, "waterveen", "waterveen.example/log", database_url=postgresql_url, clock=clock)
-    from app.actions.systems import lifecycle
-    from app.demo.run import CASES
+    from cli.demo.run import CASES
+    from service.systems import lifecycle
 
     shutil.copyfile(CASES / "agency.json", home / "agency.json")
     with talkative(home / "debug.log"), open_home(home, clock=clock) as g:
@@ -392,8 +394,8 @@ def test_postgresql_keeps_no_value_in_clear(
             assert any(tag.hex() in statistics(conn) for tag in secrets["tags"]), "the planner keeps values of rows"
         plan = erase.plan_person(g, PERSON, ground="objection")
         erase.confirm(g, plan, plan.code)
-        assert all(erased.verify(g, record).gone for record in mine)
-        assert log.check_all(g) == []
+        assert all(erasure_proof.verify(g, record).gone for record in mine)
+        assert fsck.check_all(g) == []
         with g.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
             assert not any(tag.hex() in statistics(conn) for tag in secrets["tags"])
             # VACUUM lets go of rows and leaves their bytes in the page until others take the place (docs/trust.md).

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.actions.deciding import boots, decide, endings
-from app.actions.logs import log
-from app.home import Greffier
-from app.wiring import open_home
-from auditlog.errors import CannotRecord
+from auditlog.core.errors import CannotRecord
 from auditlog.store import log as log_store
+from home.greffier import Greffier
 from runtime.errors import RuntimeFault
+from service.deciding import boots, decide, unanswered
+from service.keeping import fsck
+from service.logs import gaps
+from service.wiring import open_home
 
 LOAN = "social-loan-check"
 
@@ -60,7 +61,7 @@ def test_a_result_that_the_log_could_not_take_is_unfinished(
         with pytest.raises(CannotRecord):
             decide.decide(g, LOAN, loan_input)
         with pytest.raises(CannotRecord):
-            endings.settle(g)
+            unanswered.settle(g)
         assert len(g.owed.all()) == 1
         away.back(monkeypatch)
         if by == "the next decision":
@@ -68,12 +69,12 @@ def test_a_result_that_the_log_could_not_take_is_unfinished(
         elif by == "a pulse":
             boots.pulse(g)
     with open_home(loan_home) as g:
-        (boot,) = log.read_gaps(g).boots
+        (boot,) = gaps.read_gaps(g).boots
         assert (boot.ended, boot.missing) == ("closed", ())
         # What the failed append had written is found, and nothing is said twice.
         assert boot.recorded == boot.reached
         assert unfinished(g) in ([], [("not_recorded", 2)])
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []
 
 
 def test_an_unfinished_entry_that_could_not_be_written_keeps_its_reason(
@@ -88,7 +89,7 @@ def test_an_unfinished_entry_that_could_not_be_written_keeps_its_reason(
         decide.decide(g, LOAN, loan_input)
         assert not g.owed
         assert unfinished(g) == [("output_invalid", 2)]
-        assert log.read_gaps(g).boots[0].missing == ()
+        assert gaps.read_gaps(g).boots[0].missing == ()
 
 
 def test_what_is_owed_when_the_process_is_killed_is_stated_by_the_next_start(
@@ -102,7 +103,7 @@ def test_what_is_owed_when_the_process_is_killed_is_stated_by_the_next_start(
     away.back(monkeypatch)
     with open_home(loan_home) as g:
         decide.decide(g, LOAN, loan_input)
-        first, second = log.read_gaps(g).boots
+        first, second = gaps.read_gaps(g).boots
         assert (first.ended, first.reached) == ("unclosed", 1)
         assert second.missing == ()
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []

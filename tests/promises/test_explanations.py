@@ -16,20 +16,20 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.actions.cases import review
-from app.actions.disclosing import letters, report
-from app.actions.erasing import erase
-from app.actions.explaining import explain
-from app.actions.proving import evidence
-from app.actions.records import access_file, lookup, reading
-from app.actions.records.accesses import Reader
-from app.wiring import open_home
-from auditlog.entries.receipt import parse_receipt, verify_receipt
-from auditlog.errors import AuditLogError, Erased
+from auditlog.core.entries.receipt import parse_receipt, verify_receipt
+from auditlog.core.errors import AuditLogError, Erased
 from auditlog.store import decisions as decision_store
-from auditlog.store.about import find_about
+from auditlog.store.record_events import find_about
 from auditlog.writing.log import Unit
 from reports.explanation.words import words
+from service.cases import reviews
+from service.disclosing import access_file, letters, lookup, report
+from service.erasing import erase
+from service.explaining import explain
+from service.proving import evidence
+from service.records import reading
+from service.records.accesses import Reader
+from service.wiring import open_home
 
 pytestmark = pytest.mark.enable_socket
 AUDITOR = Reader("auditor", None)
@@ -126,7 +126,7 @@ def test_of_what_ran_elsewhere_no_reasons_are_given(g: Any, echo: Any, capture: 
     assert_no_reasons(g, told)
 
 
-def assert_no_reasons(g: Any, told: explain.Told) -> None:
+def assert_no_reasons(g: Any, told: explain.Explained) -> None:
     statement: Any = told.statement
     assert (statement["details"], statement["changes"]) == ([], [])
     assert (told.words.details, told.words.alternatives) == ((), ())
@@ -176,8 +176,8 @@ def test_what_was_told_goes_with_the_record_and_is_found_until_then(
         held: Any = access_file.access_file(g, AUDITOR, person)
         assert held["records"][0]["explanations"] == [], "an officer has the result still"
         today = g.clock().date().isoformat()
-        decided = review.Review("confirm", "as it was found", "invented reasons", notified=today)
-        review.record_review(g, echo.record, decided)
+        decided = reviews.Review("confirm", "as it was found", "invented reasons", notified=today)
+        reviews.record_review(g, echo.record, decided)
         file: Any = access_file.access_file(g, AUDITOR, person)
         (shown,) = file["records"][0]["explanations"]
         assert (shown["id"], shown["verdict"], shown["statement"]) == (told.id, "explained", told.statement)
@@ -198,8 +198,8 @@ def test_what_was_told_goes_with_the_record_and_is_found_until_then(
 
 def test_no_output_of_a_model_is_read_for_an_explanation() -> None:
     """Nothing that tells it names a step's output."""
-    actions = Path(__file__).parents[2] / "app" / "actions" / "explaining"
-    for name in ("explain.py", "explain_words.py", "statement.py"):
-        source = (actions / name).read_text("utf-8")
+    room = Path(__file__).parents[2] / "service" / "explaining"
+    for name in ("explain.py", "wording.py", "statement.py"):
+        source = (room / name).read_text("utf-8")
         assert '"output"' not in source, name
         assert ".output" not in source, name

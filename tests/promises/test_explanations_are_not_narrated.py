@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.actions.cases import review
-from app.actions.deciding import decide
-from app.actions.disclosing import letters, report
-from app.actions.records.reading import CLI
-from app.wiring import open_home
+from service.cases import reviews
+from service.deciding import decide
+from service.disclosing import letters, report
+from service.records.reading import CLI
+from service.wiring import open_home
 
 NO_MEASURE = {"en": "We cannot tell you yet which of your details made the difference", "nl": "nog niet"}
 OWN_WORDS = "We spoke on the telephone about the two late bills."
@@ -24,7 +24,7 @@ def test_a_letter_gives_no_reason_that_nobody_measured(loan_home: Path, loan_inp
         before = report.render(g, letters.letter(g, CLI, record), lang, "html").decode()
         assert NO_MEASURE[lang] in before
         assert OWN_WORDS not in before
-        review.record_review(g, record, review.Review("override", "You get the loan.", OWN_WORDS))
+        reviews.record_review(g, record, reviews.Review("override", "You get the loan.", OWN_WORDS))
         after = report.render(g, letters.letter(g, CLI, record), lang, "html").decode()
     assert NO_MEASURE[lang] in after
     assert OWN_WORDS in after

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from app.actions.cases import review
-from app.actions.disclosing import transparency
-from app.actions.elsewhere import external
-from app.actions.erasing import erase
-from app.actions.figures import recount, tallies
-from app.actions.logs import log, publish
-from app.actions.records import reading
-from app.bench import records_scene
-from app.bench.records_scene import line
-from app.cli import run
-from app.demo.run import CASES
-from app.home import Greffier
-from app.settings import PROFILE_FILE
-from app.wiring import open_home
+from cli import run
+from cli.demo.run import CASES
+from home.greffier import Greffier
+from home.settings import PROFILE_FILE
+from lab.bench import records_scene
+from lab.bench.records_scene import line
+from service.cases import reviews
+from service.disclosing import transparency
+from service.erasing import erase
+from service.external import import_records
+from service.figures import recount, tallies
+from service.logs import export, publish
+from service.records import reading
+from service.wiring import open_home
 
 YEAR = date(2026, 1, 1), date(2026, 12, 31)
 WORDS = {"grant": "grant it", "refuse": "refuse it", "visit": "visit first"}
@@ -64,11 +64,11 @@ def fill(g: Greffier, clock: Clock) -> list[str]:
             )
             for n, o in enumerate(outcomes)
         ]
-        made = [one.id for one in external.record(g, lines).results]
-        review.record_review(g, made[0], review.Review("confirm", "as said", "invented reasons"))
+        made = [one.id for one in import_records.record(g, lines).results]
+        reviews.record_review(g, made[0], reviews.Review("confirm", "as said", "invented reasons"))
         tallies.tally_pending(g)
         clock.now += timedelta(days=12)
-        review.record_review(g, made[1], review.Review("override", "otherwise", "invented reasons"))
+        reviews.record_review(g, made[1], reviews.Review("override", "otherwise", "invented reasons"))
         ids += made
     clock.now = datetime(2027, 1, 4, 9, 0, tzinfo=UTC)
     return ids
@@ -88,7 +88,7 @@ def years(url: str, tmp_path: Path) -> tuple[Path, Path, bytes]:
         erase.confirm(g, plan, plan.code)
         assert list(reading.recount(g, ids)) == []
         publish.advance(g, at_once=True)
-        log.export_log(g, tmp_path / "export")
+        export.export_log(g, tmp_path / "export")
     report = tmp_path / "report.json"
     report.write_bytes(made.body)
     return home, report, made.body
@@ -137,7 +137,7 @@ def test_a_tally_is_recounted_against_live_records(tmp_path: Path) -> None:
         found = recount.recount(g)
         assert found.differences == ()
         assert found.tallies > 12
-        external.record(g, [line(n, decided="2027-01-04T08:00:00.000000Z") for n in range(1, 40)])
+        import_records.record(g, [line(n, decided="2027-01-04T08:00:00.000000Z") for n in range(1, 40)])
     with sqlite3.connect(home / "greffier.db") as conn:
         conn.execute(
             "UPDATE auditlog_rollup SET number = number + 1 WHERE cell = 'outcomes.visit' AND day = '2027-01-04'"

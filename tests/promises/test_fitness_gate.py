@@ -15,15 +15,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.actions.deciding import decide, programs
-from app.actions.logs import log
-from app.actions.systems import admission, lifecycle, register
-from app.demo.run import CASES
-from app.errors import AppError
-from app.home import Greffier
-from app.http.api import systems as public_register
-from app.wiring import create_home, open_home
 from auditlog.store.engine import writing
+from cli.demo.run import CASES
+from home.errors import AppError
+from home.greffier import Greffier
 from registry.errors import Conflict, GateClosed, TransitionRefused
 from registry.gate_report import Counts, FitnessReport, cases_of, format_report, make_report
 from registry.manifest import SystemVersion
@@ -31,6 +26,11 @@ from registry.store import systems as store
 from runtime.explain.question import Limits, Survey, SurveyOrder, Wording
 from runtime.explain.survey import survey
 from runtime.sampler import MICRO
+from service.deciding import decide, programs
+from service.keeping import fsck
+from service.systems import admission, lifecycle, register
+from service.wiring import create_home, open_home
+from web.api import systems as public_register
 
 SLUG = "social-loan-check-0"
 FAR = 8 * MICRO
@@ -160,7 +160,7 @@ def test_one_without_that_flaw_is_let_through(g: Greffier, report_of: Any) -> No
     admission.keep(g, report_of(by_record))
     assert lifecycle.change_state(g, SLUG, "active").state == "active"
     assert kinds(g)[-2:] == ["fitness/1", "state/1"]
-    assert log.check_all(g) == []
+    assert fsck.check_all(g) == []
 
 
 def test_one_that_was_never_tested_is_not_let_through(g: Greffier) -> None:
@@ -174,7 +174,7 @@ def test_a_report_that_was_edited_in_the_database_lets_nothing_through(g: Greffi
     forge(g, report_of(by_record))
     with pytest.raises(TransitionRefused, match="has another report than its entry names: see `greffier log fsck`"):
         lifecycle.change_state(g, SLUG, "active")
-    (found,) = log.check_all(g)
+    (found,) = fsck.check_all(g)
     assert found.place.startswith("registry_fitness(")
     assert found.place.endswith(".report")
 
@@ -188,7 +188,7 @@ def test_a_report_without_an_entry_lets_nothing_through(g: Greffier, report_of: 
         )
     with pytest.raises(TransitionRefused, match="has another report than its entry names"):
         lifecycle.change_state(g, SLUG, "active")
-    assert [one.place.split("(")[0] for one in log.check_all(g)] == ["registry_fitness"]
+    assert [one.place.split("(")[0] for one in fsck.check_all(g)] == ["registry_fitness"]
 
 
 @pytest.mark.parametrize("before", ["passed", "never tested"])
@@ -200,7 +200,7 @@ def test_a_report_that_was_taken_away_is_missed(g: Greffier, report_of: Any, bef
         conn.execute(text("DELETE FROM registry_fitness WHERE idx = :index"), {"index": kept.index})
     with pytest.raises(TransitionRefused, match="has another report than its entry names"):
         lifecycle.change_state(g, SLUG, "active")
-    assert [one.place.split("(")[0] for one in log.check_all(g)] == ["registry_fitness"]
+    assert [one.place.split("(")[0] for one in fsck.check_all(g)] == ["registry_fitness"]
 
 
 def test_a_report_on_another_version_does_not_count(g: Greffier, report_of: Any) -> None:
@@ -224,7 +224,7 @@ def test_an_override_is_in_the_log_before_the_state_and_everybody_reads_why(g: G
     assert public["statement"] == {**BECAUSE.because}
     assert (public["ground"], public["role"], public["fitness"]) == ("trial", "approver", kept.digest)
     assert public["day"] == str(override["time"])[:10]
-    assert log.check_all(g) == []
+    assert fsck.check_all(g) == []
 
 
 def test_both_entries_are_in_the_log_or_none(g: Greffier, report_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,6 +251,6 @@ def test_reasons_that_were_edited_in_the_database_are_not_shown(g: Greffier) -> 
         conn.execute(text("""UPDATE registry_override SET statement = '{"en":"All tests were passed."}'"""))
     (public,) = public_register.tests_facts(g, SLUG)["overrides"]
     assert public["statement"] is None
-    (found,) = log.check_all(g)
+    (found,) = fsck.check_all(g)
     assert found.place.startswith("registry_override(")
     assert found.place.endswith(".statement")

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from app.actions.deciding import decide
-from app.actions.logs import log
-from app.actions.proving import receipts
-from app.actions.records import query
-from app.actions.records.reading import CLI, Reader
-from app.wiring import open_home
-from auditlog.errors import GuardError
+from auditlog.core.errors import GuardError
 from auditlog.store.cursor import DecisionFilter
 from auditlog.writing.guard import parse_guard_line
+from service.deciding import decide
+from service.logs import export
+from service.proving import receipts
+from service.records import query
+from service.records.reading import CLI, Reader
+from service.wiring import open_home
 
 LOAN = "social-loan-check"
 
@@ -37,7 +37,7 @@ def test_a_head_above_the_guard_is_handed_to_nobody(
             with pytest.raises(GuardError, match="try again"):
                 receipts.receipt(g, last, openings=openings)
         with pytest.raises(GuardError):
-            log.export_log(g, tmp_path / "export")
+            export.export_log(g, tmp_path / "export")
         with pytest.raises(GuardError):
             query.decisions(g, Reader("operator", None), DecisionFilter())
         assert receipts.receipt(g, first, openings=None).proof.index
@@ -46,4 +46,4 @@ def test_a_head_above_the_guard_is_handed_to_nobody(
         assert receipts.receipt(g, last, openings=None).proof.index
         raised.join()
         assert receipts.receipt(g, last, openings=CLI).openings
-        assert log.export_log(g, tmp_path / "export")
+        assert export.export_log(g, tmp_path / "export")

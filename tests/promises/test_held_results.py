@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.actions.deciding import decide
-from app.actions.proving import receipts
-from app.actions.records import query
-from app.actions.records.reading import CLI
-from app.demo.run import CASES
-from app.wiring import open_home
 from auditlog.store.cursor import DecisionFilter
+from cli.demo.run import CASES
+from service.deciding import decide
+from service.proving import receipts
+from service.records import query
+from service.records.reading import CLI
+from service.wiring import open_home
 
 LOAN = "social-loan-check"
 OWN = ("id", "index")  # the reference and place of a record

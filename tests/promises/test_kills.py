@@ -19,13 +19,14 @@ from typing import Any
 import httpx
 import pytest
 
-from app.access import keys
-from app.actions.logs import log
-from app.actions.records import query
-from app.actions.records.reading import CLI
-from app.demo.run import CASES
-from app.wiring import open_home
+from accounts import api_keys
 from auditlog.store.cursor import DecisionFilter
+from cli.demo.run import CASES
+from service.keeping import fsck
+from service.logs import gaps
+from service.records import query
+from service.records.reading import CLI
+from service.wiring import open_home
 
 LOAN = "social-loan-check"
 KILLS = int(os.environ.get("GREFFIER_KILLS", "24"))
@@ -38,7 +39,7 @@ class Loop:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [sys.executable, "-m", "app.cli", "serve", "--home", str(home), "--port", str(port)]
+        command = [sys.executable, "-m", "cli", "serve", "--home", str(home), "--port", str(port)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.url, self.key = f"http://127.0.0.1:{port}", key
         self.started = threading.Event()
@@ -76,7 +77,7 @@ def test_no_kill_releases_an_answer_without_its_record(loan_home: Path, workers:
     answers: set[str] = set()
     loop: Loop | None = None
     with open_home(loan_home) as g:
-        key = keys.create_key(g.engine, role="client", now=g.clock()).secret
+        key = api_keys.create_key(g.engine, role="client", now=g.clock()).secret
     killed = {"server": 0, "worker": 0}
     for _ in range(KILLS):
         loop = loop or Loop(loan_home, answers, key)
@@ -102,7 +103,7 @@ def test_no_kill_releases_an_answer_without_its_record(loan_home: Path, workers:
 def check(home: Path, answers: set[str]) -> None:
     """After a restart: a clean log, every answer recorded, and every unclosed boot named with how far it came."""
     with open_home(home) as g:
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []
         # The start of the next worker states what the killed boots had reached.
         g.runtime.start()
         recorded = set()
@@ -114,7 +115,7 @@ def check(home: Path, answers: set[str]) -> None:
             if cursor is None:
                 break
         assert answers <= recorded
-        boots = log.read_gaps(g).boots
+        boots = gaps.read_gaps(g).boots
     # The boot of this very check runs while it looks; every other one is closed, or named with how far it came.
     assert [boot.ended for boot in boots].count("open") == 1
     for boot in boots:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.actions.deciding import boots, decide
-from app.actions.logs import log
-from app.home import Greffier
-from app.wiring import open_home
-from auditlog.errors import CannotRecord
+from auditlog.core.errors import CannotRecord
 from auditlog.store import log as log_store
+from home.greffier import Greffier
 from runtime.errors import WorkerLost
+from service.deciding import boots, decide
+from service.keeping import fsck
+from service.logs import gaps
+from service.wiring import open_home
 
 LOAN = "social-loan-check"
 
@@ -45,8 +46,8 @@ def test_a_worker_lost_while_idle_is_an_outage(loan_home: Path, loan_input: dict
         second = kill_worker(g, workers)
         decide.decide(g, LOAN, loan_input)
         assert lost_boots(g) == [first, second]
-        assert log.check_all(g) == []
-        assert [boot.ended for boot in log.read_gaps(g).boots] == ["unclosed", "unclosed", "open"]
+        assert fsck.check_all(g) == []
+        assert [boot.ended for boot in gaps.read_gaps(g).boots] == ["unclosed", "unclosed", "open"]
 
 
 def test_a_worker_lost_while_the_log_cannot_write_is_an_outage_later(
@@ -64,7 +65,7 @@ def test_a_worker_lost_while_the_log_cannot_write_is_an_outage_later(
         away.rename(guard)
         decide.decide(g, LOAN, loan_input)
         assert lost_boots(g) == [boot]
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []
 
 
 def test_a_worker_lost_before_its_boot_entry_is_stated_by_the_next_start_alone(
@@ -76,4 +77,4 @@ def test_a_worker_lost_before_its_boot_entry_is_stated_by_the_next_start_alone(
         boots.lost(g, WorkerLost("ended while it came up", boot=unknown, reached=0))
         decide.decide(g, LOAN, loan_input)
         assert lost_boots(g) == []
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from app.actions.deciding import decide
-from app.actions.logs import log
-from app.actions.records import query
-from app.actions.records.reading import CLI
-from app.wiring import open_home
-from auditlog.entries.record import parse_entry
-from auditlog.errors import CannotRecord, GuardError
+from auditlog.core.entries.record import parse_entry
+from auditlog.core.errors import CannotRecord, GuardError
 from auditlog.store import log as log_store
 from auditlog.store.cursor import DecisionFilter
+from home import health
+from service.deciding import decide
+from service.keeping import fsck
+from service.records import query
+from service.records.reading import CLI
+from service.wiring import open_home
 
 pytestmark = pytest.mark.enable_socket
 
@@ -63,10 +64,10 @@ def test_a_guard_that_vanishes_while_serving_ends_in_an_outage_entry(
         with pytest.raises(CannotRecord) as refused:
             decide.decide(g, LOAN, loan_input)
         assert refused.value.cause == "guard"
-        assert not log.health(g).recording
+        assert not health.health(g).recording
         away.rename(guard)
         decide.decide(g, LOAN, loan_input)
-        assert log.health(g).recording
+        assert health.health(g).recording
         with g.reading() as conn:
             entries = [parse_entry(data) for _, data in log_store.iterate_entries(conn, 1, 0, g.log.state().size)]
     assert any(entry.kind == "outage/1" and entry.members["cause"] == "guard" for entry in entries)
@@ -91,16 +92,16 @@ def test_a_database_restored_from_before_the_last_decision_is_refused(
     with pytest.raises(GuardError, match="cut or restored"), open_home(loan_home):
         pass
     with open_home(loan_home, tolerant=True) as g:
-        assert not log.health(g).recording
-        assert any("guard" in finding.place for finding in log.check_all(g)) or g.problem is not None
+        assert not health.health(g).recording
+        assert any("guard" in finding.place for finding in fsck.check_all(g)) or g.problem is not None
 
 
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from app.wiring import open_home
-from app.actions.deciding import decide
-from auditlog.errors import CannotRecord
+from service.wiring import open_home
+from service.deciding import decide
+from auditlog.core.errors import CannotRecord
 import json
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 home, data = Path(sys.argv[1]), json.loads(sys.argv[2])
@@ -148,6 +149,6 @@ def test_every_answer_has_its_record_under_a_signed_checkpoint(loan_home: Path, 
 
 def log_is_clean(home: Path) -> bool:
     with open_home(home) as g:
-        found = log.check_all(g)
+        found = fsck.check_all(g)
     assert found == []
     return True

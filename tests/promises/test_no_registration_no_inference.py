@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from app.actions.deciding import decide
-from app.actions.systems import lifecycle
-from app.errors import Refused
-from app.wiring import open_home
-from auditlog.entries.record import parse_entry
+from auditlog.core.entries.record import parse_entry
 from auditlog.store import log as log_store
+from home.errors import Refused
+from service.deciding import decide
+from service.systems import lifecycle
+from service.wiring import open_home
 
 pytestmark = pytest.mark.enable_socket
 

@@ -24,21 +24,21 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, delete, insert, select
 
-from app.actions.elsewhere import external
-from app.actions.erasing import erase, erased
-from app.actions.erasing import objects as object_storage
-from app.actions.logs import log
-from app.actions.proving import receipts
-from app.actions.records import reading
-from app.actions.records.reading import CLI
-from app.bench import records_scene
-from app.errors import SettingsError
-from app.home import Greffier
-from app.wiring import open_home
-from auditlog.entries.receipt import Receipt, format_receipt, parse_receipt
-from auditlog.formats.commitment import LARGE, commit
+from auditlog.core.entries.receipt import Receipt, format_receipt, parse_receipt
+from auditlog.core.formats.commitment import LARGE, commit
 from auditlog.store.blobs import blob_table, find_blobs
 from auditlog.store.engine import writing
+from home.errors import SettingsError
+from home.greffier import Greffier
+from lab.bench import records_scene
+from service.erasing import erase, erasure_proof
+from service.erasing import orphaned_objects as object_storage
+from service.external import import_records
+from service.keeping import fsck
+from service.proving import receipts
+from service.records import reading
+from service.records.reading import CLI
+from service.wiring import open_home
 
 ROOT = Path(__file__).parents[2]
 LETTER = "Een verzonnen brief over parkeren. " * 700
@@ -66,7 +66,7 @@ def g(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Greffier]:
 def recorded(g: Greffier, letter: str = LETTERS[1_500]) -> str:
     given = records_scene.line(7)
     given["input"] |= {"street": STREETS[1_234], "remarks": letter}
-    result = external.record(g, [given]).results[0]
+    result = import_records.record(g, [given]).results[0]
     assert not isinstance(result, Exception), result
     return result.id
 
@@ -140,7 +140,7 @@ def test_the_others_cannot_be_guessed_from_it(g: Greffier) -> None:
 
 
 def findings(g: Greffier) -> list[tuple[str, str]]:
-    return [(one.place, one.message) for one in log.check_all(g)]
+    return [(one.place, one.message) for one in fsck.check_all(g)]
 
 
 @contextlib.contextmanager
@@ -159,13 +159,15 @@ def tampered(g: Greffier, table: Table, change: dict[str, Any]) -> Iterator[None
 def test_a_large_value_goes_with_its_record(g: Greffier, tmp_path: Path) -> None:
     """Recorded, checked, erased: no row, no object, and the proof that it is so."""
     record = recorded(g)
-    result = external.record(g, [records_scene.line(8, input={**records_scene.line(8)["input"], "remarks": LETTER})])
+    result = import_records.record(
+        g, [records_scene.line(8, input={**records_scene.line(8)["input"], "remarks": LETTER})]
+    )
     kept = result.results[0].id
     with g.reading() as conn:
         held = find_blobs(conn, record)
     assert len(held) == 1
     assert len(LETTER) > LARGE
-    assert log.check_all(g) == []
+    assert fsck.check_all(g) == []
     assert reading.open(g, CLI, "evidence", record).values["in_remarks"] == LETTERS[1_500]
     with tampered(g, blob_table, {"name": "00" * 16}):
         assert {place.split("(")[0] for place, _ in findings(g)} == {"auditlog_blob"}
@@ -176,9 +178,9 @@ def test_a_large_value_goes_with_its_record(g: Greffier, tmp_path: Path) -> None
             assert {place.split("(")[0] for place, _ in findings(g)} == {"auditlog_blob"}
     assert findings(g) == []
     erase.erase(g, record, ground="objection")
-    verified = erased.verify(g, record)
+    verified = erasure_proof.verify(g, record)
     assert verified.gone, verified.left
-    assert log.check_all(g) == []
+    assert fsck.check_all(g) == []
     objects = {path.name for path in (tmp_path / "objects").rglob("*") if path.is_file()}
     assert not objects & held.keys()
     assert reading.open(g, CLI, "evidence", kept).values["in_remarks"] == LETTER
@@ -193,7 +195,7 @@ def test_a_large_value_goes_with_its_record(g: Greffier, tmp_path: Path) -> None
 def test_a_repeated_line_is_compared_with_its_large_value(g: Greffier) -> None:
     given: dict[str, Any] = records_scene.line(9)
     given["input"] |= {"remarks": LETTER}
-    first, again = (external.record(g, [given]).results[0] for _ in range(2))
+    first, again = (import_records.record(g, [given]).results[0] for _ in range(2))
     assert (again.id, again.repeated) == (first.id, True)
     given["input"] |= {"remarks": LETTER + "x"}
-    assert isinstance(external.record(g, [given]).results[0], Exception)
+    assert isinstance(import_records.record(g, [given]).results[0], Exception)

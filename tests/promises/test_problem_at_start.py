@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from app.actions.deciding import decide
-from app.actions.logs import log
-from app.actions.records import reading
-from app.actions.records.reading import CLI
-from app.http.server import pulsing
-from app.wiring import open_home
-from auditlog.errors import CannotRecord, Erased
+from auditlog.core.errors import CannotRecord, Erased
 from auditlog.store import log as log_store
 from auditlog.vault import erasure
+from home import health
+from service.deciding import decide
+from service.keeping import fsck
+from service.records import reading
+from service.records.reading import CLI
+from service.wiring import open_home
+from web.server import pulsing
 
 LOAN = "social-loan-check"
 
@@ -30,19 +31,19 @@ def test_a_server_that_began_without_a_guard_recovers_and_states_the_outage(
     guard.rename(away)
     with open_home(loan_home, tolerant=True) as g, pulsing(g, 0.05, 0.05):
         time.sleep(0.3)
-        assert not log.health(g).recording
+        assert not health.health(g).recording
         with pytest.raises(CannotRecord):
             decide.decide(g, LOAN, loan_input)
         away.rename(guard)
         deadline = time.monotonic() + 60
-        while not log.health(g).recording:
+        while not health.health(g).recording:
             assert time.monotonic() < deadline, "the server does not recover"
             time.sleep(0.02)
         decide.decide(g, LOAN, loan_input)
         with g.reading() as conn:
             outages = [entry for _, entry in log_store.entries_of_kinds(conn, g.log.number, ("outage/1",))]
         assert [entry.members["cause"] for entry in outages] == ["guard"]
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []
 
 
 def test_an_ordered_erasure_holds_while_the_log_cannot_take_it(loan_home: Path, loan_input: dict[str, Any]) -> None:
@@ -57,7 +58,7 @@ def test_an_ordered_erasure_holds_while_the_log_cannot_take_it(loan_home: Path, 
     holder.execute("BEGIN IMMEDIATE")
     try:
         with open_home(loan_home, tolerant=True) as g:
-            assert not log.health(g).recording
+            assert not health.health(g).recording
             with pytest.raises(Erased):
                 reading.open(g, CLI, "export", record)
             with pytest.raises(CannotRecord):
@@ -65,4 +66,4 @@ def test_an_ordered_erasure_holds_while_the_log_cannot_take_it(loan_home: Path, 
     finally:
         holder.close()
     with open_home(loan_home) as g:
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []

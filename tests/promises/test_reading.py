@@ -21,34 +21,34 @@ import httpx
 import pytest
 import typer
 
-from app.access import accounts
-from app.access.roles import ACCOUNT_ROLES, ROLES, ROUTES
-from app.actions.cases import asking, review
-from app.actions.disclosing import documents
-from app.actions.explaining import explain
-from app.actions.records import reading
-from app.actions.replaying import replay
-from app.actions.systems import incidents, register
-from app.cli import app as commands
-from app.cli import run
-from app.http import create_app
-from app.wiring import open_home
-from auditlog.entries.record import Entry, parse_entry
+from accounts import administration
+from accounts.roles import ACCOUNT_ROLES, ROLES, ROUTES
+from auditlog.core.entries.record import Entry, parse_entry
 from auditlog.store import decisions as decision_store
 from auditlog.store import log as log_store
 from auditlog.vault.references import Refs
 from auditlog.writing.guard import parse_guard_line
 from auditlog.writing.log import Unit
+from cli import app as commands
+from cli import run
+from service.cases import public_requests, reviews
+from service.disclosing import documents
+from service.explaining import explain
+from service.records import reading
+from service.replaying import replay
+from service.systems import incidents, register
+from service.wiring import open_home
+from web import create_app
 
 pytestmark = pytest.mark.enable_socket
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("app", "auditlog", "registry", "runtime", "reports")
+SOURCES = ("home", "accounts", "service", "web", "cli", "auditlog", "registry", "runtime", "reports")
 
 # --- the source -------------------------------------------------------------------------------------------------------
 
 # What opens a sealed row for somebody.
-OPENS = {"app/actions/records/reading.py"}
+OPENS = {"service/records/reading.py"}
 # The program's own reading of sealed rows, where nobody is given anything: checks, tags and rows that are made anew.
 OWN = {
     "auditlog/vault/seal.py": "the vault itself",
@@ -56,30 +56,31 @@ OWN = {
     "auditlog/vault/retag.py": "tags under a new index key",
     "auditlog/recovery/salvage.py": "log import: what an older database still has",
     "auditlog/recovery/rederive.py": "restore: rows that follow from entries and content",
-    "app/actions/cases/rebuild.py": "restore and log fsck: rows of requests and first judgements",
-    "app/actions/systems/incident_check.py": "log fsck: what an incident's step says beyond its entry",
-    "app/actions/keeping/vault_keys.py": "whether a key-encryption key is the right one",
-    "app/bench/seal.py": "a benchmark's own records",
+    "service/cases/rebuild.py": "restore and log fsck: rows of requests and first judgements",
+    "service/systems/incident_check.py": "log fsck: what an incident's step says beyond its entry",
+    "service/keeping/vault_keys.py": "whether a key-encryption key is the right one",
+    "lab/bench/seal.py": "a benchmark's own records",
 }
 RECOUNTS = {
-    "app/actions/deciding/repeats.py": "whether a request is the one that was made under its key",
-    "app/actions/elsewhere/external_repeats.py": "whether a line is the one that was recorded under its number",
-    "app/actions/figures/recount.py": "a tally held against live records",
-    "app/actions/deciding/counting.py": "cells of reviews and decisions",
-    "app/actions/figures/figures_check.py": "log fsck: numbers of published tallies against their rows",
-    "app/actions/figures/figures_sums.py": "log fsck: numbers of tallies against the roll-up",
-    "app/actions/figures/period_tallies.py": "tallies summed over a period: numbers, and no record's content",
-    "app/actions/invoices/invoice_calls.py": "calls that a provider may bill: numbers, and no record's content",
-    "app/actions/replaying/replay_sample.py": "the nightly replays: a verdict, which says nothing of the content",
-    "app/actions/chats/chat.py": "the turns before, which a client sends again, held against their records",
-    "app/actions/chats/conversations.py": "to which conversation a record belongs, and the number of a turn",
-    "app/actions/disclosing/telling.py": "whether a notice is the one that was recorded under its key",
-    "app/actions/records/reading.py": "its definition",
-    "app/actions/cases/asking.py": "whom a record concerns: a request about it concerns them, too",
-    "app/actions/cases/notified.py": "the day on which the person was told of the decision",
-    "app/actions/cases/review.py": "whether a review is the one that was recorded under its key",
-    "app/attack/scene.py": "an invented past: the receipts that its citizens have",
-    "app/attack/recordings.py": "a forger at work, who leaves no access",
+    "service/deciding/idempotency.py": "whether a request is the one that was made under its key",
+    "service/external/idempotency.py": "whether a line is the one that was recorded under its number",
+    "service/figures/recount.py": "a tally held against live records",
+    "service/deciding/counting.py": "cells of reviews and decisions",
+    "service/figures/check.py": "log fsck: numbers of published tallies against their rows",
+    "service/figures/sums.py": "log fsck: numbers of tallies against the roll-up",
+    "service/figures/period_tallies.py": "tallies summed over a period: numbers, and no record's content",
+    "service/invoices/calls.py": "calls that a provider may bill: numbers, and no record's content",
+    "service/replaying/sample.py": "the nightly replays: a verdict, which says nothing of the content",
+    "service/deciding/chat.py": "the turns before, which a client sends again, held against their records",
+    "service/deciding/conversations.py": "to which conversation a record belongs, and the number of a turn",
+    "service/disclosing/notices.py": "whether a notice is the one that was recorded under its key",
+    "service/records/reading.py": "its definition",
+    "service/records/release.py": "whether the person has been told, so that a held result opens to them",
+    "service/cases/public_requests.py": "whom a record concerns: a request about it concerns them, too",
+    "service/cases/notification.py": "the day on which the person was told of the decision",
+    "service/cases/reviews.py": "whether a review is the one that was recorded under its key",
+    "lab/attack/scene.py": "an invented past: the receipts that its citizens have",
+    "lab/attack/recordings.py": "a forger at work, who leaves no access",
 }
 
 
@@ -189,10 +190,10 @@ def served(portals: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     home, records = portals.copy_of_a_home(tmp_path_factory.mktemp("reading"))
     with open_home(home) as g:
         made = Served(g, portals, records, "reasons that stand nowhere else 8812")
-        review.record_review(g, records.held, review.Review("refer", "to a colleague", made.reasons))
+        reviews.record_review(g, records.held, reviews.Review("refer", "to a colleague", made.reasons))
         made.replay = replay.replay(g, reading.CLI, records.given).id
         made.explanation = explain.explain(g, reading.CLI, records.given).id
-        opened = asking.open_request(g, right="explain", channel="web", lang="en", text=made.reasons)
+        opened = public_requests.open_request(g, right="explain", channel="web", lang="en", text=made.reasons)
         made.request = opened.request.id
         facts = incidents.Facts(what=made.reasons, harm="None.", persons=None, cause=None, measures=None)
         system, duty = portals.SYSTEM, register.show(g, portals.SYSTEM).system.role
@@ -279,7 +280,7 @@ ASKS: dict[str, Ask] = {
         gives=frozenset({"client", "officer"}),
         twice=True,
     ),
-    # What its own test says: tests/app/http/api/test_waiting.py.
+    # What its own test says: tests/web/api/test_deferred.py.
     "GET /api/decisions/{id}": Ask("/api/decisions/{record}"),
     # What was decided now is given with its own record; nothing that was recorded before is read.
     "POST /v1/chat/completions": Ask(
@@ -304,7 +305,7 @@ ASKS: dict[str, Ask] = {
     "GET /api/explanations": Ask("/api/explanations?system={system}"),
     "GET /api/explanations/{id}": Ask("/api/explanations/{explanation}", gives=frozenset({"auditor", "officer"})),
     "POST /api/requests": Ask("/api/requests", body={"right": "explain", "lang": "en", "text": "Why was that so?"}),
-    # With the right code they are given to the person: tests/app/cases/test_requests.py.
+    # With the right code they are given to the person: tests/service/cases/test_officer_requests.py.
     "POST /api/requests/status": Ask("/api/requests/status", body={"code": "2222-2222-2222-2222-2222"}),
     "POST /api/requests/reply": Ask("/api/requests/reply", body={"code": "2222-2222-2222-2222-2222", "text": "And?"}),
     "POST /api/requests/withdrawal": Ask("/api/requests/withdrawal", body={"code": "2222-2222-2222-2222-2222"}),
@@ -363,7 +364,7 @@ ASKS: dict[str, Ask] = {
     "POST /console/requests/{id}": Ask(
         "/console/requests/{request}", body="do=answer&version=1", gives=OFFICER, status=422
     ),
-    # It asks for something else: the request is shown again. Of one that asks: tests/app/http/pages/staff.
+    # It asks for something else: the request is shown again. Of one that asks: tests/web/pages/staff.
     "POST /console/requests/{id}/access-file": Ask(
         "/console/requests/{request}/access-file", body="format=html&version=1&person=x", gives=OFFICER, status=409
     ),
@@ -572,7 +573,7 @@ OTHER = {
     "incident open": "takes a file in",
     "incident told": "takes a file in",
     "incident close": "takes a file in",
-    "incident show": "what happened, no person's record; the access before it: tests/app/duties/test_incidents.py",
+    "incident show": "what happened, no person's record; access first: tests/service/systems/duties/test_incidents.py",
     "system fitness": "invented cases",
     "model add": "takes a file in",
     "log rotate": "keys",
@@ -688,10 +689,12 @@ def desk(portals: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     home, records = portals.copy_of_a_home(tmp_path / "in")
     reasons = "reasons that stand nowhere else 8812"
     with open_home(home) as g:
-        review.record_review(g, records.held, review.Review("refer", "to a colleague", reasons))
+        reviews.record_review(g, records.held, reviews.Review("refer", "to a colleague", reasons))
     with open_home(home) as g:
-        opened = asking.open_request(g, right="explain", channel="web", lang="en", text=reasons)
-        officer = accounts.add(g, login="test.officer", name="Tess Voorbeeld", role="officer", systems=(), by=None)
+        opened = public_requests.open_request(g, right="explain", channel="web", lang="en", text=reasons)
+        officer = administration.add(
+            g, login="test.officer", name="Tess Voorbeeld", role="officer", systems=(), by=None
+        )
     (tmp_path / "tracking").write_text(opened.tracking_code, "utf-8")
     out, folder, who, wrong = (tmp_path / name for name in ("out", "folder", "who", "wrong"))
     out.mkdir()

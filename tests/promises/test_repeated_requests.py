@@ -12,22 +12,23 @@ from typing import Any
 
 import pytest
 
-from app.actions.deciding import decide
-from app.actions.deciding.repeats import Key
-from app.actions.erasing import erase
-from app.actions.logs import log
-from app.actions.proving import receipts
-from app.actions.records.reading import CLI
-from app.actions.systems import lifecycle, register
-from app.demo.run import CASES
-from app.errors import KeyConflict
-from app.home import Greffier
-from app.turns import Turns
-from app.wiring import create_home, open_home, succeed_home
-from auditlog.entries.receipt import verify_receipt
+from auditlog.core.entries.receipt import verify_receipt
 from auditlog.store import idempotency as store
 from auditlog.store import log as log_store
 from auditlog.vault.idempotency import request_digest, request_form
+from cli.demo.run import CASES
+from home.errors import KeyConflict
+from home.greffier import Greffier
+from home.key_locks import Turns
+from service.deciding import decide
+from service.deciding.idempotency import Key
+from service.erasing import erase
+from service.keeping import fsck
+from service.logs import gaps
+from service.proving import receipts
+from service.records.reading import CLI
+from service.systems import lifecycle, register
+from service.wiring import create_home, open_home, succeed_home
 
 LOAN = "social-loan-check"
 KEY = Key("test", "case-7731", "key", CLI)
@@ -44,10 +45,10 @@ def ended(g: Greffier) -> list[tuple[str, str | None]]:
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from app.actions.deciding import decide
-from app.actions.records.reading import CLI
-from app.actions.deciding.repeats import Key
-from app.wiring import open_home
+from service.deciding import decide
+from service.records.reading import CLI
+from service.deciding.idempotency import Key
+from service.wiring import open_home
 home, point, data = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
 with open_home(home) as g:
     g.runtime.start()
@@ -68,8 +69,8 @@ def test_a_kill_between_record_and_answer(
         assert ended(g) == [("decision/1", None)]
         assert decide.decide(g, LOAN, loan_input, key=KEY) == answer
         verify_receipt(receipts.receipt(g, answer.id, openings=CLI), g.keys, origin=g.log.origin)
-        assert log.check_all(g) == []
-        lost = sum(boot.lost for boot in log.read_gaps(g).boots)
+        assert fsck.check_all(g) == []
+        lost = sum(boot.lost for boot in gaps.read_gaps(g).boots)
     # A number that was taken and not recorded stays visible as a gap.
     assert lost == (0 if recorded else 1)
 
@@ -101,8 +102,8 @@ def test_two_hosts_that_decide_at_once_make_one_decision(hosts: tuple[Path, Path
         answers = list(pool.map(lambda g: decide.decide(g, LOAN, loan_input, key=KEY), (one, two)))
         assert answers[0] == answers[1]
         assert sorted(ended(one)) == [("decision/1", None), ("unfinished/1", "duplicate")]
-        assert all(boot.missing == () for boot in log.read_gaps(one).boots)
-        assert log.check_all(two) == []
+        assert all(boot.missing == () for boot in gaps.read_gaps(one).boots)
+        assert fsck.check_all(two) == []
 
 
 def test_two_hosts_that_decide_different_things_under_one_key(
@@ -184,4 +185,4 @@ def test_a_key_of_the_log_before_still_leads_to_its_record(loan_home: Path, loan
         assert decide.decide(g, LOAN, loan_input, key=KEY) == first
         assert ended(g) == []
         assert decide.decide(g, LOAN, loan_input, key=Key("test", "case-7732", "key", CLI)).id != first.id
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []

@@ -16,12 +16,8 @@ from typing import Any
 
 import pytest
 
-from app.actions.deciding import decide, programs
-from app.actions.records import reading
-from app.actions.records.reading import CLI
-from app.bench import detection
-from app.bench.detection import WAYS, Decided
-from app.wiring import open_home
+from lab.bench import detection
+from lab.bench.detection import WAYS, Decided
 from registry.store import systems as register_store
 from runtime import llama
 from runtime.energy import Meter
@@ -31,6 +27,10 @@ from runtime.models.weights import add_model
 from runtime.program import Request
 from runtime.sampler import Sampler
 from runtime.worker.counter import Counter
+from service.deciding import decide, programs
+from service.records import reading
+from service.records.reading import CLI
+from service.wiring import open_home
 
 GREEDY, DRAWN = Sampler("greedy"), Sampler("gumbel", 800)
 MADE, ALTERED = 24, 12  # of each sampler

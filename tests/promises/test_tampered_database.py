@@ -21,27 +21,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Connection, Engine, Table, insert, select, text, update
 
-from app.access import accounts
-from app.access.store_accounts import account_table
-from app.actions.cases import review
-from app.actions.deciding import decide, repeats
-from app.actions.disclosing import transparency
-from app.actions.elsewhere import external, reconcile
-from app.actions.elsewhere.case_list import parse_cases
-from app.actions.erasing import erase
-from app.actions.logs import log, policy_file, rotation
-from app.actions.proving import receipts, samples
-from app.actions.records import questions
-from app.actions.records.reading import CLI
-from app.actions.systems import admission, classify, incidents, lifecycle, register
-from app.bench import records_scene
-from app.demo.run import CASES
-from app.home import Greffier
-from app.wiring import create_home, open_home
-from auditlog.formats.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
-from auditlog.formats.merkle import leaf_hash
-from auditlog.formats.note import format_vkey, parse_note
-from auditlog.formats.tiles import grow, root_from_edge
+from accounts import administration
+from accounts.account_table import account_table
+from auditlog.core.formats.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
+from auditlog.core.formats.merkle import leaf_hash
+from auditlog.core.formats.note import format_vkey, parse_note
+from auditlog.core.formats.tiles import grow, root_from_edge
 from auditlog.peers import tsa
 from auditlog.recovery.timestamps import format_time
 from auditlog.store import metadata as auditlog_tables
@@ -58,10 +43,27 @@ from auditlog.store.vault import sealed_table, subject_table
 from auditlog.store.views import view_table
 from auditlog.vault.record_keys import KEY_SIZE
 from auditlog.writing.keys import KeyFolder
+from cli.demo.run import CASES
+from home import policy_file
+from home.greffier import Greffier
+from lab.bench import records_scene
 from registry import gate_report
 from registry.modification import Modification
 from registry.store import metadata as registry_tables
 from registry.store import systems
+from service.cases import reviews
+from service.deciding import decide, idempotency
+from service.disclosing import transparency
+from service.erasing import erase
+from service.external import import_records, reconcile
+from service.external.case_list import parse_cases
+from service.keeping import fsck
+from service.logs import rotation
+from service.proving import receipts, samples
+from service.records import questions
+from service.records.reading import CLI
+from service.systems import admission, classify, incidents, lifecycle, register
+from service.wiring import create_home, open_home
 
 LOAN, QUESTION = "social-loan-check", "tax-question-reply"
 TABLES = [*auditlog_tables.sorted_tables, *registry_tables.sorted_tables, account_table]
@@ -143,13 +145,15 @@ def populate(g: Greffier, model_file: Path, loan_input: Any) -> None:
         g, QUESTION, (CASES / f"{QUESTION}.answers.json").read_bytes(), role="officer", account="somebody"
     )
     note_incident(g, QUESTION)
-    accounts.add(g, login="ada.voorbeeld", name="Ada Voorbeeld", role="officer", by=None)
+    administration.add(g, login="ada.voorbeeld", name="Ada Voorbeeld", role="officer", by=None)
     ids = [
-        decide.decide(g, LOAN, loan_input, subjects=("TEST-7731",), key=repeats.Key("test", f"case-{n}", "key", CLI)).id
+        decide.decide(
+            g, LOAN, loan_input, subjects=("TEST-7731",), key=idempotency.Key("test", f"case-{n}", "key", CLI)
+        ).id
         for n in range(4)
     ]
     for record in ids[:2]:
-        review.record_review(g, record, review.Review("confirm", "as suggested", "because", notified="2026-11-24"))
+        reviews.record_review(g, record, reviews.Review("confirm", "as suggested", "because", notified="2026-11-24"))
     receipts.receipt(g, ids[0], openings=CLI)
     g.publisher.advance()
     erase.erase(g, ids[1], ground="objection")
@@ -192,7 +196,9 @@ def populate_from_elsewhere(g: Greffier) -> None:
     file["version"] |= records_scene.answers(later="later")
     register.register(g, json.dumps(file).encode(), substantial=Modification("no", {"en": "A further outcome."}))
     recorded(g, records_scene.line(1), large(2), records_scene.sent_line("committed", 3))
-    review.record_review(g, recorded(g, records_scene.line(4))[0], review.Review("confirm", "as suggested", "because"))
+    reviews.record_review(
+        g, recorded(g, records_scene.line(4))[0], reviews.Review("confirm", "as suggested", "because")
+    )
     questions.save_view(g, "open-cases", DecisionFilter(system=LOAN))
     lines = ["case,decided", "C-1,2026-03-02T09:00Z"]
     reconcile.keep(g, reconcile.reconcile(g, CLI, parse_cases(lines)), None)
@@ -205,8 +211,8 @@ def large(n: int) -> dict[str, Any]:
 
 
 def recorded(g: Greffier, *lines: dict[str, Any]) -> list[str]:
-    results = external.record(g, list(lines)).results
-    assert all(isinstance(one, external.Recorded) for one in results), results
+    results = import_records.record(g, list(lines)).results
+    assert all(isinstance(one, import_records.Recorded) for one in results), results
     return [one.id for one in results]
 
 
@@ -271,7 +277,7 @@ def stamp(g: Greffier, authority: Any) -> None:
 def g(request: pytest.FixtureRequest, built: Callable[[str | None], Path]) -> Iterator[Greffier]:
     url = None if request.param == "sqlite" else request.getfixturevalue("module_postgresql_url")
     with open_home(built(url), clock=a_month_later) as g:
-        assert log.check_all(g) == []
+        assert fsck.check_all(g) == []
         yield g
 
 
@@ -319,7 +325,7 @@ def restored(engine: Engine, *tables: Table) -> Iterator[None]:
 
 
 def tables_found(g: Greffier) -> set[str]:
-    return {finding.place.split("(")[0].split(" ")[0] for finding in log.check_all(g)}
+    return {finding.place.split("(")[0].split(" ")[0] for finding in fsck.check_all(g)}
 
 
 def changed(column: Column[Any], value: Any) -> Any:
@@ -370,7 +376,7 @@ def test_a_changed_value_is_found_in_its_table(g: Greffier, table: Table, column
             with tampering(g.engine) as conn:
                 conn.execute(update(table).where(*identity(table, row)).values({column.name: value}))
             assert table.name in tables_found(g), f"{column} of {dict(row)}"
-    assert log.check_all(g) == []
+    assert fsck.check_all(g) == []
 
 
 @pytest.mark.parametrize("table", TABLES, ids=[table.name for table in TABLES])
@@ -396,7 +402,7 @@ def test_two_entries_exchanged(g: Greffier) -> None:
             conn.execute(entry_table.delete().where(entry_table.c.idx.in_([first.idx, second.idx])))
             for row, idx in ((first, second.idx), (second, first.idx)):
                 conn.execute(insert(entry_table).values(log=row.log, idx=idx, id=row.id, data=row.data))
-        places = [finding.place for finding in log.check_all(g)]
+        places = [finding.place for finding in fsck.check_all(g)]
     for row in (first, second):
         assert any(place.startswith(f"auditlog_entry(log=1,idx={row.idx})") for place in places)
 

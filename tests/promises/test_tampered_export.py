@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from auditlog.checking.tree import format_sums, parse_sums
-from auditlog.errors import VerifyError
+from auditlog.core.checking.tree import format_sums, parse_sums
+from auditlog.core.errors import VerifyError
 from auditlog.recovery.export import audit_tree, export_log
 from auditlog.store.log import reading
 from auditlog.writing.guard import Guard

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from app.attack import page
-from app.attack.attacks import ATTACKS
-from app.attack.parties import PARTIES
+from lab.attack import page
+from lab.attack.attacks import ATTACKS
+from lab.attack.parties import PARTIES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "trust.md").read_text("utf-8")

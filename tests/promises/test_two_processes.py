@@ -10,17 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from app.actions.deciding import decide
-from app.actions.logs import log
-from app.actions.systems import lifecycle
-from app.wiring import open_home
+from service.deciding import decide
+from service.keeping import fsck
+from service.logs import gaps
+from service.systems import lifecycle
+from service.wiring import open_home
 
 LOAN = "social-loan-check"
 DECIDE = """
 import json, sys
 from pathlib import Path
-from app.actions.deciding import decide
-from app.wiring import open_home
+from service.deciding import decide
+from service.wiring import open_home
 print("started", flush=True)
 for _ in range(int(sys.argv[3])):
     with open_home(Path(sys.argv[1])) as g:
@@ -40,8 +41,8 @@ def test_boots_of_several_processes_come_and_go(loan_home: Path, loan_input: dic
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
     with open_home(loan_home) as g:
-        assert log.check_all(g) == []
-        boots = log.read_gaps(g).boots
+        assert fsck.check_all(g) == []
+        boots = gaps.read_gaps(g).boots
     assert [(boot.ended, boot.lost, boot.decisions) for boot in boots] == [("closed", 0, 1)] * 12
     assert not list((loan_home / "run").glob("*.n"))
 
@@ -61,7 +62,7 @@ def test_a_check_beside_a_busy_log_finds_nothing(loan_home: Path, loan_input: di
             working = pool.submit(work)
             try:
                 for _ in range(40):
-                    assert log.check_all(checking) == []
+                    assert fsck.check_all(checking) == []
             finally:
                 ended.set()
             working.result()

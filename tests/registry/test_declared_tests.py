@@ -12,7 +12,8 @@ from registry import gate_report, manifest, register_file
 from registry.declaration import format_object
 from registry.errors import FormatError
 from registry.fitness import DEFAULT, GridField, Wording
-from registry.manifest import format_manifest, parse_draft, parse_manifest
+from registry.manifest import format_manifest
+from registry.manifest_rules import parse_draft, parse_manifest
 
 OTHER = "Of size {{ size }} and {{ colour }}, it is "
 CASE = {"colour": "red", "size": 3}

@@ -14,7 +14,7 @@ from registry import register_file, system
 from registry.gate_report import cases_of
 from registry.register_file import RegisterFile, parse_register_file
 
-CASES = Path(__file__).parents[2] / "app" / "demo" / "cases"
+CASES = Path(__file__).parents[2] / "cli" / "demo" / "cases"
 SYSTEMS = ("social-loan-check", "health-line-aid", "tax-question-reply")
 MODEL = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 

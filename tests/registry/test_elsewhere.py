@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from registry.errors import GateClosed, NotElsewhere, StoppedMeanwhile, UnknownVersion
 from registry.register_file import RegisterFile
-from registry.store import elsewhere, systems
+from registry.store import external_gate, systems
 
 SLUG = "colour-check"
 Parse = Callable[[Any], RegisterFile]
@@ -41,7 +41,7 @@ def external(document: dict[str, Any]) -> dict[str, Any]:
 def test_it_opens_with_the_state_and_closes_with_it(conn: Connection, external: dict[str, Any], parse: Parse) -> None:
     def reason() -> str | None:
         with pytest.raises(GateClosed) as caught:
-            elsewhere.gate(conn, SLUG)
+            external_gate.gate(conn, SLUG)
         return caught.value.reason
 
     assert reason() == "unknown_system"
@@ -49,17 +49,17 @@ def test_it_opens_with_the_state_and_closes_with_it(conn: Connection, external: 
     move(conn, "in_review", "approved")
     assert reason() == "not_running"
     move(conn, "pilot")
-    found = elsewhere.gate(conn, SLUG)
+    found = external_gate.gate(conn, SLUG)
     assert (found.system, found.version, found.mode, found.model) == (SLUG, 1, "pilot", None)
-    elsewhere.gate_again(conn, found)
+    external_gate.gate_again(conn, found)
     move(conn, "active")
     with pytest.raises(StoppedMeanwhile, match="changed its state"):
-        elsewhere.gate_again(conn, found)
-    live = elsewhere.gate(conn, SLUG)
+        external_gate.gate_again(conn, found)
+    live = external_gate.gate(conn, SLUG)
     assert live.mode == "live"
     systems.set_state(conn, systems.plan_stop(conn, SLUG, reason="incident", role="officer"))
     with pytest.raises(StoppedMeanwhile, match="was stopped"):
-        elsewhere.gate_again(conn, live)
+        external_gate.gate_again(conn, live)
     assert reason() == "suspended"
     move(conn, "retired")
     assert reason() == "retired"
@@ -73,13 +73,13 @@ def test_an_older_version_is_named_and_a_version_that_is_not_there_refused(
     external["version"]["outcomes"][0]["bias_millinats"] = 5
     register(conn, parse(external))
     move(conn, "active", version=2)
-    assert elsewhere.gate(conn, SLUG).version == 2
-    old = elsewhere.gate(conn, SLUG, 1)
+    assert external_gate.gate(conn, SLUG).version == 2
+    old = external_gate.gate(conn, SLUG, 1)
     assert (old.version, old.running.manifest.version, old.mode) == (1, 1, "live")
-    elsewhere.gate_again(conn, old)
+    external_gate.gate_again(conn, old)
     for number in (3, 0):
         with pytest.raises(UnknownVersion):
-            elsewhere.gate(conn, SLUG, number)
+            external_gate.gate(conn, SLUG, number)
 
 
 @pytest.mark.parametrize("capture", ["runtime", "none"])
@@ -92,4 +92,4 @@ def test_no_record_is_taken_in_for_a_system_that_runs_here_or_is_not_recorded(
         del document["version"]
     register(conn, parse(document))
     with pytest.raises(NotElsewhere, match="capture is not external"):
-        elsewhere.gate(conn, SLUG)
+        external_gate.gate(conn, SLUG)

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlog.entries.vocabulary import FITNESS_TESTS, FITNESS_VERDICTS, OVERRIDE_GROUNDS
+from auditlog.core.entries.vocabulary import FITNESS_TESTS, FITNESS_VERDICTS, OVERRIDE_GROUNDS
 from registry import gate_report
 from registry.errors import FormatError
 from registry.fitness import DEFAULT, Thresholds
 from registry.gate_report import Counts, FitnessReport, judge
-from registry.manifest import SystemVersion, parse_draft
+from registry.manifest import SystemVersion
+from registry.manifest_rules import parse_draft
 
 GOOD = Counts(
     cases=200,

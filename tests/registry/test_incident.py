@@ -7,13 +7,13 @@ from datetime import date
 import pytest
 
 from registry.errors import FormatError, RegistryError, TransitionRefused
-from registry.incident import Due, Told, check_told, clock, open_tellings
+from registry.incident import Due, Notification, check_notification, clock, open_tellings
 
 AWARE = date(2027, 12, 20)
 
 
-def told(recipient: str, day: str = "2027-12-21", *, reached: bool = True) -> Told:
-    return Told(recipient, date.fromisoformat(day), reached)
+def told(recipient: str, day: str = "2027-12-21", *, reached: bool = True) -> Notification:
+    return Notification(recipient, date.fromisoformat(day), reached)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,13 @@ def test_a_deployer_tells_of_a_serious_incident_the_provider_first() -> None:
     ]
     for other in ("authority", "importer"):
         with pytest.raises(TransitionRefused, match="comes after the provider"):
-            check_told("serious", (), told(other), AWARE)
-    check_told("serious", (told("provider"),), told("authority"), AWARE)
+            check_notification("serious", (), told(other), AWARE)
+    check_notification("serious", (told("provider"),), told("authority"), AWARE)
 
 
 def test_a_provider_that_is_not_reached_leaves_its_clock_to_the_deployer() -> None:
     tried = (told("provider", reached=False),)
-    check_told("serious", tried, told("authority"), AWARE)
+    check_notification("serious", tried, told("authority"), AWARE)
     assert [(due.recipient, due.article, due.by) for due in clock("serious", "other", AWARE, tried)] == [
         ("provider", "26(5)", None),
         ("authority", "26(5), 73(2)", date(2028, 1, 4)),
@@ -53,7 +53,7 @@ def test_a_provider_that_is_not_reached_leaves_its_clock_to_the_deployer() -> No
 
 
 def test_a_risk_is_told_without_undue_delay_in_any_order() -> None:
-    check_told("risk", (), told("authority"), AWARE)
+    check_notification("risk", (), told("authority"), AWARE)
     dues = clock("risk", "other", AWARE, (told("authority"),))
     assert [(due.recipient, due.immediately, due.by, due.done) for due in dues] == [
         ("provider", False, None, None),
@@ -85,6 +85,6 @@ def test_the_last_day_is_the_last(day: str, late: bool) -> None:
         ("other", told("provider"), FormatError),
     ],
 )
-def test_what_cannot_be_is_refused(duty: str, now: Told, error: type[RegistryError]) -> None:
+def test_what_cannot_be_is_refused(duty: str, now: Notification, error: type[RegistryError]) -> None:
     with pytest.raises(error):
-        check_told(duty, (), now, AWARE)
+        check_notification(duty, (), now, AWARE)

@@ -36,7 +36,7 @@ def test_each_step_stands_once_with_reasons_and_roles() -> None:
 
 
 def test_the_codes_are_those_that_a_state_entry_may_carry() -> None:
-    kinds = pytest.importorskip("auditlog.entries.kinds")
+    kinds = pytest.importorskip("auditlog.core.entries.kinds")
     assert tuple(STATES) == kinds.STATES
     assert {reason for step in TRANSITIONS for reason in step.reasons} <= set(kinds.STATE_REASONS)
     assert {role for step in TRANSITIONS for role in step.roles} <= set(kinds.ROLES)

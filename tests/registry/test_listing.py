@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from registry.store import listing, past, systems
+from registry.store import as_of, listing, systems
 from registry.system import format_record, parse_system
 
 NAMES = {"a": "Café licences", "b": "Zürich taxes", "c": "بيانات", "d": "Taxes and licences"}
@@ -62,10 +62,10 @@ def test_what_is_missing_is_completed(filled: Connection) -> None:
 
 def test_a_past_record_is_kept_as_it_was(filled: Connection) -> None:
     record = systems.read_record(filled, "a")
-    past.add_record(filled, "a", (1, 7), format_record(record).decode())
-    stored = past.record_at(filled, (1, 7))
+    as_of.add_record(filled, "a", (1, 7), format_record(record).decode())
+    stored = as_of.record_at(filled, (1, 7))
     assert stored is not None
     assert stored.text.encode() == format_record(record)
-    assert past.record_at(filled, (1, 8)) is None
-    past.add_steps(filled, "a", 1, [7, 8], None)
-    assert past.accounts(filled, "a") == {(1, 7): None, (1, 8): None}
+    assert as_of.record_at(filled, (1, 8)) is None
+    as_of.add_steps(filled, "a", 1, [7, 8], None)
+    assert as_of.accounts(filled, "a") == {(1, 7): None, (1, 8): None}

@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator
 
 from registry import manifest
 from registry.errors import FormatError
-from registry.manifest import Manifest, SystemVersion, parse_draft, parse_manifest
+from registry.manifest import Manifest, SystemVersion
+from registry.manifest_rules import parse_draft, parse_manifest
 from registry.register_file import format_register_file, parse_register_file
 
 

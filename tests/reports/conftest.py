@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from auditlog.counting.figures import figures
-from auditlog.counting.published import close_cells, published_cells
+from auditlog.core.counting.figures import figures
+from auditlog.core.counting.published import close_cells, published_cells
 from registry.system import AISystem, parse_system, rows
 from reports.agency import Agency, Authority, LogStamp
 from reports.errors import PdfError
@@ -182,7 +182,7 @@ WAIVER = Waiver(
 
 @pytest.fixture(scope="session")
 def stylesheet() -> str:
-    return (Path(__file__).parents[2] / "app" / "static" / "greffier.css").read_text("utf-8")
+    return (Path(__file__).parents[2] / "web" / "static" / "greffier.css").read_text("utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from reports.__main__ import main
 from reports.catalogue import HERE, SOURCE, languages, missing, read_catalogue, read_translations
 from reports.render import sentences
 
-FOLDERS = [HERE, *(path.parent for path in (HERE.parent / "app").rglob("locale"))]
+FOLDERS = [HERE, *(path.parent for path in (HERE.parent / "web").rglob("locale"))]
 PARTS = re.compile(r"%\(\w+\)s|</?\w+>")
 IDS = [folder.name for folder in FOLDERS]
 

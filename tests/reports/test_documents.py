@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import reports
-from auditlog.counting.figures import Figure
+from auditlog.core.counting.figures import Figure
 from registry.system import AISystem, format_system, parse_system
 from reports.catalogue import read_translations
 from reports.errors import ContextError

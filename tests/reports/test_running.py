@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from reports.json_twin import read_twin
 from reports.render import json_twin
 from reports.transparency.context import TransparencyReport
 from reports.transparency.marks import changed, marks
-from reports.transparency.running import Running, running
-from reports.twin import read_twin
+from reports.transparency.uptime import Running, running
 
 DAY = date(2026, 11, 9)
 LONG_AGO = "2026-01-01T00:00Z"

@@ -11,8 +11,9 @@ import pytest
 
 from runtime import llama
 from runtime.models.weights import ModelFile, add_model, open_model
-from runtime.program import Field, Outcome, Program, Shape, Step
+from runtime.program import Field, Outcome, Program, Step
 from runtime.sampler import Sampler
+from runtime.shape import Shape
 from runtime.worker.supervisor import Supervisor
 
 GOOD = {"type": "string", "enum": ["good", "uncertain", "poor"]}

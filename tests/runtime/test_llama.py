@@ -11,7 +11,7 @@ from runtime import llama
 from runtime.engine.batch import BatchRow
 from runtime.errors import CallRefused, ModelUnusable, ProgramInvalid
 from runtime.models.weights import ModelFile
-from runtime.program import Shape
+from runtime.shape import Shape
 
 SHAPE = Shape(n_ctx=256, n_batch=32, n_ubatch=32, n_seq_max=2, threads=2)
 

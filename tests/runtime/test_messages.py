@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from registry import consistency
+from registry import manifest_rules
 from registry.errors import FormatError
 from runtime.errors import InputInvalid, ProgramInvalid, TemplateInvalid
 from runtime.messages import is_messages, messages_schema
@@ -54,7 +54,7 @@ def test_a_template_tells_what_it_goes_through() -> None:
     assert (template.names, template.loops) == ({"messages", "year"}, {"messages"})
     check_program(program())
     check_program(program(minItems=1, maxItems=50))
-    assert consistency.variables(LOOP + "{{ year }}", "t") == ("messages", "year")
+    assert manifest_rules.variables(LOOP + "{{ year }}", "t") == ("messages", "year")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_other_loops_are_refused(template: str) -> None:
 )
 def test_the_register_refuses_them_as_well(template: str) -> None:
     with pytest.raises(FormatError):
-        consistency.variables(template, "t")
+        manifest_rules.variables(template, "t")
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from auditlog.errors import AuditLogError
-from auditlog.formats.canonical import format_canonical
-from auditlog.formats.checkpoint import Checkpoint, format_checkpoint
-from auditlog.formats.merkle import leaf_hash, prove_consistency, prove_inclusion, root_hash, tree_root
-from auditlog.formats.note import (
+from auditlog.core.errors import AuditLogError
+from auditlog.core.formats.canonical import format_canonical
+from auditlog.core.formats.checkpoint import Checkpoint, format_checkpoint
+from auditlog.core.formats.merkle import leaf_hash, prove_consistency, prove_inclusion, root_hash, tree_root
+from auditlog.core.formats.note import (
     COSIGNATURE,
     ED25519,
     ML_DSA_44,
@@ -31,8 +31,8 @@ from auditlog.formats.note import (
     format_vkey,
     parse_note,
 )
-from auditlog.formats.proof import LogProof, format_proof
-from auditlog.formats.tiles import (
+from auditlog.core.formats.proof import LogProof, format_proof
+from auditlog.core.formats.tiles import (
     Tile,
     entry_bundles_of_size,
     format_entries_path,

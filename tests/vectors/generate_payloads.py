@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from auditlog.formats.commitment import canonical_value, commit_all
-from auditlog.vault.idempotency import Asked
+from auditlog.core.formats.commitment import canonical_value, commit_all
+from auditlog.vault.idempotency import SealedRequest
 from auditlog.vault.payload import FORM_1, FORM_2, format_payload, frame
 from auditlog.vault.references import Refs
 
@@ -34,7 +34,7 @@ def _spaces(text: bytes) -> bytes:
 
 def build() -> str:
     """The text of the file."""
-    asked, cases = Asked(bytes(32), "nl"), []
+    asked, cases = SealedRequest(bytes(32), "nl"), []
     for name, form, values, request, refs in (
         ("form 1", FORM_1, SMALL, None, None),
         ("form 1, asked for under a key", FORM_1, LONG, asked, None),

@@ -16,15 +16,15 @@ from random import Random
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from auditlog.entries.kinds import KINDS, Member
-from auditlog.entries.receipt import Receipt, fields_for_person, format_receipt, parse_receipt, verify_receipt
-from auditlog.entries.record import Entry, make_entry, parse_entry
-from auditlog.formats.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.formats.commitment import LARGE, canonical_value, commit, commit_all, open_field, salt_for, stub_of
-from auditlog.formats.keyring import key_ring
-from auditlog.formats.merkle import leaf_hash, prove_inclusion, root_hash
-from auditlog.formats.note import ED25519, ML_DSA_44, Signer, format_vkey, parse_vkey
-from auditlog.formats.proof import LogProof
+from auditlog.core.entries.kinds import KINDS, Member
+from auditlog.core.entries.receipt import Receipt, fields_for_person, format_receipt, parse_receipt, verify_receipt
+from auditlog.core.entries.record import Entry, make_entry, parse_entry
+from auditlog.core.formats.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.core.formats.commitment import LARGE, canonical_value, commit, commit_all, open_field, salt_for, stub_of
+from auditlog.core.formats.keyring import key_ring
+from auditlog.core.formats.merkle import leaf_hash, prove_inclusion, root_hash
+from auditlog.core.formats.note import ED25519, ML_DSA_44, Signer, format_vkey, parse_vkey
+from auditlog.core.formats.proof import LogProof
 
 FOLDER = Path(__file__).parents[2] / "docs" / "conformance" / "vectors"
 ORIGIN = "register.example/records/1"

@@ -20,12 +20,12 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from auditlog.entries.receipt import Receipt, fields_for_person, format_receipt
-from auditlog.errors import AuditLogError
-from auditlog.formats.checkpoint import Checkpoint, format_checkpoint
-from auditlog.formats.keyring import KeyRing, LogKey, key_ring
-from auditlog.formats.note import COSIGNATURE, ED25519, ML_DSA_44, Note, Signature, Signer, format_note, parse_note
-from auditlog.formats.policy import Group, Policy, Witness, format_policy
+from auditlog.core.entries.receipt import Receipt, fields_for_person, format_receipt
+from auditlog.core.errors import AuditLogError
+from auditlog.core.formats.checkpoint import Checkpoint, format_checkpoint
+from auditlog.core.formats.keyring import KeyRing, LogKey, key_ring
+from auditlog.core.formats.note import COSIGNATURE, ED25519, ML_DSA_44, Note, Signature, Signer, format_note, parse_note
+from auditlog.core.formats.policy import Group, Policy, Witness, format_policy
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "conformance" / "vectors" / "rotation.json"

@@ -16,10 +16,10 @@ from random import Random
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from auditlog.checking.sample import draw, nonce_hash, population, seed_of
-from auditlog.entries.kinds import KINDS
-from auditlog.entries.record import make_entry
-from auditlog.formats.commitment import commit_all
+from auditlog.core.checking.sample import draw, nonce_hash, population, seed_of
+from auditlog.core.entries.kinds import KINDS
+from auditlog.core.entries.record import make_entry
+from auditlog.core.formats.commitment import commit_all
 
 FILE = Path(__file__).parents[2] / "docs" / "conformance" / "vectors" / "sample.json"
 TIME = datetime(2026, 11, 24, 8, 15, tzinfo=UTC)

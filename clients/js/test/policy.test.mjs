@@ -18,7 +18,7 @@ test("a key file: sizes stand above the key", () => {
 });
 
 test("sizes begin with a word of their own: other comments may say anything", () => {
-  assert.equal(parseKeyRing(`# validity is told by sizes\n${ED}\n`).length, 1); // as auditlog.formats.keyring has it
+  assert.equal(parseKeyRing(`# validity is told by sizes\n${ED}\n`).length, 1); // as auditlog.core.formats.keyring has it
 });
 
 test("key files that are refused", () => {

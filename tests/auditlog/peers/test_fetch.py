@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from auditlog.errors import FormatError, NotFound, VerifyError
-from auditlog.formats.merkle import leaf_hash, root_hash
-from auditlog.formats.tiles import Tile
+from auditlog.core.errors import FormatError, NotFound, VerifyError
+from auditlog.core.formats.merkle import leaf_hash, root_hash
+from auditlog.core.formats.tiles import Tile
 from auditlog.peers import fetch
 from auditlog.peers.fetch import (
     HttpSource,

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from auditlog.checking.audit import audit
-from auditlog.checking.tree import tile_files
-from auditlog.errors import NotFound, SignatureError, VerifyError
-from auditlog.formats.keyring import key_ring
-from auditlog.formats.tiles import tiles_of_size
+from auditlog.core.checking.audit import audit
+from auditlog.core.checking.tree import tile_files
+from auditlog.core.errors import NotFound, SignatureError, VerifyError
+from auditlog.core.formats.keyring import key_ring
+from auditlog.core.formats.tiles import tiles_of_size
 from auditlog.peers.evidence import open_signed, parse_evidence, verify_evidence
 from auditlog.peers.fetch import Unreachable, Withheld, folder_source
 from auditlog.peers.mirror import Mirror, Refused, last_entry, list_mirrors, name_of, read_entries
@@ -117,7 +117,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from auditlog.writing import durable
-from auditlog.formats.keyring import parse_key_ring
+from auditlog.core.formats.keyring import parse_key_ring
 from auditlog.peers.fetch import folder_source
 from auditlog.peers.mirror import Mirror
 root, source, vkey, origin, count = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from auditlog.errors import FormatError, NotFound, SignatureError, VerifyError
-from auditlog.formats.checkpoint import Checkpoint, sign_checkpoint
-from auditlog.formats.keyring import KeyRing, LogKey, key_ring
-from auditlog.formats.merkle import leaf_hash, prove_consistency, root_hash
-from auditlog.formats.note import COSIGNATURE, ED25519, Note, Signer, format_note, format_signature, parse_note
-from auditlog.formats.policy import Policy, Witness
+from auditlog.core.errors import FormatError, NotFound, SignatureError, VerifyError
+from auditlog.core.formats.checkpoint import Checkpoint, sign_checkpoint
+from auditlog.core.formats.keyring import KeyRing, LogKey, key_ring
+from auditlog.core.formats.merkle import leaf_hash, prove_consistency, root_hash
+from auditlog.core.formats.note import COSIGNATURE, ED25519, Note, Signer, format_note, format_signature, parse_note
+from auditlog.core.formats.policy import Policy, Witness
 from auditlog.peers.evidence import format_evidence, parse_evidence, verify_evidence
 from auditlog.peers.fetch import Tiles, Unreachable, Withheld
 from auditlog.peers.monitor import Monitor, Report

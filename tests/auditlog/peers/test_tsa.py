@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.errors import FormatError
+from auditlog.core.errors import FormatError
 from auditlog.peers.cms import names_certificate, with_ordered_certificates
 from auditlog.peers.tsa import (
     MAX_TOKEN,

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditlog.errors import AuditLogError, FormatError, NotFound
-from auditlog.formats.keyring import KeyRing, LogKey, key_ring
-from auditlog.formats.note import COSIGNATURE, ML_DSA_44, Signer, open_note, parse_note, parse_vkey
+from auditlog.core.errors import AuditLogError, FormatError, NotFound
+from auditlog.core.formats.keyring import KeyRing, LogKey, key_ring
+from auditlog.core.formats.note import COSIGNATURE, ML_DSA_44, Signer, open_note, parse_note, parse_vkey
 from auditlog.peers.client import verified_lines
 from auditlog.peers.identity import COUNTER_FILE, KEY_FILES, create_witness, open_witness
 from auditlog.peers.submission import MAX_PROOF, SIZE_TYPE, format_submission, parse_submission
@@ -164,7 +164,7 @@ def test_one_valid_key_is_enough_and_strange_lines_are_ignored_and_not_kept(stan
     stranger = stand.Tree(seed=7)
     note = parse_note(tree.note(5))
     mixed = parse_note(stranger.note(5)).signatures[:1] + note.signatures[:1] * 2
-    from auditlog.formats.note import Note, format_note
+    from auditlog.core.formats.note import Note, format_note
 
     data = format_note(Note(note.text, mixed))
     assert witness.add_checkpoint(format_submission(0, (), data)).status == 200

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from auditlog.checking.tree import format_sums, parse_sums, tile_files
-from auditlog.entries.receipt import format_receipt
-from auditlog.errors import AuditLogError, FormatError, NotFound, NotPublished, VerifyError
-from auditlog.formats.keyring import KeyRing, key_ring
-from auditlog.formats.note import COSIGNATURE, Signer
-from auditlog.formats.policy import Policy, Witness, format_policy
+from auditlog.core.checking.tree import format_sums, parse_sums, tile_files
+from auditlog.core.entries.receipt import format_receipt
+from auditlog.core.errors import AuditLogError, FormatError, NotFound, NotPublished, VerifyError
+from auditlog.core.formats.keyring import KeyRing, key_ring
+from auditlog.core.formats.note import COSIGNATURE, Signer
+from auditlog.core.formats.policy import Policy, Witness, format_policy
 from auditlog.recovery.export import VERIFIER_MODULES, audit_tree, export_log, make_verifier
 from auditlog.store.log import Head, read_head, reading, write_head, writing
 from auditlog.writing.guard import Guard
@@ -140,11 +140,11 @@ def imported(name: str) -> set[str]:
             paths = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
             files = [path.removeprefix("auditlog").lstrip(".").replace(".", "/") for path in paths]
             found |= {one for one in files if (ROOT / "auditlog" / f"{one}.py").is_file()}
-    return found | {f"{one.partition('/')[0]}/__init__" for one in found if "/" in one}
+    return found | {f"{room}/__init__" for one in found for room in map(str, Path(one).parents) if room != "."}
 
 
 def test_the_verifier_holds_exactly_what_it_imports() -> None:
-    needed, wait = {"__init__"}, ["__main__"]
+    needed, wait = {"__init__"}, ["core/__main__"]
     while wait:
         name = wait.pop()
         if name not in needed:
@@ -174,20 +174,20 @@ def test_verify_pyz_alone_audits_the_export_and_checks_a_receipt(engine: Engine,
     assert told.stdout.startswith("FAILED: tile/1/000.p/1: ")
 
 
-def test_verify_pyz_brings_its_own_copy_of_us_and_of_rfc8785(engine: Engine, log: Any, tmp_path: Path) -> None:
+def test_verify_pyz_brings_its_own_copy_of_us_and_needs_nothing_else(engine: Engine, log: Any, tmp_path: Path) -> None:
     export(engine, log, tmp_path / "out")
     code = (
         "import sys; sys.path.insert(0, 'verify.pyz')\n"
-        "import auditlog.__main__, rfc8785\n"
-        "print(auditlog.__file__, rfc8785.__file__)\n"
-        "print('sqlalchemy' in sys.modules)"
+        "import auditlog.core.__main__\n"
+        "print(auditlog.__file__)\n"
+        "print([name for name in ('sqlalchemy', 'rfc8785') if name in sys.modules])"
     )
     told = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, cwd=tmp_path / "out", check=True
     )
     first, second = told.stdout.splitlines()
-    assert first.count("verify.pyz") == 2
-    assert second == "False"
+    assert "verify.pyz" in first
+    assert second == "[]"
 
 
 def test_verify_pyz_says_what_to_install(engine: Engine, log: Any, tmp_path: Path) -> None:

@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 from sqlalchemy import LargeBinary, text, update
 
-from auditlog.formats.keyring import key_digest
-from auditlog.formats.note import ED25519, ML_DSA_44, Signer
+from auditlog.core.formats.keyring import key_digest
+from auditlog.core.formats.note import ED25519, ML_DSA_44, Signer
 from auditlog.peers import tsa
 from auditlog.recovery.fsck import Checked, Finding, fsck
 from auditlog.recovery.timestamps import format_time
 from auditlog.store import decisions, logs, metadata
-from auditlog.store.about import about_from, insert_about
 from auditlog.store.idempotency import insert_key
 from auditlog.store.insert import insert_rows
 from auditlog.store.log import read_head, reading, writing
+from auditlog.store.record_events import about_from, insert_about
 from auditlog.store.sources import source_row
 from auditlog.store.timestamps import StampedNote, insert_timestamp
 from auditlog.vault import erasure
-from auditlog.vault.idempotency import Asked, key_row
+from auditlog.vault.idempotency import SealedRequest, key_row
 from auditlog.vault.record_keys import RecordKeys
 from auditlog.vault.seal import Vault
 from auditlog.writing.log import Unit
@@ -154,7 +154,7 @@ def decide(log, vault, make, number: int) -> str:
     id_ = str(uuid.uuid4())
     values = {"in_income": number, "output": {"result": "yes"}, "outcome": "grant", "parent": None, "usage": USAGE}
     values |= {"run": {"seed": number}, "times": {"decided": "2026-03-02T09:30:00.000000Z"}}
-    asked = Asked(vault.key_tag("client", f"key {number}"), "en") if number == 0 else None
+    asked = SealedRequest(vault.key_tag("client", f"key {number}"), "en") if number == 0 else None
     prepared = vault.prepare(id_, values, [f"client {number}"], asked=asked)
     members = {"system": "credit", "version": 1, "manifest": DIGEST, "capture": "external", "mode": "live"}
     members |= {"boot": None, "source": "cases", "n": number + 1, "opened": None, "commitments": prepared.commitments}

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, delete, select, update
 
-from auditlog.entries.record import parse_entry
-from auditlog.errors import GuardError, NotFound
-from auditlog.formats.merkle import leaf_hash, root_hash
+from auditlog.core.entries.record import parse_entry
+from auditlog.core.errors import GuardError, NotFound
+from auditlog.core.formats.merkle import leaf_hash, root_hash
 from auditlog.recovery.fsck import Checked, fsck
 from auditlog.recovery.rebuild import Rebuilt, Wanted, rebuild_log
 from auditlog.recovery.rebuilt_tree import NotRebuilt
 from auditlog.store import metadata
-from auditlog.store.aside import Old
 from auditlog.store.log import (
     entry_table,
     head_table,
@@ -28,6 +27,7 @@ from auditlog.store.log import (
     tile_table,
     writing,
 )
+from auditlog.store.replacement import Old
 from auditlog.store.rollup import set_events
 from auditlog.writing.guard import Guard
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from auditlog.formats.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
-from auditlog.formats.note import ED25519, ML_DSA_44, Signer, parse_note
+from auditlog.core.formats.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
+from auditlog.core.formats.note import ED25519, ML_DSA_44, Signer, parse_note
 from auditlog.peers.tsa import describe_token
 from auditlog.recovery.timestamps import check_timestamps, format_time, timestamp_files, timestamp_sizes
 from auditlog.store.log import read_head

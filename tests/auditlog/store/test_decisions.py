@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from auditlog.entries.record import make_entry
-from auditlog.errors import FormatError, NotFound
+from auditlog.core.entries.record import make_entry
+from auditlog.core.errors import FormatError, NotFound
 from auditlog.store.cursor import DecisionFilter, format_cursor, format_filter, parse_cursor, parse_filter
 from auditlog.store.decisions import (
     decision_table,

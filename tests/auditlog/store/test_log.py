@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from auditlog.errors import CannotRecord, NotFound
-from auditlog.formats.merkle import leaf_hash, prove_inclusion, verify_inclusion
-from auditlog.formats.tiles import grow, root_from_edge
+from auditlog.core.errors import CannotRecord, NotFound
+from auditlog.core.formats.merkle import leaf_hash, prove_inclusion, verify_inclusion
+from auditlog.core.formats.tiles import grow, root_from_edge
 from auditlog.store.engine import cannot_record, open_engine, outage_cause
 from auditlog.store.log import (
     Head,

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from auditlog.counting.cells import cells, cells_of_refusal, cells_of_review, minutes_between
-from auditlog.counting.figures import CellKey
-from auditlog.errors import FormatError, NotFound
+from auditlog.core.counting.cells import cells, cells_of_refusal, cells_of_review, minutes_between
+from auditlog.core.counting.figures import CellKey
+from auditlog.core.errors import FormatError, NotFound
 from auditlog.store import parquet
 from auditlog.store.decisions import decision_table
 from auditlog.store.engine import reading, writing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from auditlog.counting.figures import CellKey
+from auditlog.core.counting.figures import CellKey
 from auditlog.store.engine import reading
 from auditlog.store.log import writing
 from auditlog.store.rollup import MAX_NUMBER, add_counts, due_table, event_table, iterate_rollup

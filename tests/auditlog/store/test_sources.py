@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from auditlog.entries.record import Entry
+from auditlog.core.entries.record import Entry
 from auditlog.store.engine import reading, writing
 from auditlog.store.insert import insert_rows
 from auditlog.store.sources import (

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select, update
 
-from auditlog.entries.record import make_entry
-from auditlog.errors import CannotRecord, VaultError
-from auditlog.formats.commitment import LARGE, verify_opening
+from auditlog.core.entries.record import make_entry
+from auditlog.core.errors import CannotRecord, VaultError
+from auditlog.core.formats.commitment import LARGE, verify_opening
 from auditlog.store.blobs import blob_due_table, blob_table, due_objects, find_blobs, object_names
 from auditlog.store.engine import reading, writing
 from auditlog.store.vault import delete_sealed

@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import delete
 
-from auditlog.entries.record import make_entry
-from auditlog.errors import CannotRecord, Erased, Held, NotFound, VaultError
-from auditlog.store.about import about_from, find_about, insert_about
+from auditlog.core.entries.record import make_entry
+from auditlog.core.errors import CannotRecord, Erased, Held, NotFound, VaultError
 from auditlog.store.decisions import (
     find_decision,
     find_review,
@@ -24,6 +23,7 @@ from auditlog.store.decisions import (
 from auditlog.store.engine import reading, writing
 from auditlog.store.erasures import count_about, read_due
 from auditlog.store.log import find_entry
+from auditlog.store.record_events import about_from, find_about, insert_about
 from auditlog.store.vault import (
     erasure_table,
     find_erasure,

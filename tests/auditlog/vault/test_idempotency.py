@@ -10,8 +10,8 @@ import uuid
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from auditlog.entries.record import make_entry
-from auditlog.errors import FormatError, VaultError
+from auditlog.core.entries.record import make_entry
+from auditlog.core.errors import FormatError, VaultError
 from auditlog.store.decisions import insert_decision, row_from
 from auditlog.store.engine import reading
 from auditlog.store.idempotency import KeyRow, find_key, insert_key
@@ -20,12 +20,12 @@ from auditlog.store.sources import source_row
 from auditlog.store.vault import SealedRow
 from auditlog.vault.check import check_vault
 from auditlog.vault.erasure import Erasure, Ledger, erase
-from auditlog.vault.idempotency import Asked, key_row, key_tag, request_digest, request_form
+from auditlog.vault.idempotency import SealedRequest, key_row, key_tag, request_digest, request_form
 from auditlog.writing.unit import Unit
 
 INDEX_KEY = b"i" * 32
 SECRET = b"s" * 32
-ASKED = Asked(b"t" * 32, "nl")
+ASKED = SealedRequest(b"t" * 32, "nl")
 VALUES = {
     "in_income": "a steady job",
     "in_ratio": 0.25,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from auditlog.errors import CannotRecord, Erased, VaultError
+from auditlog.core.errors import CannotRecord, Erased, VaultError
 from auditlog.vault.key_database import AHEAD, SLOT_BITS, DatabaseKeys, demand_apart
 from auditlog.vault.key_encryption import KeyEncryptionKey
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.errors import Erased, VaultError
+from auditlog.core.errors import Erased, VaultError
 from auditlog.vault import key_conversion, key_encryption
 from auditlog.vault.key_conversion import convert
 from auditlog.vault.key_encryption import KeyEncryptionKey, read_kek

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlog.entries.vocabulary import GROUNDS, ROLES
-from auditlog.errors import FormatError, VaultError
+from auditlog.core.entries.vocabulary import GROUNDS, ROLES
+from auditlog.core.errors import FormatError, VaultError
 from auditlog.vault.ledger import Erasure, Ledger, format_line, parse_line
 
 

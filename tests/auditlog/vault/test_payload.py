@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlog.errors import VaultError
-from auditlog.formats.commitment import Stub, canonical_value, commit_all
+from auditlog.core.errors import VaultError
+from auditlog.core.formats.commitment import Stub, canonical_value, commit_all
 from auditlog.store.vault import SealedRow
-from auditlog.vault.idempotency import Asked
+from auditlog.vault.idempotency import SealedRequest
 from auditlog.vault.payload import (
     FORM_1,
     FORM_2,
@@ -109,7 +109,7 @@ def test_other_frames_are_none(damage):
 
 
 def test_all_members_come_back():
-    asked, refs = Asked(bytes(32), "nl"), Refs("s1:z1", "s1:gesprek", 3)
+    asked, refs = SealedRequest(bytes(32), "nl"), Refs("s1:z1", "s1:gesprek", 3)
     held = {"in_doc": Held("ab" * 16, Stub("cd" * 32, 20_000))}
     text = format_payload(bytes(32), {"outcome": b'"grant"'}, asked=asked, refs=refs, blobs=held)
     content = parse_payload(FORM_2, frame(text))

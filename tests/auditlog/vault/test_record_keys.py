@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.errors import CannotRecord, Erased, VaultError
+from auditlog.core.errors import CannotRecord, Erased, VaultError
 from auditlog.vault.record_keys import KEY_SIZE, RecordKeys
 
 ROOT = Path(__file__).parents[3]

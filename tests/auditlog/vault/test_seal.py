@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from auditlog.entries.kinds import KINDS
-from auditlog.entries.record import make_entry
-from auditlog.errors import CannotRecord, Erased, FormatError, NotFound, VaultError
-from auditlog.formats.canonical import format_canonical
-from auditlog.formats.commitment import commit_all, verify_opening
+from auditlog.core.entries.kinds import KINDS
+from auditlog.core.entries.record import make_entry
+from auditlog.core.errors import CannotRecord, Erased, FormatError, NotFound, VaultError
+from auditlog.core.formats.canonical import format_canonical
+from auditlog.core.formats.commitment import commit_all, verify_opening
 from auditlog.store.engine import reading, writing
 from auditlog.store.vault import find_sealed, insert_erasure
 from auditlog.vault.record_keys import RecordKeys

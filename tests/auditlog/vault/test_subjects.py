@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditlog.errors import FormatError
+from auditlog.core.errors import FormatError
 from auditlog.vault.subjects import normalise, normalise_all, tag
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, MetaData, PrimaryKeyConstraint, Table, Text, event, text
 from sqlalchemy.exc import IntegrityError
 
-from auditlog.errors import CannotRecord, FormatError
+from auditlog.core.errors import CannotRecord, FormatError
 from auditlog.store.engine import reading
 from auditlog.store.insert import RowInsert, insert_rows
 from auditlog.store.log import read_head

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from auditlog.errors import GuardError
-from auditlog.formats.merkle import EMPTY_ROOT
+from auditlog.core.errors import GuardError
+from auditlog.core.formats.merkle import EMPTY_ROOT
 from auditlog.writing.guard import Guard, GuardLine, format_guard_line, parse_guard_line
 
 ORIGIN = "register.example/audit/1"

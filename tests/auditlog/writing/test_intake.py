@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from auditlog.errors import CannotRecord
-from auditlog.formats.proof import verify_proof
+from auditlog.core.errors import CannotRecord
+from auditlog.core.formats.proof import verify_proof
 from auditlog.store.log import read_entries, reading
 from auditlog.writing import intake as intakes
 from auditlog.writing.intake import Intake

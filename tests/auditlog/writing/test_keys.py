@@ -7,11 +7,11 @@ import shutil
 
 import pytest
 
-from auditlog.errors import AuditLogError, FormatError
-from auditlog.formats.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from auditlog.formats.keyring import KeyRing, LogKey, key_ring
-from auditlog.formats.merkle import EMPTY_ROOT
-from auditlog.formats.note import COSIGNATURE, ED25519, ML_DSA_44, format_skey, verifier_key
+from auditlog.core.errors import AuditLogError, FormatError
+from auditlog.core.formats.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from auditlog.core.formats.keyring import KeyRing, LogKey, key_ring
+from auditlog.core.formats.merkle import EMPTY_ROOT
+from auditlog.core.formats.note import COSIGNATURE, ED25519, ML_DSA_44, format_skey, verifier_key
 from auditlog.writing.keys import KeyFolder, create_keys, key_file_name, read_key_ring, read_private_key
 
 ORIGIN = "register.example/audit/1"

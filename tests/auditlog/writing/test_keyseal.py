@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.errors import AuditLogError, FormatError
-from auditlog.formats.note import format_skey
+from auditlog.core.errors import AuditLogError, FormatError
+from auditlog.core.formats.note import format_skey
 from auditlog.writing.keys import KeyFolder, Unlock, create_keys, read_private_key, read_unlock, seal_keys, unseal_keys
 
 ORIGIN = "register.example/audit/1"

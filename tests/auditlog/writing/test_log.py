@@ -10,11 +10,11 @@ import time
 import pytest
 from sqlalchemy import text
 
-from auditlog.entries.record import parse_entry
-from auditlog.errors import CannotRecord, FormatError, GuardError
-from auditlog.formats.checkpoint import open_checkpoint
-from auditlog.formats.merkle import leaf_hash, prove_consistency, root_hash, verify_consistency
-from auditlog.formats.proof import verify_proof
+from auditlog.core.entries.record import parse_entry
+from auditlog.core.errors import CannotRecord, FormatError, GuardError
+from auditlog.core.formats.checkpoint import open_checkpoint
+from auditlog.core.formats.merkle import leaf_hash, prove_consistency, root_hash, verify_consistency
+from auditlog.core.formats.proof import verify_proof
 from auditlog.store.log import read_entries, read_head, read_tile, reader, reading, writing
 from auditlog.writing.log import Unit
 

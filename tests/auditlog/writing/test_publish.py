@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from auditlog.checking.audit import audit
-from auditlog.entries.record import parse_entry
-from auditlog.errors import NotFound
-from auditlog.formats.checkpoint import open_checkpoint
-from auditlog.formats.tiles import Tile, parse_entries_path, parse_tile_path
+from auditlog.core.checking.audit import audit
+from auditlog.core.entries.record import parse_entry
+from auditlog.core.errors import NotFound
+from auditlog.core.formats.checkpoint import open_checkpoint
+from auditlog.core.formats.tiles import Tile, parse_entries_path, parse_tile_path
 from auditlog.store import metadata
 from auditlog.store.log import open_engine, writing
 from auditlog.writing.guard import Guard

@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from auditlog.errors import CannotRecord
+from auditlog.core.errors import CannotRecord
 from auditlog.writing.ticket import Gate, Ticket, claim, move, settle
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from auditlog.formats.merkle import leaf_hash, prove_inclusion, root_hash
-from auditlog.formats.tiles import grow, nodes_reader
+from auditlog.core.formats.merkle import leaf_hash, prove_inclusion, root_hash
+from auditlog.core.formats.tiles import grow, nodes_reader
 from auditlog.writing.unit import Paths
 
 

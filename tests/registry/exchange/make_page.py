@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from registry.exchange.carried import Agency, Source
 from registry.exchange.page import describe
+from registry.exchange.transfer import Agency, Source
 from registry.manifest import SystemVersion, numbered
 from registry.register_file import parse_register_file
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "exchange.md"
-CASES = ROOT / "app" / "demo" / "cases"
+CASES = ROOT / "cli" / "demo" / "cases"
 STATES = {"social-loan-check": "active", "health-line-aid": "pilot", "tax-question-reply": "active"}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from registry.exchange.annex_viii import from_annex_viii, to_annex_viii
 from registry.exchange.annex_viii_fields import SECTIONS
-from registry.exchange.carried import Agency, DoesNotApply, Source
+from registry.exchange.transfer import Agency, DoesNotApply, Source
 from registry.system import AISystem, parse_system
 
 AGENCY = Agency({"nl": "Gemeente Teststad"}, "Plein 1", "info@teststad.example", "https://teststad.example")

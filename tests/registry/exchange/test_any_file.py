@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from registry.errors import FormatError
-from registry.exchange.carried import Agency, DoesNotApply, Source
 from registry.exchange.drafts import leaves
 from registry.exchange.formats import FORMATS
+from registry.exchange.transfer import Agency, DoesNotApply, Source
 
 READERS = [name for name, form in FORMATS.items() if form.read is not None]
 JSON = [name for name in READERS if name not in {"csv", "xlsx", "atrs"}]

@@ -11,7 +11,7 @@ import pytest
 from registry.errors import FormatError
 from registry.exchange.atrs import HEADER, from_atrs, to_atrs
 from registry.exchange.atrs_fields import FIELDS
-from registry.exchange.carried import Source
+from registry.exchange.transfer import Source
 from registry.system import parse_system
 
 

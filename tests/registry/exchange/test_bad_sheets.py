@@ -12,8 +12,8 @@ from openpyxl import Workbook
 
 from registry.errors import FormatError
 from registry.exchange import sheet
-from registry.exchange.carried import Imported
 from registry.exchange.sheet import guarded, unguarded
+from registry.exchange.transfer import Imported
 
 SECRET = "Piet Jansen"
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import FormatError
-from registry.exchange.carried import Agency, Source
 from registry.exchange.dutch import from_dutch, to_dutch
 from registry.exchange.dutch_fields import PLACES
 from registry.exchange.markup import from_html, shorten_html, to_html
+from registry.exchange.transfer import Agency, Source
 from registry.system import parse_system
 
 AGENCY = Agency({"en": "Teststad"}, "Plein 1", "info@teststad.example", "https://teststad.example")

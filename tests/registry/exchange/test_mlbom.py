@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from registry.errors import FormatError
-from registry.exchange.carried import DoesNotApply, Source
 from registry.exchange.mlbom import from_mlbom, to_mlbom
+from registry.exchange.transfer import DoesNotApply, Source
 from registry.manifest import SystemVersion, numbered
 
 

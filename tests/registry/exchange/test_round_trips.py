@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from registry.exchange.carried import HOW, SOURCES, Agency, Source
 from registry.exchange.drafts import leaves
 from registry.exchange.formats import FORMATS
+from registry.exchange.transfer import HOW, SOURCES, Agency, Source
 from registry.system import AISystem, format_system, parse_system
 
 AGENCY = Agency(

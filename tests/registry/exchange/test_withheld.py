@@ -16,9 +16,9 @@ import pytest
 
 from registry import publication
 from registry.errors import RegistryError
-from registry.exchange.carried import Source
 from registry.exchange.drafts import leaves
 from registry.exchange.formats import PUBLIC
+from registry.exchange.transfer import Source
 from registry.system import AISystem, fields, format_system, parse_system
 
 TODAY = date(2026, 11, 26)

@@ -12,11 +12,11 @@ import pytest
 from registry.parts.conduct import Measure, Notice
 from registry.parts.law import LegalBasis
 from reports.explanation.context import Explanation, Replacement, Value
-from reports.letter.context import Asked, Evidence, Letter, OfficerDecision, Result, UsedValue
+from reports.letter.context import AnsweredRequest, Evidence, Letter, OfficerDecision, Result, UsedValue
 
 LANGUAGES = ("en", "nl")
 CODE = "K7QF-2M9X-4WTD"
-ASKED = Asked(received=date(2026, 11, 20), due=date(2026, 12, 20))
+ASKED = AnsweredRequest(received=date(2026, 11, 20), due=date(2026, 12, 20))
 PROCESS = {
     "en": "An adviser reads the result before the talk with you, together with your file. The adviser can set it "
     "aside.",

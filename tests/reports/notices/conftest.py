@@ -12,13 +12,13 @@ from registry.parts.hosting import Processing, Processor
 from registry.retention import Retention
 from reports.access_file.context import (
     AccessFile,
-    AskedFor,
-    AskedStep,
     Corrected,
     Decided,
     HeldRecord,
     HeldValue,
     Looked,
+    PersonRequest,
+    RequestStep,
 )
 from reports.law import LawAsks
 from reports.letter.context import Letter
@@ -163,11 +163,11 @@ def held_file(letter: Letter) -> AccessFile:
     bare = replace(decided, outcome=None, others=0, decisions=(), explanations=(), corrections=(), accesses=())
     waiting = replace(bare, id="5c0f2a5e-8d17-4b7e-9c61-5a2b7e9d1f04", held=True, index=1210)
     elsewhere = replace(bare, id="7d0f2a5e-8d17-4b7e-9c61-5a2b7e9d1f04", here=False, values=(), index=1220)
-    asked = AskedFor(
+    asked = PersonRequest(
         steps=(
-            AskedStep(day=date(2026, 11, 19), step="received", text="Waarom kreeg ik geen lening?"),
-            AskedStep(day=date(2026, 11, 20), step="assigned", text=None),
-            AskedStep(day=date(2026, 11, 23), step="answered", text="Zie de brief van vandaag."),
+            RequestStep(day=date(2026, 11, 19), step="received", text="Waarom kreeg ik geen lening?"),
+            RequestStep(day=date(2026, 11, 20), step="assigned", text=None),
+            RequestStep(day=date(2026, 11, 23), step="answered", text="Zie de brief van vandaag."),
         ),
         accesses=(Looked(day=date(2026, 11, 20), role="officer", purpose="request"),),
     )

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from app.actions.disclosing.statements import KINDS
 from registry.publication import public_system, withheld
 from registry.system import AISystem, format_system, parse_system, rows
 from reports.accessibility.context import Accessibility, NotAccessible
@@ -24,7 +23,8 @@ from reports.letter.context import Letter
 from reports.logging_statement.context import LoggedSystem, LoggingStatement, Witness
 from reports.system_page.context import HiddenMember, SystemPage
 from reports.transparency.context import Correction, Requests, TransparencyReport
-from reports.transparency.running import running
+from reports.transparency.uptime import running
+from service.disclosing.statements import KINDS
 
 TODAY = date(2026, 11, 24)
 

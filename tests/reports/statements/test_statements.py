@@ -17,19 +17,19 @@ from typing import Any
 
 import pytest
 
-from app.actions.disclosing.statements import KINDS
-from auditlog.entries.kinds import KINDS as OF_THE_LOG
+from auditlog.core.entries.kinds import KINDS as OF_THE_LOG
 from reports.accessibility.context import Accessibility
 from reports.catalogue import HERE, read_translations
 from reports.fria.context import FriaPage
 from reports.incident.context import IncidentPage
 from reports.incident_report.context import IncidentReport
 from reports.instructions.context import Instructions
+from reports.json_twin import read_twin
 from reports.logging_statement.context import LoggingStatement
 from reports.render import Renderer, json_twin
 from reports.system_page.context import SystemPage
 from reports.transparency.context import TransparencyReport
-from reports.twin import read_twin
+from service.disclosing.statements import KINDS
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 LANGUAGES = ("en", "nl")

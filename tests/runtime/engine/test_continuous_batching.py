@@ -13,11 +13,11 @@ import pytest
 from runtime import llama
 from runtime.capture import Generation
 from runtime.energy import Meter
-from runtime.engine.accounts import shares
 from runtime.engine.engine import Engine, Result
-from runtime.engine.heads import heads
-from runtime.engine.running import Running
-from runtime.engine.shelf import Budget
+from runtime.engine.model_cache import Budget
+from runtime.engine.request import Running
+from runtime.engine.shared_prefix import heads
+from runtime.engine.usage import shares
 from runtime.errors import (
     Busy,
     CallRefused,
@@ -29,8 +29,9 @@ from runtime.errors import (
     Stopped,
 )
 from runtime.models.weights import ModelFile
-from runtime.program import Field, Outcome, Program, Request, Shape, Step
+from runtime.program import Field, Outcome, Program, Request, Step
 from runtime.sampler import Sampler
+from runtime.shape import Shape
 from runtime.worker.counter import Counter
 
 SHAPE = Shape(n_ctx=1024, n_batch=128, n_ubatch=128, n_seq_max=4, threads=2)

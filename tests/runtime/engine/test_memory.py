@@ -14,11 +14,12 @@ from runtime.energy import Meter
 from runtime.engine.batch import BatchRow
 from runtime.engine.engine import Engine
 from runtime.engine.memory import MIB, cache_bytes, total_memory, working_bytes
-from runtime.engine.shelf import Budget
+from runtime.engine.model_cache import Budget
 from runtime.models.gguf import Scalar
 from runtime.models.weights import ModelFile
-from runtime.program import Field, Outcome, Program, Request, Shape, Step
+from runtime.program import Field, Outcome, Program, Request, Step
 from runtime.sampler import Sampler
+from runtime.shape import Shape
 from runtime.worker.counter import Counter
 
 # GREFFIER_DECISIONS=10000 is the figure in docs/performance.md; fewer show a leak just as well.

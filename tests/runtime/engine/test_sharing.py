@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.engine.heads import head_text
+from runtime.engine.queue import Waiting
+from runtime.engine.shared_prefix import head_text
 from runtime.engine.sharing import CHUNK, Claim, share_batch
-from runtime.engine.waiting import Waiting
 from runtime.errors import Busy
 
 CLAIMS = st.lists(

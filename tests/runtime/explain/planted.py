@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.capture import Run
-from runtime.explain.asking import key
 from runtime.explain.question import Plan, Question, Score, Variant
+from runtime.explain.score_cache import key
 from runtime.program import Field, Outcome, Program, Step
 from runtime.verdict import ReplayOrder
 

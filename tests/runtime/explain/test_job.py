@@ -16,7 +16,7 @@ from runtime.capture import Generation
 from runtime.energy import Meter
 from runtime.engine.background import Job
 from runtime.engine.engine import Engine
-from runtime.engine.shelf import Budget
+from runtime.engine.model_cache import Budget
 from runtime.errors import ModelMissing, ModelUnusable, PlanFailed, ProgramInvalid, Stopped, WorkerLost
 from runtime.explain.job import Explaining, Surveying
 from runtime.explain.question import (
@@ -35,9 +35,10 @@ from runtime.explain.question import (
 )
 from runtime.explain.scoring import Scorer, wide
 from runtime.models.weights import ModelFile
-from runtime.program import Field, Program, Request, Shape
+from runtime.program import Field, Program, Request
 from runtime.replay.selftest import SelfTest
 from runtime.sampler import Sampler
+from runtime.shape import Shape
 from runtime.verdict import ReplayOrder
 from runtime.worker.counter import Counter
 from runtime.worker.supervisor import Supervisor

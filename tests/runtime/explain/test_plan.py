@@ -6,9 +6,9 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-from runtime.explain.asking import key
 from runtime.explain.plan import explain
 from runtime.explain.question import Found, Limits, Variant, Wording
+from runtime.explain.score_cache import key
 from runtime.program import Field, Outcome, Step
 from runtime.sampler import Sampler
 

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.explain.asking import key
 from runtime.explain.pipe import format_found, parse_found
 from runtime.explain.plan import explain
 from runtime.explain.question import Found, Limits, Question, Variant, Wording
+from runtime.explain.score_cache import key
 from runtime.explain.variants import Subject
 from runtime.output.schema import validate_field
 

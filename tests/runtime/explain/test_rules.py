@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.explain import faithfulness, reliability, shapley
-from runtime.explain.asking import Asked
+from runtime.explain.combined_plan import together
 from runtime.explain.odds import chosen, odds
 from runtime.explain.question import Curve, Variant, Wording
+from runtime.explain.score_cache import ScoreCache
 from runtime.explain.sentences import parts, split, without
-from runtime.explain.together import together
 from runtime.explain.variants import Range
-from runtime.explain.wording import named, shuffle, templates
+from runtime.explain.wordings import named, shuffle, templates
 from runtime.program import Outcome
 from runtime.prompt import PromptTemplate
 from runtime.sampler import Draw, Sampler
@@ -193,14 +193,14 @@ def test_curves_of_eight_parts() -> None:
     faithfulness.deletion(effects, 3, "s", lambda taken: value(taken) if taken in wanted else 1 // 0)
     faithfulness.insertion(effects, 3, "s", lambda taken: value(taken) if taken in wanted else 1 // 0)
     assert len(wanted) <= 24
-    sets = faithfulness.drawn(8, 2, 3, "s")
+    sets = faithfulness.sample_sets(8, 2, 3, "s")
     assert len(frozenset.union(*sets)) == 6  # no two overlap
     assert not faithfulness.beats_chance(faithfulness.deletion((0, 0, 0, 0, 0, 0, 0, 0), 3, "s", lambda taken: 0), 8)
 
 
 @given(st.integers(2, 5), st.integers(0, 3))
 def test_of_few_parts_every_set_is_tried(count: int, orders: int) -> None:
-    assert len(set(faithfulness.drawn(count, 2, orders, "s"))) == math.comb(count, 2)
+    assert len(set(faithfulness.sample_sets(count, 2, orders, "s"))) == math.comb(count, 2)
     curve = faithfulness.deletion(tuple(range(count)), orders, "s", lambda taken: -sum(taken))
     assert curve.top[0] == -(count - 1)
     assert faithfulness.beats_chance(curve, count)
@@ -261,7 +261,7 @@ def test_plans_side_by_side_ask_in_one_go(planted: ModuleType) -> None:
 
 def test_what_is_known_is_asked_again_for_the_floor_only(planted: ModuleType) -> None:
     base, other = Variant(0, (("f", 1),)), Variant(0, (("f", 2),))
-    asked = Asked()
+    asked = ScoreCache()
     rounds: list[tuple[Variant, ...]] = []
     planted.run(asked.ask((base, other, base)), lambda variant: (1,), rounds)
     again = planted.run(asked.ask((other,), again=base), lambda variant: (2,), rounds)

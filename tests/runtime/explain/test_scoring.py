@@ -18,9 +18,10 @@ from runtime.explain.question import Score, Variant
 from runtime.explain.scoring import Scorer, _Rows, outputs, wide
 from runtime.models.weights import ModelFile
 from runtime.output.answers import Answers, weigh
-from runtime.program import Field, Outcome, Program, Request, Shape, Step
+from runtime.program import Field, Outcome, Program, Request, Step
 from runtime.prompt import Value
 from runtime.sampler import logits, micro_nats
+from runtime.shape import Shape
 from runtime.worker.counter import Counter
 
 DETAILS = ("income", "debts", "job", "home")

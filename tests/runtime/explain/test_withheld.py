@@ -7,10 +7,10 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-from runtime.explain.asking import key
 from runtime.explain.pipe import format_found, parse_found
 from runtime.explain.plan import explain
 from runtime.explain.question import Question, Score, Variant, Wording
+from runtime.explain.score_cache import key
 from runtime.messages import messages_schema
 from runtime.program import Field
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import DeadlineExceeded, Stopped
-from runtime.gateway.asking import Question
+from runtime.gateway.questions import Question
 from runtime.gateway.remote import Call, Endpoint, Remote, RemoteFailed, Wire, is_loopback
 
 pytestmark = pytest.mark.enable_socket

@@ -15,7 +15,7 @@ from runtime.capture import Generation
 from runtime.energy import Meter
 from runtime.engine.engine import Engine
 from runtime.models.weights import ModelFile
-from runtime.output import freetext, writing
+from runtime.output import decoding, freetext
 from runtime.output.schema import validate_output
 from runtime.program import Program, Request
 from runtime.worker.counter import Counter
@@ -91,7 +91,7 @@ def test_best_first_is_the_choice_of_the_full_mask(
 ) -> None:
     program = replying(schema={"type": "string", "pattern": r"^[a-z ]{20,30}\.$"}, max_tokens=40)
     first = ask(program)
-    monkeypatch.setattr(writing, "FIRST", ())
+    monkeypatch.setattr(decoding, "FIRST", ())
     whole = ask(program)
     assert (first.run.output_tokens, first.run.logprobs) == (whole.run.output_tokens, whole.run.logprobs)
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from runtime import llama
 from runtime.errors import SchemaRefused
+from runtime.output.decoding import REFUSE, STOP, Pen, Written, write
 from runtime.output.json_grammar import check_written, json_grammar
 from runtime.output.json_text import JsonText, read_json, show_json
 from runtime.output.schema import lint, validate_output
-from runtime.output.writing import REFUSE, STOP, Pen, Written, write
 from runtime.sampler import Draw, Sampler, logits
 
 _NAMES = st.sampled_from(["a", "be", "naam", 'q"', "é", "x y"])

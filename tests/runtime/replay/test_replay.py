@@ -17,15 +17,15 @@ from runtime.capture import Generation, token_digest
 from runtime.energy import Meter
 from runtime.engine.background import MOST
 from runtime.engine.engine import Engine
-from runtime.engine.shelf import Budget
+from runtime.engine.model_cache import Budget
 from runtime.errors import Busy, Stopped
 from runtime.models.weights import ModelFile, model_path
-from runtime.program import Program, Request, Shape
+from runtime.program import Program, Request
 from runtime.replay.replay import PIECE, Replay
 from runtime.replay.selftest import SelfTest
-from runtime.replay.tolerance import Bars
 from runtime.sampler import Sampler
-from runtime.verdict import Replayed, ReplayOrder, format_order, parse_order
+from runtime.shape import Shape
+from runtime.verdict import Bars, Replayed, ReplayOrder, format_order, parse_order
 from runtime.worker.counter import Counter
 from runtime.worker.supervisor import Supervisor
 

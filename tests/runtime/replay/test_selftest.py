@@ -14,13 +14,14 @@ import pytest
 
 from runtime import llama
 from runtime.engine.background import Background
-from runtime.engine.shelf import Shelf
+from runtime.engine.model_cache import Shelf
 from runtime.errors import ModelUnusable
 from runtime.llama import Context
 from runtime.models.weights import ModelFile
-from runtime.program import Program, Shape
+from runtime.program import Program
 from runtime.replay import selftest_file
 from runtime.replay.selftest import LENGTHS, OUTPUT, SelfTest, Trial, cut
+from runtime.shape import Shape
 from runtime.verdict import Measured, context_digest, format_measured
 
 BUILD = "sha256:" + "1" * 64

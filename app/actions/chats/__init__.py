@@ -1,1 +1,0 @@
-"""Conversations and answers that are read while they grow."""
