@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from web import cookies
+
+_SHOWN = "b => `focus on ${document.activeElement?.id}, scrolled to ${scrollY}\\n${b.innerText}`"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure stands what its pages showed: without it, a wait that ran out says nothing."""
+    report = yield
+    browser = getattr(item, "funcargs", {}).get("browser")
+    if report.when == "call" and report.failed and browser is not None:
+        for page in (page for context in browser.contexts for page in context.pages):
+            try:
+                shown = page.locator("body").evaluate(_SHOWN, timeout=5_000)
+            except Error as error:
+                shown = str(error)
+            report.sections.append((f"a page that was open: {page.url}", shown[:2_000]))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -247,6 +247,17 @@ def test_the_skip_link_leads_to_the_text(browser: Browser, portal: Any) -> None:
         assert visit.page.evaluate("document.activeElement.id") == "content"
 
 
+def test_a_page_stands_still_while_somebody_presses_a_button(browser: Browser, portal: Any) -> None:
+    """Where a page glides to its place, a button leaves the pointer between press and release, and nothing happens."""
+    with visiting(browser, 320, javascript=True) as visit:
+        visit.page.goto(f"{portal.url}/check?lang=en")
+        where = "const top = () => b.getBoundingClientRect().top; const before = top()"
+        before, at_once = visit.page.locator("#check button").evaluate(
+            f"b => {{ {where}; b.scrollIntoView(); return [before, top()] }}"
+        )
+        assert at_once < 900 < before
+
+
 def test_the_language_switch_stays_on_the_page_and_the_choice_stays_in_the_links(browser: Browser, portal: Any) -> None:
     with visiting(browser, 1280, javascript=False) as visit:
         visit.page.goto(f"{portal.url}/register/tax-question-reply?lang=en")
