@@ -76,8 +76,8 @@ def test_the_access_file_by_keyboard(
     page = staff_page(portal, "officer", width=width)
     page.goto(f"{portal.url}/console/requests/{requests_of['access']}?lang=en")
     page.locator("#person").fill("TEST-0000")
-    page.get_by_role("button", name="Make the file").press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Make the file").press("Enter")
     assert page.title().startswith("Mistake in the form")
     assert "TEST" not in page.url
     accessible(page)
@@ -102,22 +102,22 @@ def test_a_correction_by_keyboard(
     page.goto(f"{portal.url}/console/requests/{opened.request.id}?lang=nl")
     page.locator("#field").select_option("income")
     page.locator("#value").fill("geen inkomen")
-    page.get_by_role("button", name="De verbetering vastleggen").press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="De verbetering vastleggen").press("Enter")
     assert page.locator('#errors a[href="#reasons"]').count() == 1
     if javascript:
         accessible(page)
     page.locator("#reasons").fill("Verzonnen: een brief.")
-    page.get_by_role("button", name="De verbetering vastleggen").press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="De verbetering vastleggen").press("Enter")
     assert "De verbetering staat in het logboek" in page.inner_text("main")
     if javascript:
         accessible(page)
     found = corrections.of(portal.g, reading.open(portal.g, reading.CLI, "correction", record))
     assert [dict(one.values) for one in found] == [{"in_income": "no income"}]
     page.locator("#answer").fill("Verbeterd (verzonnen).")
-    page.get_by_role("button", name="Ondertekenen en versturen").press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Ondertekenen en versturen").press("Enter")
     assert public_requests.status(portal.g, opened.tracking_code).answer == "Verbeterd (verzonnen)."
 
 
@@ -130,15 +130,15 @@ def test_the_person_reads_the_letter(
     page = context.new_page()
     page.goto(f"{portal.url}/follow?lang={lang}")
     page.locator("#code").fill(tracking)
-    page.locator("main form button").first.press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.locator("main form button").first.press("Enter")
     accessible(page)
     with page.expect_download() as download:
         page.get_by_role("button", name={"en": "As PDF", "nl": "Als PDF"}[lang]).press("Enter")
     download.value.save_as(tmp_path / "letter.pdf")
     assert (tmp_path / "letter.pdf").read_bytes().startswith(b"%PDF-")
-    page.get_by_role("button", name={"en": "Read the letter", "nl": "De brief lezen"}[lang]).press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name={"en": "Read the letter", "nl": "De brief lezen"}[lang]).press("Enter")
     assert "Invented reasons." in page.inner_text("main")
     assert tracking not in page.url
     assert page.locator("main h1").count() == 1

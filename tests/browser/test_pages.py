@@ -129,7 +129,8 @@ def test_a_published_report_is_accessible(browser: Browser, portal: Any, lang: s
     with visiting(browser, width, javascript=True) as visit:
         visit.page.goto(f"{portal.url}/reports?lang={lang}")
         demand_sound(visit, portal, width)
-        visit.page.locator("main h2 a").first.click()
+        with visit.page.expect_navigation():
+            visit.page.locator("main h2 a").first.click()
         assert "/reports/" in visit.page.url
         demand_sound(visit, portal, width)
 
@@ -235,7 +236,8 @@ def test_on_a_small_screen_the_menu_is_closed_and_opens_without_javascript(brows
         link = visit.page.locator("header").get_by_role("link", name="Facts and figures")
         assert not link.is_visible()
         visit.page.click("header summary")
-        link.click()
+        with visit.page.expect_navigation():
+            link.click()
         assert visit.page.url == f"{portal.url}/reports?lang=en"
 
 
@@ -261,11 +263,14 @@ def test_a_page_stands_still_while_somebody_presses_a_button(browser: Browser, p
 def test_the_language_switch_stays_on_the_page_and_the_choice_stays_in_the_links(browser: Browser, portal: Any) -> None:
     with visiting(browser, 1280, javascript=False) as visit:
         visit.page.goto(f"{portal.url}/register/tax-question-reply?lang=en")
-        visit.page.click("text=Nederlands")
+        with visit.page.expect_navigation():
+            visit.page.click("text=Nederlands")
         assert visit.page.locator("h1").inner_text() == "Antwoord op belastingvragen"
-        visit.page.get_by_role("link", name="Wat er aan dit systeem is veranderd").click()
+        with visit.page.expect_navigation():
+            visit.page.get_by_role("link", name="Wat er aan dit systeem is veranderd").click()
         assert visit.page.locator("h1").inner_text() == "Wat is er veranderd"
-        visit.page.click("text=Cijfers en verslagen")
+        with visit.page.expect_navigation():
+            visit.page.click("text=Cijfers en verslagen")
         assert visit.page.locator("html").get_attribute("lang") == "nl"
 
 

@@ -113,19 +113,20 @@ def test_the_auditors_walk_by_keyboard(
     assert "Find records" in page.inner_text("h1")
     page.locator("#system").focus()
     page.locator("#system").select_option("social-loan-check")
-    page.get_by_role("button", name="Find").press("Enter")
-    page.get_by_role("link", name=portal.records.held).press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Find").press("Enter")
+    with page.expect_navigation():
+        page.get_by_role("link", name=portal.records.held).press("Enter")
     assert "What stands in the log" in page.inner_text("main")
     assert not page.locator(".result").count()
     page.locator("#purpose-evidence").press("Space")
-    page.get_by_role("button", name="Show the content").press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Show the content").press("Enter")
     assert page.locator(".result").count() == 1
     if javascript:
         accessible(page)
-    page.get_by_role("button", name="Run it again").press("Enter", timeout=180_000)
-    page.wait_for_load_state()
+    with page.expect_navigation(timeout=180_000):
+        page.get_by_role("button", name="Run it again").press("Enter", timeout=180_000)
     assert "exactly the same" in page.inner_text("main")
     if javascript:
         accessible(page)
@@ -147,8 +148,8 @@ def test_a_mistake_is_said_at_the_top_and_beside_its_field(
 ) -> None:
     page = staff_page(portal, "officer", width=width)
     page.goto(f"{portal.url}/console/reviews/{portal.records.held}?lang=nl")
-    page.get_by_role("button", name="De beslissing vastleggen").press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="De beslissing vastleggen").press("Enter")
     assert page.title().startswith("Fout in het formulier")
     accessible(page)
     page.locator('#errors a[href="#reasons"]').press("Enter")
@@ -163,8 +164,8 @@ def test_an_incident_from_the_systems_desk_to_its_end_by_keyboard(
     page = staff_page(portal, "officer", width=width, javascript=javascript)
 
     def press(name: str, role: str = "button") -> None:
-        page.get_by_role(role, name=name, exact=True).press("Enter")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.get_by_role(role, name=name, exact=True).press("Enter")
         if javascript:
             accessible(page)
 
