@@ -6,7 +6,9 @@ import contextlib
 import importlib.util
 import json
 import os
+import secrets
 import shutil
+import socket
 import sys
 import tempfile
 import uuid
@@ -242,6 +244,23 @@ def talking() -> ModuleType:
 def echoing() -> ModuleType:
     """The module `tests/echo.py`: a small system whose rule is known."""
     return load("echo")
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """
+    A port for a server in a process of its own, which may be started there again.
+
+    It lies below those that Linux gives to whoever connects: no connection of another test takes it meanwhile.
+    """
+
+    def one() -> int:
+        while True:
+            port = 20_000 + secrets.randbelow(12_000)
+            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+                return port
+
+    return one
 
 
 @pytest.fixture(scope="session")

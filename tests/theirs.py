@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -33,11 +32,9 @@ def command(script: str, *arguments: object) -> list[str]:
 
 
 @contextlib.contextmanager
-def witness(config: Path, origin: str, vkey: str) -> Iterator[tuple[str, str]]:
+def witness(config: Path, port: int, origin: str, vkey: str) -> Iterator[tuple[str, str]]:
     """`aics-witness` as a process that trusts one log: its URL and vkey. `config`: a file that does not exist yet."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{one.getsockname()[1]}"
+    listen = f"127.0.0.1:{port}"
     program = [str(PYTHON), "-I", "-m", "aics_witness"]
 
     def told(name: str, *arguments: str) -> str:

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -30,11 +29,8 @@ ALLOWED = frozenset({200, 201, 202, 404, 409, 429, 503})
 class Server:
     """`greffier serve` on one port, started again and again."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+    def __init__(self, home: Path, port: int) -> None:
+        self.home, self.port = home, port
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

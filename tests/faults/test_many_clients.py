@@ -15,6 +15,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -43,14 +44,14 @@ CLIENTS = int(os.environ.get("GREFFIER_SOAK_CLIENTS", "64"))
 @pytest.mark.slow
 @pytest.mark.enable_socket
 def test_every_released_answer_has_its_record_and_every_number_its_end(
-    soak: Any, loan_home: Path, loan_input: dict[str, Any]
+    soak: Any, loan_home: Path, loan_input: dict[str, Any], free_port: Callable[[], int]
 ) -> None:
     rng = random.Random(int(os.environ.get("GREFFIER_SEED", "20261125")))
     with open_home(loan_home) as g:
         key = api_keys.create_key(g.engine, role="client", now=g.clock()).secret
         register_stream(g)
     asked = soak.Asked({"system": LOAN, "input": loan_input}, CHAT)
-    server = soak.Server(loan_home)
+    server = soak.Server(loan_home, free_port())
     server.start()
     done: dict[str, int] = {}
     with soak.clients(server, key, asked, CLIENTS) as heard:
@@ -75,11 +76,11 @@ def test_every_released_answer_has_its_record_and_every_number_its_end(
 
 @pytest.mark.enable_socket
 def test_a_server_that_is_told_to_end_answers_all_who_wait(
-    soak: Any, loan_home: Path, loan_input: dict[str, Any]
+    soak: Any, loan_home: Path, loan_input: dict[str, Any], free_port: Callable[[], int]
 ) -> None:
     with open_home(loan_home) as g:
         key = api_keys.create_key(g.engine, role="client", now=g.clock()).secret
-    server = soak.Server(loan_home)
+    server = soak.Server(loan_home, free_port())
     server.start()
     body = json.dumps({"system": LOAN, "input": loan_input}).encode()
     read_in = threading.Barrier(40)  # a connection whose request the server has not read yet, it may close unanswered

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,7 @@ KILLS = int(os.environ.get("GREFFIER_KILLS", "24"))
 class Loop:
     """`greffier serve`, asked for one decision after the other until it is killed; `answers`: the ids that left it."""
 
-    def __init__(self, home: Path, answers: set[str], key: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+    def __init__(self, home: Path, port: int, answers: set[str], key: str) -> None:
         command = [sys.executable, "-m", "cli", "serve", "--home", str(home), "--port", str(port)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.url, self.key = f"http://127.0.0.1:{port}", key
@@ -72,7 +69,9 @@ class Loop:
 
 @pytest.mark.slow
 @pytest.mark.enable_socket
-def test_no_kill_releases_an_answer_without_its_record(loan_home: Path, workers: Any) -> None:
+def test_no_kill_releases_an_answer_without_its_record(
+    loan_home: Path, workers: Any, free_port: Callable[[], int]
+) -> None:
     rng = random.Random(int(os.environ.get("GREFFIER_SEED", "20261124")))
     answers: set[str] = set()
     loop: Loop | None = None
@@ -80,7 +79,7 @@ def test_no_kill_releases_an_answer_without_its_record(loan_home: Path, workers:
         key = api_keys.create_key(g.engine, role="client", now=g.clock()).secret
     killed = {"server": 0, "worker": 0}
     for _ in range(KILLS):
-        loop = loop or Loop(loan_home, answers, key)
+        loop = loop or Loop(loan_home, free_port(), answers, key)
         assert loop.started.wait(120), "the server did not answer"
         time.sleep(rng.uniform(0.0, 1.2))
         before = loop.seen

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,9 @@ def test_the_first_pulse_after_an_outage_says_so(portals: Any, tmp_path: Path) -
         assert fsck.check_all(g) == []
 
 
-def test_a_server_that_is_told_to_stop_closes_its_boot(portals: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_server_that_is_told_to_stop_closes_its_boot(
+    portals: Any, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> None:
     home = tmp_path_factory.mktemp("stopped") / "home"
     portals.make_home(home)
     with portals.open_home(home) as g:
@@ -122,11 +124,6 @@ def test_a_server_that_is_told_to_stop_closes_its_boot(portals: Any, tmp_path_fa
     with portals.open_home(home) as g, g.reading() as conn:
         kinds = [entry.kind for _, entry in log_store.entries_of_kinds(conn, g.log.number, ("boot/1", "close/1"))]
     assert kinds == ["boot/1", "close/1"]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def wait_for(client: httpx.Client) -> None:

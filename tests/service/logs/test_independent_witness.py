@@ -52,10 +52,10 @@ def test_our_witness_cosigns_a_log_that_we_did_not_write(witness_stand, tmp_path
 
 
 @pytest.fixture
-def their_witness(theirs, example, tmp_path):
+def their_witness(theirs, example, tmp_path, free_port):
     """`aics-witness` as a process that trusts the example log: (URL, vkey)."""
     signer = next(one for one in example.make_signers() if one.type == ED25519)
-    with theirs.witness(tmp_path / "theirs.json", example.ORIGIN, format_vkey(signer.vkey)) as running:
+    with theirs.witness(tmp_path / "theirs.json", free_port(), example.ORIGIN, format_vkey(signer.vkey)) as running:
         yield running
 
 

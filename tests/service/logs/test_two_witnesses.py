@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -254,13 +253,11 @@ def test_a_policy_that_cannot_be_read_is_a_remark_and_no_outage(agencies):
 
 
 @pytest.mark.slow
-def test_the_witness_as_a_process_of_its_own(tmp_path, witness_stand):
+def test_the_witness_as_a_process_of_its_own(tmp_path, witness_stand, free_port):
     """`greffier witness serve` cosigns, ends on SIGTERM, and says in one line why it does not start."""
     home = tmp_path / "home"
     witness_stand.make_witness(home, trusts=(witness_stand.Tree(),)).close()
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "cli", "witness", "serve", "--home", str(home), "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,11 @@ CODES = {"payment": "pay", "mistake": "object", "poverty": "remission", "contact
 
 
 @pytest.fixture(scope="module")
-def other_make(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def other_make(
+    model_file: Path, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[str]:
     """Its address, which ends with /v1."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     options = [f"--model={model_file}", "--host=127.0.0.1", f"--port={port}", "--n_ctx=1024", "--n_threads=2"]
     told = (tmp_path_factory.mktemp("server") / "log").open("w")
     with told, subprocess.Popen(

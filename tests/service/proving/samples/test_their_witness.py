@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,12 @@ NONCE = bytes(range(32))
 
 
 @pytest.fixture
-def their_witness(theirs: Any, small_town: Any, tmp_path: Path) -> Iterator[str]:
+def their_witness(theirs: Any, small_town: Any, tmp_path: Path, free_port: Callable[[], int]) -> Iterator[str]:
     """`aics-witness` as a process that trusts the town's log, and is the town's only witness: its vkey."""
     with contextlib.ExitStack() as stack:
         with small_town.opened() as g:
             key = next(key for key in g.keys.vkeys if key.type == ED25519)
-            running = theirs.witness(tmp_path / "theirs.json", g.log.origin, format_vkey(key))
+            running = theirs.witness(tmp_path / "theirs.json", free_port(), g.log.origin, format_vkey(key))
             url, vkey = stack.enter_context(running)
             text = policy_file.with_logs("", g.keys, g.settings.base_url)
             policy_file.write_text(g, f"{text}witness theirs {vkey} {url}\nquorum theirs\n")
